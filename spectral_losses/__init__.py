@@ -1,0 +1,41 @@
+"""Spectral losses, written once against the array API standard.
+
+Every public name is loaded on first use, so that ``import spectral_losses`` imports no framework, not even
+NumPy.
+
+Examples
+--------
+>>> import numpy as np, spectral_losses as sl
+>>> x = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+>>> target = np.sin(3 * x) + np.cos(5 * x[:, None])
+>>> float(sl.field_error(1.1 * target, target)), sorted(sl.evaluate(1.1 * target, target))
+(0.0099..., ['field_error', 'spectrum_error'])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spectral_losses.evaluation import evaluate as evaluate
+    from spectral_losses.losses import *  # noqa: F403
+    from spectral_losses.spectra import Spectrum as Spectrum
+    from spectral_losses.spectra import radial_spectrum as radial_spectrum
+
+__version__ = "0.1.0"
+
+_HOMES = {"Spectrum": "spectra", "radial_spectrum": "spectra", "evaluate": "evaluation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f"{__name__}.{_HOMES.get(name, 'losses')}")
+    if name not in home.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    losses = import_module(f"{__name__}.losses")
+    return sorted({*globals(), *_HOMES, *losses.__all__})

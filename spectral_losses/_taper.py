@@ -1,0 +1,88 @@
+"""Windows and detrending, for domains that are not periodic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses._dispatch import Array, Backend
+
+Window = str | Sequence[str | None] | None
+Detrend = str | None
+
+# Cosine sums a_0 - a_1 cos(2 pi x) + a_2 cos(4 pi x), x = j / n (F. J. Harris, Proc. IEEE 66 (1978) 51).
+WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 0.08)}
+DETRENDS = ("constant", "linear")
+
+
+class Taper(NamedTuple):
+    """What is done to a field before its transform; hashable, so that backends can cache its constants."""
+
+    shape: tuple[int, ...]
+    windows: tuple[str | None, ...]
+    detrend: Detrend
+
+    def vectors(self) -> tuple[NDArray[np.float64], ...]:
+        """The window along each axis that has one, of mean square 1, shaped to broadcast."""
+        return _vectors(self)
+
+    def ramps(self) -> tuple[NDArray[np.float64], ...]:
+        """A straight line along each axis, of mean 0 and mean square 1, shaped to broadcast."""
+        return _ramps(self)
+
+
+def as_taper(shape: tuple[int, ...], window: Window, detrend: Detrend) -> Taper:
+    """Check the arguments; a single window holds for every axis."""
+    windows = (window,) * len(shape) if window is None or isinstance(window, str) else tuple(window)
+    if len(windows) != len(shape):
+        raise ValueError(f"window must name one window or one per spatial axis ({len(shape)}), got {window!r}")
+    for each in windows:
+        if each is not None and each not in WINDOWS:
+            raise ValueError(f"window must be one of {', '.join(WINDOWS)} or None, got {each!r}")
+    if detrend is not None and detrend not in DETRENDS:
+        raise ValueError(f"detrend must be one of {', '.join(DETRENDS)} or None, got {detrend!r}")
+    return Taper(shape, windows, detrend)
+
+
+def apply_taper(x: Array, taper: Taper, backend: Backend) -> Array:
+    """Subtract the mean or the plane of least squares, then multiply by the windows."""
+    xp = backend.namespace(x)
+    axes = tuple(range(-len(taper.shape), 0))
+    if taper.detrend is not None:
+        x = x - xp.mean(x, axis=axes, keepdims=True)
+    if taper.detrend == "linear":
+        # On a grid the ramps are orthogonal, so that each slope is a mean of its own.
+        ramps = backend.constant(taper, "ramps", x)
+        x = x - sum(xp.mean(x * ramp, axis=axes, keepdims=True) * ramp for ramp in ramps)
+    if any(taper.windows):
+        for vector in backend.constant(taper, "vectors", x):
+            x = x * vector
+    return x
+
+
+@lru_cache(maxsize=64)
+def _vectors(taper: Taper) -> tuple[NDArray[np.float64], ...]:
+    vectors = []
+    for axis, (n, window) in enumerate(zip(taper.shape, taper.windows, strict=True)):
+        if window is not None:
+            x = np.arange(n) / n
+            weights = sum(
+                (-1) ** i * a * np.cos(2 * math.pi * i * x) for i, a in enumerate(WINDOWS[window])
+            )
+            vectors.append(_along(axis, weights, taper.shape))
+    return tuple(vectors)
+
+
+@lru_cache(maxsize=64)
+def _ramps(taper: Taper) -> tuple[NDArray[np.float64], ...]:
+    return tuple(_along(axis, np.arange(n) - (n - 1) / 2, taper.shape) for axis, n in enumerate(taper.shape))
+
+
+def _along(axis: int, values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    unit = values / np.sqrt(np.mean(values**2))
+    return np.reshape(unit, tuple(-1 if i == axis else 1 for i in range(len(shape))))

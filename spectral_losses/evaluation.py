@@ -1,0 +1,85 @@
+"""From arrays to plain floats: the only bridge between the losses and the scheduler."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from spectral_losses import losses as _losses
+from spectral_losses._dispatch import Array, backend_of
+from spectral_losses.spectra import Spectrum
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    prediction: Array,
+    target: Array,
+    *,
+    losses: str | Iterable[str] = ("field_error", "spectrum_error"),
+    **options: Any,
+) -> dict[str, float]:
+    """Named errors as Python floats: no gradient is recorded, and one transfer brings them all to the host.
+
+    Parameters
+    ----------
+    prediction, target : array, real floating, one shape
+        As in the losses.
+    losses : str or iterable of str
+        Names of losses of this library.
+    **options
+        Passed to each loss that takes an option of that name (``spatial_axes`` to both, ``mask`` to
+        `field_error`, ``channels`` to `spectrum_error`); one that none of them takes is an error.
+
+    Returns
+    -------
+    dict of str to float
+        In the order asked for.
+
+    Raises
+    ------
+    ValueError
+        An unknown loss; whatever the losses refuse.
+    TypeError
+        An option that none of the losses takes; whatever the losses refuse.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> target = np.random.default_rng(0).normal(size=(2, 16, 16))
+    >>> sl.evaluate(target, target)
+    {'field_error': 0.0, 'spectrum_error': 0.0}
+    """
+    functions = [_named(name) for name in ([losses] if isinstance(losses, str) else losses)]
+    if not functions:
+        raise ValueError("losses must name at least one loss, got none")
+    taken = [{key: options[key] for key in _options(function) & options.keys()} for function in functions]
+    unknown = options.keys() - {key for each in taken for key in each}
+    if unknown:
+        known = sorted(set().union(*(_options(function) for function in functions)))
+        raise TypeError(f"option {_suggest(min(unknown), known)}")
+    backend = backend_of(prediction, "prediction")
+    prediction = backend.detach(prediction)
+    if not isinstance(target, Spectrum):
+        target = backend_of(target, "target").detach(target)
+    values = [function(prediction, target, **own) for function, own in zip(functions, taken, strict=True)]
+    return dict(zip((f.__name__ for f in functions), backend.to_floats(values), strict=True))
+
+
+def _named(name: str) -> Callable[..., Array]:
+    if name not in _losses.__all__:
+        raise ValueError(f"loss {_suggest(str(name), _losses.__all__)}")
+    function: Callable[..., Array] = getattr(_losses, name)
+    return function
+
+
+def _options(function: Callable[..., Array]) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"{name!r} is not known{f', did you mean {near[0]!r}?' if near else ''}; there are {', '.join(known)}"

@@ -1,0 +1,170 @@
+"""The losses: pure functions of prediction and target, each a few lines over fields or spectra.
+
+A new loss is a function here and its name in ``__all__``; that makes it public, known to `evaluate`, and
+subject to the tests that hold for every loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spectral_losses._dispatch import Array, Backend
+from spectral_losses._fields import ChannelAxis, as_field, check_eps, check_pair, check_same_home
+from spectral_losses._taper import Detrend, Window
+from spectral_losses.spectra import Spectrum, SpectrumOptions, powers
+
+__all__ = ["field_error", "spectrum_error"]
+
+
+def field_error(
+    prediction: Array,
+    target: Array,
+    *,
+    spatial_axes: int | Sequence[int] = (-2, -1),
+    mask: Array | None = None,
+    eps: float = 1e-8,
+) -> Array:
+    r"""Mean over frames and channels of the relative mean-square error of each.
+
+    .. math:: \mathrm{mean}_f \frac{\langle (p - t)^2 \rangle}{\langle t^2 \rangle + \epsilon}
+
+    where angle brackets are means over space. A frame of small amplitude weighs as much as a large one.
+
+    Parameters
+    ----------
+    prediction, target : array, real floating, one shape
+        Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
+    spatial_axes : int or tuple of one to three ints
+        The axes of space; every other axis counts frames or channels.
+    mask : array of the spatial shape, optional
+        Bool or weights >= 0, its axes in the order of ``spatial_axes``. Both means over space become
+        weighted means; where the mask is 0, values do not count, NaN included, and get a zero gradient.
+    eps : float
+        Added to the target's mean square; 0 gives the scale-free form.
+
+    Returns
+    -------
+    array, 0-d
+        Of the framework, on the device, differentiable where the framework is.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two frameworks, or not real floating.
+    ValueError
+        Shapes that differ; an axis out of range or repeated; a mask of another shape; a negative eps; a mask
+        that is negative somewhere or 0 everywhere, where that can be seen without a transfer (a mask of
+        zeros gives NaN elsewhere).
+
+    References
+    ----------
+    The relative mean-square error of Pope, Turbulent Flows (2000), per frame.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> target = np.ones((2, 1, 4, 4))
+    >>> round(float(sl.field_error(1.5 * target, target, eps=0)), 6)
+    0.25
+    """
+    check_eps(eps)
+    check_pair(prediction, target)
+    p, t = as_field(prediction, "prediction", spatial_axes), as_field(target, "target", spatial_axes)
+    weights = None if mask is None else _weights(mask, prediction, p.shape, p.backend)
+    error, power = p.backend.square_means(p.array, t.array, weights, len(p.shape))
+    return _mean(error / (power + eps), p.backend)
+
+
+def spectrum_error(
+    prediction: Array,
+    target: Array | Spectrum,
+    *,
+    spatial_axes: int | Sequence[int] = (-2, -1),
+    channel_axis: ChannelAxis = "auto",
+    channels: str = "separate",
+    bins: str | int | Sequence[float] | tuple[str, int] = "unit",
+    lengths: float | Sequence[float] | None = None,
+    window: Window = None,
+    detrend: Detrend = None,
+    eps: float = 1e-10,
+) -> Array:
+    r"""Relative mean-square error of logarithmic power spectra, averaged over the batch.
+
+    .. math:: \mathrm{mean}_b \frac{\langle (l_p - l_t)^2 \rangle}{\langle l_t^2 \rangle + \epsilon},
+              \qquad l = \log(P + \epsilon)
+
+    where ``P`` is `radial_spectrum` and angle brackets are means over one batch element's frames, channels
+    and shells. Every scale counts alike, however little energy it holds.
+
+    Parameters
+    ----------
+    prediction : array, real floating
+        Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
+    target : array of the same shape, or Spectrum
+        A field, or what `radial_spectrum` returned for it with the same options: a target's spectrum need
+        be computed only once.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
+        As in `radial_spectrum`. The first axis that is neither space nor channel is the batch.
+    eps : float
+        Inside the logarithm and the quotient. Gradients are bounded by 1 / eps, and so finite for fields
+        that are zero or constant.
+
+    Returns
+    -------
+    array, 0-d
+        Of the framework, on the device, differentiable where the framework is.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two frameworks, or not real floating.
+    ValueError
+        Shapes that differ; a Spectrum of another grid, options or frames; a negative eps; whatever
+        `radial_spectrum` refuses.
+
+    References
+    ----------
+    With ``channels="mean"`` the spectrum error of M. Beekenkamp, Generatively Stabilised NOs (2025).
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> target = np.random.default_rng(0).normal(size=(2, 1, 16, 24))
+    >>> stored = sl.radial_spectrum(target)
+    >>> float(sl.spectrum_error(target, stored)), bool(sl.spectrum_error(1.1 * target, stored) > 0)
+    (0.0, True)
+    """
+    check_eps(eps)
+    options = SpectrumOptions(spatial_axes, channel_axis, channels, bins, lengths, window, detrend)
+    p, t, batch, backend = powers(prediction, target, options)
+    return log_spectrum_error(p, t, batch, eps, backend)
+
+
+def log_spectrum_error(p: Array, t: Array, batch: int | None, eps: float, backend: Backend) -> Array:
+    """`spectrum_error` of powers that are already known, their batch on axis ``batch``."""
+    xp = backend.namespace(p)
+    others = tuple([axis for axis in range(len(p.shape)) if axis != batch])
+    log_p, log_t = xp.log(p + eps), xp.log(t + eps)
+    error = xp.mean((log_p - log_t) ** 2, axis=others)
+    return _mean(error / (xp.mean(log_t**2, axis=others) + eps), backend)
+
+
+def _mean(x: Array, backend: Backend) -> Array:
+    xp = backend.namespace(x)
+    return xp.asarray(xp.mean(x))  # NumPy's mean is a scalar, not a 0-d array
+
+
+def _weights(mask: Array, x: Array, shape: tuple[int, ...], backend: Backend) -> Array:
+    """The mask as weights of at least float32, refused where it cannot be one."""
+    check_same_home("prediction", x, "mask", mask)
+    if tuple(mask.shape) != shape:
+        raise ValueError(f"mask must have the spatial shape {shape}, got {tuple(mask.shape)}")
+    xp = backend.namespace(mask)
+    if xp.isdtype(mask.dtype, "complex floating"):
+        raise TypeError(f"mask must be bool or real weights, got {mask.dtype}")
+    seen = backend.peek(mask)
+    if seen is not None and not seen.any():
+        raise ValueError("mask is 0 everywhere: nothing is left to compare")
+    if seen is not None and (seen < 0).any():
+        raise ValueError(f"mask must be bool or weights >= 0, got {seen.min()}")
+    return xp.astype(mask, xp.float64 if mask.dtype == xp.float64 else xp.float32)
