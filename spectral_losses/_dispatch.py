@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -13,8 +13,11 @@ GROUP = "spectral_losses.backends"
 
 
 class Source(Protocol):
-    """Something hashable whose methods build constants on the host (a `Grid`, a `Taper`)."""
+    """A named tuple of plain values whose methods build constants on the host (a `Grid`, a `Taper`)."""
 
+    @property
+    def several(self) -> Sequence[str]: ...
+    def __iter__(self) -> Iterator[Any]: ...
     def __hash__(self) -> int: ...
 
 

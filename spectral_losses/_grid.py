@@ -39,6 +39,8 @@ class Grid(NamedTuple):
     lengths: tuple[float, ...] | None = None
     bins: Bins = "unit"
 
+    several = ("rows",)  # the constants that are tuples of arrays
+
     def edges(self) -> Floats:
         """Shell edges, one more than shells; shell b is ``(edges[b], edges[b + 1]]``."""
         return _shells(self).edges

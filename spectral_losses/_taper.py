@@ -27,6 +27,8 @@ class Taper(NamedTuple):
     windows: tuple[str | None, ...]
     detrend: Detrend
 
+    several = ("vectors", "ramps")  # the constants that are tuples of arrays
+
     def vectors(self) -> tuple[NDArray[np.float64], ...]:
         """The window along each axis that has one, of mean square 1, shaped to broadcast."""
         return _vectors(self)

@@ -151,7 +151,8 @@ def log_spectrum_error(p: Array, t: Array, batch: int | None, eps: float, backen
 
 def _mean(x: Array, backend: Backend) -> Array:
     xp = backend.namespace(x)
-    return xp.asarray(xp.mean(x))  # NumPy's mean is a scalar, not a 0-d array
+    # In NumPy a mean over everything is a scalar, not a 0-d array, unless it keeps its axes.
+    return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
 
 
 def _weights(mask: Array, x: Array, shape: tuple[int, ...], backend: Backend) -> Array:

@@ -1,13 +1,16 @@
 """PyTorch: chunked kernels that stay in cache on the CPU, and the exact adjoint of "field -> shell sums".
 
-``_ShellSums`` and ``_SquareMeans`` are autograd functions in the style that ``torch.func`` composes
+``_ShellPower`` and ``_SquareMeans`` are autograd functions in the style that ``torch.func`` composes
 with. Under ``torch.compile`` their kernels are opaque operators, so that neither loops nor transforms are traced.
 """
 
 from __future__ import annotations
 
+import inspect
+from ast import literal_eval
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.torch as xp
@@ -15,6 +18,7 @@ import torch
 from spectral_losses_backends import generic
 from torch import Tensor
 from torch.autograd import Function
+from torch.utils import _pytree
 
 if TYPE_CHECKING:
     from spectral_losses._dispatch import ShellGrid, Source
@@ -37,18 +41,24 @@ class Backend(generic.Backend):
         return x.device
 
     def constant(self, source: Source, name: str, like: Tensor) -> Any:
-        """``getattr(source, name)()`` on like's device, cached; a constant of the graph when compiling."""
-        return _constant(source, name, like.device, like.dtype)
+        """``getattr(source, name)()`` on like's device, cached."""
+        if torch.compiler.is_compiling():
+            found = _constant_op(like.detach(), _token(source), name)
+            return tuple(found) if name in source.several else found[0]
+        return self.cached(
+            (source, name, like.device, like.dtype),
+            lambda: generic.each_array(getattr(source, name)(), partial(self.upload, like=like)),
+        )
+
+    def upload(self, array: Any, like: Tensor) -> Tensor:
+        """A NumPy array on like's device, a float one in like's dtype."""
+        return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None).to(like.device)
 
     def shell_power(self, x: Tensor, grid: ShellGrid) -> Tensor:
         """Power of each shell."""
-        scale = self.constant(grid, "scale", x)
-        tables = [self.constant(grid, "slots", x)]
-        if x.device.type != "cpu":  # scattering is neither fast nor deterministic on a GPU
-            tables += [self.constant(grid, "row_weights", x), *self.constant(grid, "rows", x)]
         keep = torch.is_grad_enabled() and x.requires_grad
-        sums, _ = _ShellSums.apply(x, tables, len(grid.shape), scale.shape[0], keep)
-        return sums * scale
+        power: Tensor = _ShellPower.apply(x, _token(grid) if torch.compiler.is_compiling() else grid, keep)[0]
+        return power
 
     def square_means(
         self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int
@@ -78,99 +88,92 @@ class Backend(generic.Backend):
 
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Make a dataclass a pytree."""
-        from torch.utils import _pytree
-
-        def flatten(record: Any) -> tuple[list[Any], Any]:
-            return [getattr(record, name) for name in arrays], tuple(getattr(record, name) for name in static)
-
-        def unflatten(leaves: Any, context: Any) -> Any:
-            return cls(**dict(zip(arrays, leaves, strict=True)), **dict(zip(static, context, strict=True)))
-
-        _pytree.register_pytree_node(cls, flatten, unflatten)
+        _register(cls, tuple(arrays), tuple(static))
 
 
 backend = Backend()
 
 
 @torch.compiler.assume_constant_result
-def _constant(source: Source, name: str, device: torch.device, dtype: torch.dtype) -> Any:
-    def upload(array: Any) -> Tensor:
-        return torch.as_tensor(array, dtype=dtype if array.dtype.kind == "f" else None).to(device)
+def _register(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
+    def flatten(record: Any) -> tuple[list[Any], Any]:
+        return [getattr(record, name) for name in arrays], tuple(getattr(record, name) for name in static)
 
-    def make() -> Any:
-        return generic.each_array(getattr(source, name)(), upload)
+    def unflatten(leaves: Any, context: Any) -> Any:
+        return cls(**dict(zip(arrays, leaves, strict=True)), **dict(zip(static, context, strict=True)))
 
-    return backend.cached((source, name, device, dtype), make)
+    _pytree.register_pytree_node(cls, flatten, unflatten)
+    return True
 
 
-class _ShellSums(Function):
-    """Sums of ``|F|^2`` over shells, and F itself where a gradient will want it.
+class _ShellPower(Function):
+    """Shell powers, and the modes F where a gradient will want them.
 
     F only saves time: the gradient is a function of x, so that it can be differentiated again.
     """
 
     @staticmethod
-    def forward(x: Tensor, tables: list[Tensor], ndim: int, shells: int, keep: bool) -> tuple[Tensor, Tensor]:
-        kernel: Any = _shell_sums_op if torch.compiler.is_compiling() else _shell_sums
-        result: tuple[Tensor, Tensor] = kernel(x, tables, ndim, shells, keep)
+    def forward(x: Tensor, grid: ShellGrid | str, keep: bool) -> tuple[Tensor, Tensor]:
+        kernel: Any = _shell_power_op if isinstance(grid, str) else _shell_power
+        result: tuple[Tensor, Tensor] = kernel(x, grid, keep)
         return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, tables, ctx.ndim, ctx.shells, _ = inputs
+        x, ctx.grid, _ = inputs
         ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(x, output[1], tables[0])
+        ctx.set_materialize_grads(False)  # no zeros for the gradient that F does not have
+        ctx.save_for_backward(x, output[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Any) -> Any:  # type: ignore[override]
-        x, modes, slots = ctx.saved_tensors
-        return _ShellAdjoint.apply(x, gradient, modes, slots, ctx.ndim), None, None, None, None
+    def backward(ctx: Any, gradient: Tensor | None, _: Any) -> Any:  # type: ignore[override]
+        if gradient is None:
+            return None, None, None
+        x, modes = ctx.saved_tensors
+        return _ShellAdjoint.apply(x, gradient, modes, ctx.grid), None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, *options: Any) -> Any:
-        keep = options[-1]
-        return _ShellSums.apply(x.movedim(in_dims[0], 0), *options), (0, 0 if keep else None)
+    def vmap(info: Any, in_dims: Any, x: Tensor, grid: ShellGrid | str, keep: bool) -> Any:
+        return _ShellPower.apply(x.movedim(in_dims[0], 0), grid, keep), (0, 0 if keep else None)
 
 
 class _ShellAdjoint(Function):
-    """Gradient of the shell sums: ``2 N irfftn(F gradient[shell of each mode])``."""
+    """Gradient of the shell powers: ``2 N irfftn(F (gradient * scale)[shell of each mode])``."""
 
     @staticmethod
-    def forward(x: Tensor, gradient: Tensor, modes: Tensor, slots: Tensor, ndim: int) -> Tensor:
-        kernel: Any = _shell_adjoint_op if torch.compiler.is_compiling() else _shell_adjoint
-        result: Tensor = kernel(x, gradient, modes, slots, ndim)
+    def forward(x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid | str) -> Tensor:
+        kernel: Any = _shell_adjoint_op if isinstance(grid, str) else _shell_adjoint
+        result: Tensor = kernel(x, gradient, modes, grid)
         return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, gradient, _, slots, ctx.ndim = inputs
-        ctx.save_for_backward(x, gradient, slots)
+        x, gradient, _, ctx.grid = inputs
+        ctx.save_for_backward(x, gradient)
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:  # type: ignore[override]
-        x, gradient, slots = ctx.saved_tensors
-        # The adjoint is linear in x, where it is its own transpose, and in the gradient. In plain, differentiable
+        x, gradient = ctx.saved_tensors
+        grid = _grid(ctx.grid)
+        slots, scale = backend.constant(grid, "slots", x), backend.constant(grid, "scale", x)
+        # The adjoint is linear in the gradient, and in x, where it is its own transpose. In plain, differentiable
         # operations: second derivatives are rare, and third ones then come for free.
-        axes, shape = tuple(range(-ctx.ndim, 0)), x.shape[-ctx.ndim :]
-        weights = _spread(gradient)[..., slots].unflatten(-1, (*shape[:-1], shape[-1] // 2 + 1))
-        along_x = 2 * torch.fft.irfftn(
-            torch.fft.rfftn(v, dim=axes) * weights, s=shape, dim=axes, norm="forward"
-        )
-        cross = torch.fft.rfftn(x, dim=axes).conj() * torch.fft.rfftn(v, dim=axes)
-        lanes = _spread(torch.zeros_like(gradient))
-        cross = cross.real.flatten(-ctx.ndim)
-        lanes = lanes.scatter_add(-1, slots.expand(cross.shape), cross)
-        return along_x, 2 * _gathered(lanes, gradient.shape[-1]), None, None, None
+        axes = _last(grid)
+        modes, modes_v = torch.fft.rfftn(x, dim=axes), torch.fft.rfftn(v, dim=axes)
+        lanes = torch.nn.functional.pad(gradient * scale, (0, 1)).repeat(*(1,) * (gradient.ndim - 1), 2 * _LANES)
+        weights = lanes[..., slots].view(modes.shape)
+        along_x = 2 * torch.fft.irfftn(modes_v * weights, s=grid.shape, dim=axes, norm="forward")
+        cross = (modes.real * modes_v.real + modes.imag * modes_v.imag).flatten(-len(axes))
+        lanes = torch.zeros_like(lanes).scatter_add(-1, slots.expand(cross.shape), cross)
+        sums = _from_lanes(lanes.unflatten(-1, (2, _LANES, -1)).sum(-2))
+        return along_x, 2 * sums * scale, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, modes: Tensor, *options: Any) -> Any:
-        x, gradient = (
-            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-            for t, dim in zip((x, gradient), in_dims, strict=False)
-        )
+    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid | str) -> Any:
         if modes.numel() > 0:
-            modes = modes.movedim(in_dims[2], 0) if in_dims[2] is not None else modes.expand(len(x), *modes.shape)
-        return _ShellAdjoint.apply(x, gradient, modes, *options), 0
+            modes = _batched(info, in_dims[2:], modes)[0]
+        x, gradient = _batched(info, in_dims, x, gradient)
+        return _ShellAdjoint.apply(x, gradient, modes, grid), 0
 
 
 class _SquareMeans(Function):
@@ -178,13 +181,12 @@ class _SquareMeans(Function):
 
     @staticmethod
     def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
-        error, power = a.new_empty(len(a)), a.new_empty(len(a))
-        for part in _parts(a):
-            torch.linalg.vector_norm(a[part] - b[part], dim=-1, out=error[part])
-            torch.linalg.vector_norm(b[part], dim=-1, out=power[part])
-        n = x.shape[-1]
-        return error.square_().div_(n).view(x.shape[:-1]), power.square_().div_(n).view(x.shape[:-1])
+        pieces = zip(_pieces(x.flatten(0, -2)), _pieces(y.flatten(0, -2)), strict=True)
+        norms = [(torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(b, dim=-1)) for a, b in pieces]
+        error, power = (
+            torch.cat(each).square_().div_(x.shape[-1]).view(x.shape[:-1]) for each in zip(*norms, strict=True)
+        )
+        return error, power
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -193,98 +195,143 @@ class _SquareMeans(Function):
     @staticmethod
     def backward(ctx: Any, for_error: Tensor, for_power: Tensor) -> Any:  # type: ignore[override]
         x, y = ctx.saved_tensors
-        for_error, for_power = (g.unsqueeze(-1) * (2 / x.shape[-1]) for g in (for_error, for_power))
         need_x, need_y = ctx.needs_input_grad
-        along_x = (x - y) * for_error if torch.is_grad_enabled() or need_y else _scaled(x, y, for_error)
-        return along_x if need_x else None, y * for_power - along_x if need_y else None
+        factor = (for_error * (2 / x.shape[-1])).unsqueeze(-1)
+        if not need_y and not torch.is_grad_enabled():
+            return torch.sub(x, y).mul_(factor), None
+        along_x = (x - y) * factor
+        along_y = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1) - along_x if need_y else None
+        return along_x if need_x else None, along_y
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, y: Tensor) -> Any:
-        x, y = (
-            t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
-            for t, dim in zip((x, y), in_dims, strict=True)
-        )
-        return _SquareMeans.apply(x, y), (0, 0)
+        return _SquareMeans.apply(*_batched(info, in_dims, x, y)), (0, 0)
 
 
-def _scaled(x: Tensor, y: Tensor, factor: Tensor) -> Tensor:
-    """``(x - y) * factor``, each piece while it is in the cache."""
-    a, b, f = x.reshape(-1, x.shape[-1]), y.reshape(-1, x.shape[-1]), factor.reshape(-1, 1)
-    out = torch.empty_like(a)
-    for part in _parts(a):
-        torch.sub(a[part], b[part], out=out[part]).mul_(f[part])
-    return out.view(x.shape)
-
-
-def _shell_sums(x: Tensor, tables: list[Tensor], ndim: int, shells: int, keep: bool) -> tuple[Tensor, Tensor]:
-    axes = tuple(range(-ndim, 0))
-    if len(tables) > 1:
+def _shell_power(x: Tensor, grid: ShellGrid, keep: bool) -> tuple[Tensor, Tensor]:
+    axes, scale = _last(grid), backend.constant(grid, "scale", x)
+    if x.device.type != "cpu":  # there, scattering is neither fast nor deterministic
         modes = torch.fft.rfftn(x, dim=axes)
-        power = modes.real**2 + modes.imag**2
-        sums = generic.gather_sum(xp, power, tables[2:], tables[1], ndim)
-        return sums, modes if keep else modes.new_empty(0)
-    slots = tables[0]
-    frames = x.reshape(-1, *x.shape[-ndim:])
-    modes = torch.fft.rfftn(frames, dim=axes) if keep else None
-    lanes = _spread(x.new_zeros(len(frames), shells))
-    lanes = torch.complex(lanes, lanes)
-    for part in _parts(frames):
-        if modes is None:
-            squares = torch.view_as_real(torch.fft.rfftn(frames[part], dim=axes)).square_()
+        power = backend.shell_sum(modes.real**2 + modes.imag**2, grid) * scale
+        return power, modes if keep else modes.new_empty(0)
+    slots, shells = backend.constant(grid, "slots", x), len(scale)
+    frames = x.reshape(-1, *grid.shape)
+    lanes = torch.view_as_complex(x.new_zeros(len(frames), 2 * _LANES * (shells + 1), 2))
+    modes = torch.fft.rfftn(frames, dim=axes) if keep else torch.view_as_complex(x.new_empty(0, 2))
+    pieces = _pieces(modes if keep else frames)
+    for piece, lane in zip(pieces, lanes.split(len(pieces[0])), strict=True):
+        if keep:
+            squares = torch.view_as_real(piece).square()
         else:
-            squares = torch.view_as_real(modes[part]).square()
+            squares = torch.view_as_real(torch.fft.rfftn(piece, dim=axes)).square_()
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
-        pairs = torch.view_as_complex(squares).flatten(1)
-        lanes[part].scatter_add_(1, slots.expand(len(pairs), -1), pairs)
-    sums = _gathered(torch.view_as_real(lanes).sum(-1), shells).view(*x.shape[:-ndim], shells)
-    if modes is None:
-        return sums, torch.view_as_complex(x.new_empty(0, 2))
-    return sums, modes.view(*x.shape[:-1], modes.shape[-1])
+        lane.scatter_add_(1, slots.expand(len(lane), -1), torch.view_as_complex(squares).flatten(1))
+    pairs = lanes.view(-1, 2, _LANES, shells + 1).sum(2)
+    power = (_from_lanes(pairs.real + pairs.imag) * scale).view(*x.shape[: -len(axes)], shells)
+    return power, modes.view(*x.shape[:-1], modes.shape[-1]) if keep else modes
 
 
-def _shell_adjoint(x: Tensor, gradient: Tensor, modes: Tensor, slots: Tensor, ndim: int) -> Tensor:
-    axes, shape = tuple(range(-ndim, 0)), x.shape[-ndim:]
+def _shell_adjoint(x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid) -> Tensor:
+    axes = _last(grid)
     if modes.numel() == 0:
         modes = torch.fft.rfftn(x, dim=axes)
-    modes = modes.reshape(-1, *modes.shape[-ndim:])
-    lanes = _spread(2 * gradient.reshape(-1, gradient.shape[-1]))
-    lanes = torch.complex(lanes, lanes)  # so that the product below is one of contiguous reals
-    out = x.new_empty(len(modes), *shape)
-    for part in _parts(out) if x.device.type == "cpu" else [slice(None)]:
-        weights = torch.gather(lanes[part], 1, slots.expand(len(lanes[part]), -1)).view(modes[part].shape)
-        torch.view_as_real(weights).mul_(torch.view_as_real(modes[part]))
-        out[part] = torch.fft.irfftn(weights, s=shape, dim=axes, norm="forward")
+    frames = modes.reshape(-1, *modes.shape[-len(axes) :])
+    slots, scale = backend.constant(grid, "slots", x), backend.constant(grid, "scale", x)
+    # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
+    lanes = gradient.new_zeros(len(frames), 2 * _LANES, len(scale) + 1, 2)
+    lanes[:, :, :-1] = (gradient * (2 * scale)).reshape(-1, 1, len(scale), 1)
+    lanes = torch.view_as_complex(lanes.flatten(1, 2))
+    pieces = _pieces(frames)
+    step = len(pieces[0])
+    out = x.new_empty(len(frames), *grid.shape)
+    for piece, lane, part in zip(pieces, lanes.split(step), out.split(step), strict=True):
+        weights = torch.gather(lane, 1, slots.expand(len(lane), -1)).view(piece.shape)
+        torch.view_as_real(weights).mul_(torch.view_as_real(piece))
+        part.copy_(torch.fft.irfftn(weights, s=grid.shape, dim=axes, norm="forward"))
     return out.view(x.shape)
 
 
-def _spread(shells: Tensor) -> Tensor:
-    """Values of the shells on the slots of `Grid.slots`: a zero after them, then once per lane."""
-    return torch.nn.functional.pad(shells, (0, 1)).repeat(*(1,) * (shells.ndim - 1), 2 * _LANES)
+def _last(grid: ShellGrid) -> tuple[int, ...]:
+    return tuple(range(-len(grid.shape), 0))
 
 
-def _gathered(lanes: Tensor, shells: int) -> Tensor:
-    """Shell sums out of the slots of `Grid.slots`: modes of multiplicity 2 in the first half, then 1."""
-    twice, once = lanes.unflatten(-1, (2, _LANES, shells + 1))[..., :shells].sum(-2).unbind(-2)
-    return 2 * twice + once
+def _from_lanes(lanes: Tensor) -> Tensor:
+    """Shell sums from (..., 2, shells + 1): modes of multiplicity 2, then 1; the last slot is outside."""
+    twice, once = lanes[..., :-1].unbind(-2)
+    return torch.add(once, twice, alpha=2)
 
 
-def _parts(frames: Tensor) -> list[slice]:
-    """Slices of whole frames of about CHUNK values each; one slice where there is no cache to care for."""
-    size = max(1, frames[0].numel())
-    step = max(1, CHUNK // size) if frames.device.type == "cpu" else len(frames)
-    return [slice(start, start + step) for start in range(0, len(frames), step)]
+def _pieces(frames: Tensor) -> Sequence[Tensor]:
+    """Whole frames of about CHUNK values together; all at once where there is no cache to care for."""
+    step = max(1, CHUNK // frames[0].numel()) if frames.device.type == "cpu" else len(frames)
+    return frames.split(step)
 
 
-_shell_sums_op = torch.library.custom_op("spectral_losses::shell_sums", _shell_sums, mutates_args=())
-_shell_adjoint_op = torch.library.custom_op("spectral_losses::shell_adjoint", _shell_adjoint, mutates_args=())
+def _batched(info: Any, in_dims: Any, *tensors: Tensor) -> list[Tensor]:
+    """Tensors with their vmapped axis first, one that has none repeated along it."""
+    return [
+        t.expand(info.batch_size, *t.shape) if dim is None else t.movedim(dim, 0)
+        for t, dim in zip(tensors, in_dims, strict=False)
+    ]
 
 
-@_shell_sums_op.register_fake
-def _(x: Tensor, tables: list[Tensor], ndim: int, shells: int, keep: bool) -> tuple[Tensor, Tensor]:
+# Function.apply asks inspect for this at each call, which takes longer than a small transform.
+for _function in (_ShellPower, _ShellAdjoint, _SquareMeans):
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
+
+
+# Under torch.compile a source travels through the graph as text that describes it fully: no tables in the graph,
+# and nothing in a compiled program that another process could not read.
+
+
+def _token(source: Source) -> str:
+    kind = type(source)
+    return f"{kind.__module__}:{kind.__qualname__}:{tuple(source)!r}"
+
+
+@lru_cache(maxsize=256)
+def _source(token: str) -> Any:
+    module, kind, fields = token.split(":", 2)
+    return getattr(import_module(module), kind)(*literal_eval(fields))
+
+
+def _grid(grid: ShellGrid | str) -> ShellGrid:
+    found: ShellGrid = _source(grid) if isinstance(grid, str) else grid
+    return found
+
+
+@torch.library.custom_op("spectral_losses::constant", mutates_args=())
+def _constant_op(like: Tensor, token: str, name: str) -> list[Tensor]:
+    """A constant as a list of one or more tensors, copied: the caller owns what an operator returns."""
+    found = backend.constant(_source(token), name, like)
+    return [tensor.clone() for tensor in (found if isinstance(found, tuple) else (found,))]
+
+
+@_constant_op.register_fake
+def _(like: Tensor, token: str, name: str) -> list[Tensor]:
+    found = getattr(_source(token), name)()
+    arrays = found if isinstance(found, tuple) else (found,)
+    return [like.new_empty(a.shape, dtype=like.dtype if a.dtype.kind == "f" else torch.int64) for a in arrays]
+
+
+@torch.library.custom_op("spectral_losses::shell_power", mutates_args=())
+def _shell_power_op(x: Tensor, token: str, keep: bool) -> tuple[Tensor, Tensor]:
+    return _shell_power(x, _source(token), keep)
+
+
+@_shell_power_op.register_fake
+def _(x: Tensor, token: str, keep: bool) -> tuple[Tensor, Tensor]:
+    grid = _source(token)
     half = (*x.shape[:-1], x.shape[-1] // 2 + 1) if keep else (0,)
-    return x.new_empty(*x.shape[:-ndim], shells), x.new_empty(half, dtype=x.dtype.to_complex())
+    power = x.new_empty(*x.shape[: -len(grid.shape)], grid.scale().size)
+    return power, x.new_empty(half, dtype=x.dtype.to_complex())
+
+
+@torch.library.custom_op("spectral_losses::shell_adjoint", mutates_args=())
+def _shell_adjoint_op(x: Tensor, gradient: Tensor, modes: Tensor, token: str) -> Tensor:
+    return _shell_adjoint(x, gradient, modes, _source(token))
 
 
 @_shell_adjoint_op.register_fake
-def _(x: Tensor, gradient: Tensor, modes: Tensor, slots: Tensor, ndim: int) -> Tensor:
+def _(x: Tensor, gradient: Tensor, modes: Tensor, token: str) -> Tensor:
     return x.new_empty(x.shape)

@@ -1,34 +1,36 @@
-r"""Two-dimensional turbulence: a small pseudo-spectral solver and the data that it makes.
+r"""Two-dimensional turbulence: a small pseudo-spectral solver, and the data that it makes.
 
-The vorticity :math:`\omega = \partial_x v - \partial_y u` of an incompressible flow on the doubly periodic
-box :math:`[0, 2\pi)^2` obeys
+The vorticity :math:`\omega = \partial_x v - \partial_y u` of an incompressible flow on the doubly
+periodic box :math:`[0, 2\pi)^2` obeys
 
 .. math:: \partial_t \omega + u\,\partial_x \omega + v\,\partial_y \omega
           = \nu \nabla^2 \omega - \alpha\,\omega + f,
 
-with viscosity :math:`\nu`, linear drag :math:`\alpha` and a steady forcing :math:`f`. Everything is in the units
-of the box: a side is :math:`2\pi` long and wavenumbers are integers. A field is an array ``(..., n, n)`` whose
-**last axis is x and whose last but one is y**; a velocity is ``(..., 2, n, n)``, u (along x) before v (along y).
+with viscosity :math:`\nu`, linear drag :math:`\alpha` and a steady forcing :math:`f`. The unit of length is
+that of the box, so that wavenumbers are integers; the unit of time is free. A field is an array
+``(..., n, n)`` whose **last axis is x and whose last but one is y**; a velocity is ``(..., 2, n, n)``, u
+(along x) before v (along y).
 
-Run as a program, it solves one flow on a fine grid and again on a coarse one, and writes both as velocities::
+Run as a program, it solves one flow on a fine grid and again on a coarse one, and writes both velocities::
 
     python docs/examples/turbulence.py
     spectral-losses compare prediction.npy truth.npy --plot spectra.png
 
 References
 ----------
-.. [1] C. Canuto, M. Y. Hussaini, A. Quarteroni, T. A. Zang, *Spectral Methods: Fundamentals in Single Domains*
-   and *Evolution to Complex Geometries* (Springer, 2006, 2007): Galerkin truncation, the 2/3 rule.
-.. [2] C. Basdevant, J. Comput. Phys. 50, 209 (1983): the advection term from products of velocities.
-.. [3] L. N. Trefethen, *Spectral Methods in MATLAB* (SIAM, 2000), ch. 10: Runge-Kutta with an integrating factor.
-.. [4] O. San, A. E. Staples, Computers & Fluids 63, 105 (2012): the initial spectrum of decaying turbulence.
-.. [5] G. Boffetta, R. E. Ecke, Annu. Rev. Fluid Mech. 44, 427 (2012): energy budget and scales of 2-D turbulence.
+.. [1] C. Canuto, M. Y. Hussaini, A. Quarteroni, T. A. Zang, *Spectral Methods: Fundamentals in Single
+   Domains* (Springer, 2006), ch. 3: Galerkin truncation and the 2/3 rule.
+.. [2] C. Basdevant, J. Comput. Phys. 50, 209 (1983): advection from the products of velocities.
+.. [3] L. N. Trefethen, *Spectral Methods in MATLAB* (SIAM, 2000), ch. 10: integrating factors.
+.. [4] O. San, A. E. Staples, Computers & Fluids 63, 105 (2012): initial spectrum of decaying turbulence.
+.. [5] G. Boffetta, R. E. Ecke, Annu. Rev. Fluid Mech. 44, 427 (2012): budgets and scales in 2-D.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import math
 import shlex
 import sys
@@ -41,39 +43,29 @@ from numpy.typing import ArrayLike, NDArray
 
 try:
     from scipy import fft
-except ImportError:  # the same names, a little slower
+except ImportError:  # the same names
     from numpy import fft
 
 Array = NDArray[np.float64]
 Spectrum = NDArray[np.complex128]
 
-COURANT = 1.0
-"""Time step times the fastest advection rate, ``max(|u| + |v|) * k_max``; RK4 is stable up to 2 sqrt(2)."""
-
-MAX_STEPS = 1_000_000
-"""More steps than this between two frames mean that the flow has run away."""
+COURANT = 1.0  # max(|u| + |v|) * k_max * time step; Runge-Kutta steps are stable up to 2 sqrt(2)
+MAX_STEPS = 1_000_000  # a flow that needs more to reach the next frame has run away
 
 
 class Flow(NamedTuple):
-    r"""Frames of a flow, and its energy budget at each frame as means over the box.
+    """Frames of a flow and, as means over the box, its energy budget at each frame.
 
-    Between frames, :math:`dE/dt` = injection - dissipation - drag_loss.
+    ``d energy / dt = injection - dissipation - drag_loss``.
     """
 
-    times: Array
-    """Time of each frame, shape ``(frames,)``."""
-    vorticity: Array
-    """Vorticity, shape ``(frames, n, n)``, units 1 / time."""
-    energy: Array
-    r""":math:`E = \langle u^2 + v^2 \rangle / 2`."""
-    enstrophy: Array
-    r""":math:`Z = \langle \omega^2 \rangle / 2`."""
-    dissipation: Array
-    r""":math:`2 \nu Z`, the energy that viscosity takes per unit time."""
-    injection: Array
-    r""":math:`\langle \psi f \rangle`, the energy that the forcing gives per unit time."""
-    drag_loss: Array
-    r""":math:`2 \alpha E`, the energy that the drag takes per unit time."""
+    times: Array  # (frames,)
+    vorticity: Array  # (frames, n, n), 1 / time
+    energy: Array  # E = <u^2 + v^2> / 2, (frames,) like all that follow
+    enstrophy: Array  # Z = <vorticity^2> / 2
+    dissipation: Array  # 2 viscosity Z: what viscosity takes from E per unit time
+    injection: Array  # <stream function * forcing>: what the forcing gives
+    drag_loss: Array  # 2 drag E: what the drag takes
 
 
 def simulate(
@@ -88,28 +80,28 @@ def simulate(
     max_step: float = math.inf,
     on_step: Callable[[float], object] | None = None,
 ) -> Flow:
-    """Solve the vorticity equation from time 0 on an n x n grid.
+    """Solve the vorticity equation on an n x n grid from time 0.
 
-    Modes with ``max(|kx|, |ky|) <= (n - 1) // 3`` are kept (the 2/3 rule), so that the products alias onto none
-    of them: without viscosity, drag and forcing the truncated equation conserves energy and enstrophy, and only
-    the time step does not. That is a fourth-order Runge-Kutta step on ``exp(-L t) w`` with ``L = -nu k^2 - alpha``:
-    viscosity and drag are exact. Its length follows from `COURANT`, anew at each step, and hits each frame exactly.
+    The modes with ``max(|kx|, |ky|) <= k_max = (n - 1) // 3`` are kept, so that no product aliases onto them
+    [1]_: without viscosity, drag and forcing they conserve energy and enstrophy, but for the error of the
+    time step. This is of fourth order (Runge-Kutta) and exact for viscosity and drag (integrating factor
+    [3]_); `COURANT` sets its length anew at each step, and a step ends at each frame.
 
     Parameters
     ----------
     n : int
         Grid points along each side, 4 or more.
     times : array_like
-        Increasing times of the frames, none below 0. A frame at time 0 is the initial field, truncated.
+        Increasing times of the frames, none below 0; a frame at 0 is the initial field, truncated.
     viscosity, drag : float
         Coefficients nu (length^2 / time) and alpha (1 / time), 0 or more.
     forcing : array_like, optional
-        Steady vorticity forcing (1 / time^2), on any square grid: see `kolmogorov_forcing`.
+        Steady forcing of the vorticity (1 / time^2) on any square grid, such as `kolmogorov_forcing`.
     initial : array_like, optional
-        Vorticity at time 0 on any square grid; without it, ``random_vorticity(n, seed=seed)``. The mean of
-        either field, which no periodic velocity can have, is left out.
+        Vorticity at time 0 on any square grid; by default ``random_vorticity(n, seed=seed)``. The modes that
+        are not kept, and the mean, are left out of it and of the forcing.
     seed : int
-        Seed of the initial field where `initial` is not given.
+        Seed of the default initial field.
     max_step : float
         Longest time step, where `COURANT` would allow a longer one.
     on_step : callable, optional
@@ -118,177 +110,176 @@ def simulate(
     Returns
     -------
     Flow
-        Vorticity frames and their energy budget, in double precision.
+        Vorticity and energy budget at the given times.
 
     Raises
     ------
     ValueError
         If an argument is out of range or not finite.
     FloatingPointError
-        If the flow runs away: it is not finite, has more energy than the forcing can have given it, or needs
-        more than `MAX_STEPS` steps to the next frame.
+        If the flow runs away: it is not finite, has more energy than the forcing can have given it, or
+        needs more than `MAX_STEPS` steps to the next frame.
     """
-    frames_at = _checked_times(times)
-    for name, value in (("viscosity", viscosity), ("drag", drag)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} must be finite and not negative, got {value}")
-    if not max_step > 0:
-        raise ValueError(f"max_step must be positive, got {max_step}")
-    if n < 4:
-        raise ValueError(f"n must be 4 or more, got {n}")
+    if n < 4 or not max_step > 0:
+        raise ValueError(f"n must be 4 or more and max_step positive, got {n} and {max_step}")
+    if not (0 <= viscosity < math.inf and 0 <= drag < math.inf):
+        raise ValueError(f"viscosity and drag must be finite and not negative, got {viscosity} and {drag}")
+    ends = np.array(times, dtype=np.float64)
+    in_order = ends.ndim == 1 and ends.size > 0 and np.all(np.diff(ends) > 0)
+    if not (in_order and ends[0] >= 0 and ends[-1] < math.inf):
+        raise ValueError(f"times must be a list of finite, increasing numbers, 0 or more, got {times!r}")
 
     kx, ky, k2 = _wavenumbers(n)
     k_max = (n - 1) // 3
     kept = (np.maximum(abs(kx), abs(ky)) <= k_max) & (kx**2 + ky**2 > 0)
-    start = random_vorticity(n, seed=seed) if initial is None else _checked_field("initial", initial)
-    w: Spectrum = fft.rfft2(resample(start, n)) * kept
-    force = resample(np.zeros((n, n)) if forcing is None else _checked_field("forcing", forcing), n)
-    f: Spectrum = fft.rfft2(force) * kept
+    to_velocity, weights = _to_velocity(n), _parseval_weights(n)
+    by_difference, by_product = kept * kx * ky, kept * (kx**2 - ky**2)
+    decay = -(viscosity * k2 + drag)
 
-    to_velocity = _to_velocity(n)
-    from_difference, from_product = kept * kx * ky, kept * (kx**2 - ky**2)
-    weights = _parseval_weights(n)
-    linear = -(viscosity * k2 + drag)
-    push = _max_speed(fft.irfft2(to_velocity * f, s=(n, n)))
-    push_rms = math.sqrt(np.sum(weights * abs(f) ** 2 / k2))
+    def modes(field: ArrayLike) -> Spectrum:
+        on_grid = resample(field, n)
+        if on_grid.ndim != 2:
+            raise ValueError(f"initial and forcing must be one field (n, n) each, got {np.shape(field)}")
+        return np.where(kept, fft.rfft2(on_grid), 0)
 
     def tendency(w: Spectrum) -> tuple[Spectrum, float]:
-        """Forcing less advection [2]_: - (dxx - dyy) uv - dxy (v^2 - u^2); and the speed for the time step."""
-        uv = fft.irfft2(to_velocity * w, s=(n, n))
-        u, v = uv
+        """Return (dyy - dxx) uv + dxy (u^2 - v^2) + forcing [2]_, and the largest |u| + |v|."""
+        u, v = fft.irfft2(to_velocity * w, s=(n, n))
         difference, product = fft.rfft2(np.stack((v * v - u * u, u * v)))
-        return from_difference * difference + from_product * product + f, _max_speed(uv)
+        return by_difference * difference + by_product * product + f, np.max(abs(u) + abs(v))
 
     def step(w: Spectrum, a: Spectrum, dt: float) -> Spectrum:
-        """One Runge-Kutta step with the integrating factor [3]_; `a` is the tendency at `w`."""
-        half = np.exp(linear * (dt / 2))
-        there = half * w
-        b, _ = tendency(there + dt / 2 * (half * a))
-        c, _ = tendency(there + dt / 2 * b)
-        d, _ = tendency(half * (there + dt * c))
-        return half * (there + dt / 6 * (half * a + 2 * (b + c))) + dt / 6 * d
+        half = np.exp(decay * (dt / 2))
+        w, a = half * w, half * a
+        b, _ = tendency(w + dt / 2 * a)
+        c, _ = tendency(w + dt / 2 * b)
+        d, _ = tendency(half * (w + dt * c))
+        return half * (w + dt / 6 * (a + 2 * (b + c))) + dt / 6 * d
 
-    vorticity = np.empty((len(frames_at), n, n))
-    budget = np.empty((5, len(frames_at)))
-    t, rms_0 = 0.0, math.nan
+    w = modes(random_vorticity(n, seed=seed) if initial is None else initial)
+    f = modes(np.zeros((n, n)) if forcing is None else forcing)
+    vorticity, budget = np.empty((len(ends), n, n)), np.empty((5, len(ends)))
+    t, room = 0.0, COURANT / k_max
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a runaway flow is reported below
-        rms_0 = math.sqrt(np.sum(weights * abs(w) ** 2 / k2))
-        for i, t_frame in enumerate(frames_at):
-            while t < t_frame:
+        rms, push_rms = (np.sqrt(np.sum(weights * abs(field) ** 2 / k2)) for field in (w, f))
+        push = np.max(np.sum(abs(fft.irfft2(to_velocity * f, s=(n, n))), axis=0))
+        for i, end in enumerate(ends):
+            while t < end:
                 a, speed = tendency(w)
-                # k_max * (speed + push * dt) * dt = COURANT: the forcing may speed the flow up during the step
-                room = COURANT / k_max
-                dt = np.minimum(max_step, 2 * room / (speed + np.sqrt(np.square(speed) + 4 * push * room)))
-                if not (t_frame - t) / dt <= MAX_STEPS:
+                # solves (speed + push dt) dt = room: the forcing may speed the flow up during the step
+                dt = np.minimum(max_step, 2 * room / (speed + np.sqrt(speed**2 + 4 * push * room)))
+                if not (end - t) / dt <= MAX_STEPS:
                     raise FloatingPointError(f"the flow blew up at t = {t:.6g}: its top speed is {speed:.3g}")
-                steps = max(1, math.ceil((t_frame - t) / dt))
-                w = step(w, a, (t_frame - t) / steps)
-                t = t_frame if steps == 1 else t + (t_frame - t) / steps
+                steps = max(1, math.ceil((end - t) / dt))
+                w = step(w, a, (end - t) / steps)
+                t = float(end if steps == 1 else t + (end - t) / steps)
                 if on_step is not None:
                     on_step(t)
             z = weights * abs(w) ** 2
             energy, enstrophy = np.sum(z / k2) / 2, np.sum(z) / 2
-            if not math.sqrt(2 * energy) <= 1.01 * (rms_0 + push_rms * t):
+            if not np.sqrt(2 * energy) <= 1.01 * (rms + push_rms * t):
                 raise FloatingPointError(f"the flow blew up before t = {t:.6g}: its energy is {energy:.3g}")
             injection = np.sum(weights * (f.conj() * w).real / k2)
             budget[:, i] = energy, enstrophy, 2 * viscosity * enstrophy, injection, 2 * drag * energy
             vorticity[i] = fft.irfft2(w, s=(n, n))
-    return Flow(frames_at, vorticity, *budget)
+    return Flow(ends, vorticity, *budget)
 
 
-def random_vorticity(n: int, *, seed: int = 0, peak: float = 6.0, energy: float = 0.5) -> Array:
-    """Draw a random isotropic vorticity with the initial spectrum of decaying turbulence [4]_.
+def random_vorticity(n: int, *, seed: int = 0, peak: float = 4.0, energy: float = 0.5) -> Array:
+    """Draw an isotropic random vorticity ``(n, n)``, the start of decaying turbulence.
 
-    ``E(k) ~ (k / peak)^7 exp(-3.5 (k / peak)^2)``, random phases, scaled to a mean kinetic energy of `energy`
-    (0.5: a root mean square velocity of 1). The modes depend on the seed and not on n: the same flow on any grid
-    with ``n > 6 * peak``, and its truncation on a smaller one. Shape ``(n, n)``.
+    ``E(k) ~ (k / peak)^7 exp(-3.5 (k / peak)^2)`` [4]_ with random phases, scaled to a mean kinetic energy
+    (0.5: a root mean square velocity of 1). The modes follow from the seed, whatever n: it is the same flow
+    on every grid with ``n > 6 * peak + 2``, and its truncation on a smaller one.
     """
-    m = 2 * math.ceil(3 * peak) + 1  # odd, no Nyquist modes; past 3 * peak, E(k) is below 1e-10 of its peak
+    m = 2 * math.ceil(3 * peak) + 1  # odd: no Nyquist modes; beyond 3 * peak, E is 1e-10 of its maximum
     kx, ky, k2 = _wavenumbers(m)
-    phases = fft.rfft2(np.random.default_rng(seed).standard_normal((m, m)))
-    k = np.sqrt(kx**2 + ky**2)
-    modes = phases / abs(phases) * np.sqrt(k * (k / peak) ** 7 * np.exp(-3.5 * (k / peak) ** 2))
+    k = np.sqrt(kx**2 + ky**2) / peak
+    noise = fft.rfft2(np.random.default_rng(seed).standard_normal((m, m)))
+    modes = noise / abs(noise) * np.sqrt(k**8 * np.exp(-3.5 * k**2))  # |w|^2 ~ k^2 E / k
     modes *= np.sqrt(2 * energy / np.sum(_parseval_weights(m) * abs(modes) ** 2 / k2))
     return resample(fft.irfft2(modes, s=(m, m)), n)
 
 
 def kolmogorov_forcing(n: int, *, wavenumber: int = 4, amplitude: float = 1.0) -> Array:
-    """Curl of the Kolmogorov forcing ``(amplitude * sin(wavenumber * y), 0)`` of the velocity, shape ``(n, n)``.
+    """Curl ``(n, n)`` of the force ``(amplitude * sin(wavenumber * y), 0)``.
 
-    With a drag alpha it keeps the mean kinetic energy below ``(amplitude / alpha)^2 / 4``.
+    With a drag alpha, it can sustain a mean kinetic energy of ``(amplitude / alpha)^2 / 4`` at most.
     """
-    y = 2 * np.pi / n * np.arange(n)
-    return np.broadcast_to((-amplitude * wavenumber * np.cos(wavenumber * y))[:, None], (n, n)).copy()
+    y = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.tile(-amplitude * wavenumber * np.cos(wavenumber * y)[:, None], (1, n))
 
 
 def velocity(vorticity: ArrayLike) -> Array:
     """Velocity ``(..., 2, n, n)``, u before v, of a vorticity ``(..., n, n)``.
 
-    By the stream function: ``lap psi = -w``, ``u = d psi / dy``, ``v = -d psi / dx``, with no mean flow.
+    ``u = d psi / dy``, ``v = -d psi / dx`` with the stream function ``laplacian(psi) = -vorticity``: without
+    divergence and without a mean flow.
     """
-    w = _square("vorticity", vorticity)
+    w = _checked("vorticity", vorticity)
     n = w.shape[-1]
-    uv: Array = fft.irfft2(_to_velocity(n) * fft.rfft2(w)[..., None, :, :], s=(n, n))
-    return uv
+    return np.asarray(fft.irfft2(_to_velocity(n) * fft.rfft2(w)[..., None, :, :], s=(n, n)))
 
 
 def energy_spectrum(vorticity: ArrayLike) -> Array:
-    """Kinetic energy in each shell of wavenumbers: ``E[k]`` sums the modes with ``k - 1/2 < |k| < k + 1/2``.
+    """Kinetic energy in shells of wavenumbers, ``(..., shells)``, of a vorticity ``(..., n, n)``.
 
-    Shape ``(..., shells)``; the shells reach into the corners of the spectrum, so that nothing is left out:
-    ``sum(E)`` is the mean of ``(u^2 + v^2) / 2`` of `velocity`. ``E[0]`` is 0. Shells past n / 2 are cut by the
-    sides of the grid.
+    ``E[k]`` sums the modes with ``k - 1/2 < |k| < k + 1/2``. The shells reach into the corners of the
+    spectrum, so that no mode is left out: ``sum(E)`` is the mean of ``(u^2 + v^2) / 2``. The grid holds the
+    shells up to ``n / 2`` in full, the solver those up to ``(n - 1) // 3``.
     """
-    w = _square("vorticity", vorticity)
+    w = _checked("vorticity", vorticity)
     n = w.shape[-1]
     kx, ky, _ = _wavenumbers(n)
-    shell = np.rint(np.hypot(kx, ky)).astype(int).ravel()
-    uv = abs(_to_velocity(n) * fft.rfft2(w)[..., None, :, :]) ** 2
-    energy = (_parseval_weights(n) * uv.sum(axis=-3) / 2).reshape(-1, shell.size)
-    sums = np.stack([np.bincount(shell, weights=row) for row in energy])
-    return sums.reshape(*w.shape[:-2], -1)
+    shell = np.rint(np.hypot(kx, ky)).astype(np.intp)
+    uv = _to_velocity(n) * fft.rfft2(w)[..., None, :, :]
+    energy = _parseval_weights(n) * np.sum(abs(uv) ** 2, axis=-3) / 2
+    out = np.zeros((shell.max() + 1, *w.shape[:-2]))
+    np.add.at(out, shell, np.moveaxis(energy, (-2, -1), (0, 1)))
+    return np.moveaxis(out, 0, -1)
 
 
 def dissipation_length(vorticity: ArrayLike, viscosity: float) -> float:
-    r"""Length at which viscosity ends the enstrophy cascade [5]_, for a vorticity ``(..., n, n)``.
+    """Length at which viscosity ends the enstrophy cascade [5]_, for a vorticity ``(..., n, n)``.
 
-    :math:`(\nu^3 / \chi)^{1/6}` with the enstrophy dissipation :math:`\chi = \nu \langle |\nabla\omega|^2 \rangle`.
-    Times the largest wavenumber of the solver, ``(n - 1) // 3``, it is 1 or more where the flow is resolved.
+    ``(viscosity^3 / chi)^(1/6)`` with the enstrophy dissipation ``chi = viscosity <|grad vorticity|^2>``.
+    Times the largest wavenumber of the solver, ``(n - 1) // 3``, it is above 1 where the flow is resolved.
     """
-    w = _square("vorticity", vorticity)
-    n = w.shape[-1]
-    kx, ky, _ = _wavenumbers(n)
-    gradients = np.sum(_parseval_weights(n) * (kx**2 + ky**2) * abs(fft.rfft2(w)) ** 2, axis=(-2, -1))
-    return float((viscosity**2 / gradients.mean()) ** (1 / 6))
+    w = _checked("vorticity", vorticity)
+    kx, ky, _ = _wavenumbers(w.shape[-1])
+    gradient = np.sqrt(kx**2 + ky**2) * fft.rfft2(w)
+    squares = np.sum(_parseval_weights(w.shape[-1]) * abs(gradient) ** 2, axis=(-2, -1))
+    return float((viscosity**2 / np.mean(squares)) ** (1 / 6))
 
 
 def resample(field: ArrayLike, n: int) -> Array:
     """Periodic fields ``(..., m, m)`` on the n x n grid of the same box, shape ``(..., n, n)``.
 
-    Fourier interpolation where n > m: exact, and undone by a second call. Truncation where n < m: exact for
-    fields without modes past n / 2. The mean stays. A Nyquist mode, which is the sum of a wavenumber and its
-    opposite, is shared between the two or put together from them.
+    Fourier interpolation where n > m, which a second call undoes; truncation where n < m, exact for fields
+    without modes beyond n / 2. The mean stays. A Nyquist mode stands for a wavenumber and its opposite: it is
+    shared between the two, or put together from them.
     """
-    out = _square("field", field)
-    for axis in (-2, -1):
-        out = np.swapaxes(_resample_last(np.swapaxes(out, axis, -1), n), axis, -1)
+    out = _checked("field", field)
+    for _ in range(2):  # along x, then along y
+        m, shared = out.shape[-1], min(n, out.shape[-1])
+        modes = np.zeros((*out.shape[:-1], n // 2 + 1), dtype=np.complex128)
+        modes[..., : shared // 2 + 1] = fft.rfft(out)[..., : shared // 2 + 1]
+        if m != n and shared % 2 == 0:
+            modes[..., shared // 2] *= 0.5 if m < n else 2.0
+        out = np.swapaxes(fft.irfft(modes, n=n) * (n / m), -2, -1)
     return out
 
 
-def _resample_last(field: Array, n: int) -> Array:
-    """Resample along the last axis."""
-    m = field.shape[-1]
-    shared = min(m, n)
-    modes = np.zeros((*field.shape[:-1], n // 2 + 1), dtype=np.complex128)
-    modes[..., : shared // 2 + 1] = fft.rfft(field)[..., : shared // 2 + 1]
-    if m != n and shared % 2 == 0:
-        modes[..., shared // 2] *= 0.5 if m < n else 2.0
-    out: Array = fft.irfft(modes, n=n) * (n / m)
+def _checked(name: str, field: ArrayLike) -> Array:
+    """Check that an array is ``(..., n, n)`` and finite, and return it in double precision."""
+    out = np.asarray(field, dtype=np.float64)
+    if out.ndim < 2 or out.shape[-1] != out.shape[-2] or not (out.size and np.isfinite(out).all()):
+        raise ValueError(f"{name} must be finite and of shape (..., n, n), got shape {out.shape}")
     return out
 
 
 def _wavenumbers(n: int) -> tuple[Array, Array, Array]:
-    """Wavenumbers kx ``(1, n // 2 + 1)`` and ky ``(n, 1)`` of `rfft2`, and k^2 with 1 in place of the 0."""
+    """Wavenumbers kx ``(1, n // 2 + 1)`` and ky ``(n, 1)`` of `rfft2`, and k^2 with a 1 in place of the 0."""
     kx, ky = n * fft.rfftfreq(n)[None, :], n * fft.fftfreq(n)[:, None]
     k2 = kx**2 + ky**2
     k2[0, 0] = 1.0
@@ -298,49 +289,19 @@ def _wavenumbers(n: int) -> tuple[Array, Array, Array]:
 def _to_velocity(n: int) -> Spectrum:
     """Multipliers ``(2, n, n // 2 + 1)`` from vorticity to u and v; a Nyquist mode has no derivative."""
     kx, ky, k2 = _wavenumbers(n)
-    u, v = np.where(2 * abs(ky) == n, 0, 1j * ky), np.where(2 * kx == n, 0, -1j * kx)
-    return np.stack((u / k2, v / k2))
+    return np.stack((np.where(2 * abs(ky) == n, 0, 1j * ky) / k2, np.where(2 * kx == n, 0, -1j * kx) / k2))
 
 
 def _parseval_weights(n: int) -> Array:
-    """Weights ``(n // 2 + 1,)`` with ``sum(weights * abs(rfft2(a)) ** 2) = mean(a ** 2)``."""
+    """Weights ``(n // 2 + 1,)`` such that ``sum(weights * abs(rfft2(a)) ** 2)`` is ``mean(a ** 2)``."""
     kx = np.arange(n // 2 + 1)
     return np.where((kx == 0) | (2 * kx == n), 1.0, 2.0) / float(n) ** 4
 
 
-def _max_speed(uv: Array) -> float:
-    """Largest ``|u| + |v|``, NaN if there is one."""
-    return float(np.max(abs(uv[0]) + abs(uv[1])))
-
-
-def _square(name: str, field: ArrayLike) -> Array:
-    """Check that an array is ``(..., n, n)``, in double precision."""
-    out = np.asarray(field, dtype=np.float64)
-    if out.ndim < 2 or out.shape[-1] != out.shape[-2] or out.shape[-1] == 0:
-        raise ValueError(f"{name} must have shape (..., n, n), got {out.shape}")
-    return out
-
-
-def _checked_field(name: str, field: ArrayLike) -> Array:
-    """Check that an array is one finite field ``(n, n)``."""
-    out = _square(name, field)
-    if out.ndim != 2 or not np.isfinite(out).all():
-        raise ValueError(f"{name} must be one field (n, n) of finite numbers, got shape {out.shape}")
-    return out
-
-
-def _checked_times(times: ArrayLike) -> Array:
-    """Check that the times of the frames are finite, increasing and not below 0."""
-    out = np.array(times, dtype=np.float64)
-    if out.ndim != 1 or out.size == 0 or not (np.isfinite(out).all() and out[0] >= 0 and (np.diff(out) > 0).all()):
-        raise ValueError(f"times must be a list of finite, increasing times, none below 0, got {times}")
-    return out
-
-
 class _Case(NamedTuple):
-    """A flow of `main`: frames in ``(first, last]``, after a spin-up on the coarse grid."""
+    """A flow of `main`: frames from the first to the last time, after a spin-up on the coarse grid."""
 
-    viscosity: float
+    viscosity: float  # at n = 256
     drag: float
     amplitude: float
     spin_up: float
@@ -349,6 +310,73 @@ class _Case(NamedTuple):
 
 
 _CASES = {
-    "decaying": _Case(viscosity=8e-4, drag=0.0, amplitude=0.0, spin_up=0.0, first=1.0, last=3.0),
-    "forced": _Case(viscosity=8e-4, drag=0.1, amplitude=1.0, spin_up=40.0, first=1.0, last=3.0),
+    "decaying": _Case(viscosity=5e-4, drag=0.0, amplitude=0.0, spin_up=0.0, first=1.0, last=2.5),
+    "forced": _Case(viscosity=8e-4, drag=0.1, amplitude=1.0, spin_up=30.0, first=0.5, last=1.5),
 }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write ``truth.npy`` and ``prediction.npy``: one flow as velocities ``(frames, 2, n, n)``, float32."""
+    parser = argparse.ArgumentParser(description="Solve a 2-D turbulent flow on a fine and on a coarse grid.")
+    add = parser.add_argument
+    add("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    add("--kind", choices=list(_CASES), default="decaying", help="default: %(default)s")
+    add("--n", type=int, default=256, help="fine grid; viscosity goes with 1 / n^2 (default: %(default)s)")
+    add("--coarse", type=int, default=64, help="grid of the prediction (default: %(default)s)")
+    add("--frames", type=int, default=8, help="default: %(default)s")
+    add("--seed", type=int, default=0, help="of the initial field (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if not 16 <= args.coarse < args.n:
+        parser.error(f"--coarse must be 16 or more and less than --n, got {args.coarse} and {args.n}")
+    if args.frames < 1 or args.seed < 0:
+        parser.error(f"--frames must be 1 or more and --seed 0 or more, got {args.frames} and {args.seed}")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out: {error}")
+
+    case = _CASES[args.kind]
+    viscosity = case.viscosity * (256 / args.n) ** 2  # as resolved on any grid as on the default one
+    forcing = kolmogorov_forcing(args.n, amplitude=case.amplitude)
+
+    def solve(label: str, n: int, times: ArrayLike, initial: Array) -> Array:
+        with _progress(f"{label}, {n} x {n}", np.max(times)) as show:
+            given = {"viscosity": viscosity, "drag": case.drag}
+            return simulate(n, times, **given, forcing=forcing, initial=initial, on_step=show).vorticity
+
+    initial = random_vorticity(args.n, seed=args.seed)
+    if case.spin_up:
+        initial = solve("spin-up", args.coarse, [case.spin_up], initial)[-1]
+    times = np.linspace(case.last, case.first, args.frames)[::-1]
+    truth = solve("truth", args.n, times, initial)
+    prediction = resample(solve("prediction", args.coarse, times, initial), args.n)
+
+    resolution = (args.n - 1) // 3 * dissipation_length(truth, viscosity)
+    print(f"{args.kind} turbulence, viscosity {viscosity:.3g}, k_max * dissipation length {resolution:.2f}")
+    paths = args.out / "prediction.npy", args.out / "truth.npy"
+    for path, vorticity in zip(paths, (prediction, truth), strict=True):
+        np.save(path, velocity(vorticity).astype(np.float32))
+        print(f"wrote {path}: velocity {(args.frames, 2, args.n, args.n)}, float32")
+    print(f"next: spectral-losses compare {shlex.join(map(str, paths))} --plot spectra.png")
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(label: str, end: float) -> Iterator[Callable[[float], object]]:
+    """Show the time reached on a terminal (and only there): a bar if rich is installed, else a percentage."""
+    if not sys.stderr.isatty():
+        yield lambda time: None
+    elif importlib.util.find_spec("rich"):
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task(label, total=end)
+            yield lambda time: bar.update(task, completed=time)
+    else:
+        yield lambda time: print(f"\r{label}: {time / end:.0%}", end="", file=sys.stderr)
+        print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
