@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spectral_losses._dispatch import Array, Backend
-from spectral_losses._fields import ChannelAxis, as_field, check_eps, check_pair, check_same_home
+from spectral_losses._fields import ChannelAxis, Field, as_field, check_eps, check_pair, check_same_home
 from spectral_losses._taper import Detrend, Window
 from spectral_losses.spectra import Spectrum, SpectrumOptions, powers
 
@@ -58,7 +58,8 @@ def field_error(
 
     References
     ----------
-    The relative mean-square error of Pope, Turbulent Flows (2000), per frame.
+    Z. Li et al., Fourier Neural Operator, ICLR 2021 (arXiv:2010.08895): the square of their relative L2 norm,
+    taken per frame and channel.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def field_error(
     check_eps(eps)
     check_pair(prediction, target)
     p, t = as_field(prediction, "prediction", spatial_axes), as_field(target, "target", spatial_axes)
-    weights = None if mask is None else _weights(mask, prediction, p.shape, p.backend)
+    weights = None if mask is None else _weights(mask, prediction, p, t)
     error, power = p.backend.square_means(p.array, t.array, weights, len(p.shape))
     return _mean(error / (power + eps), p.backend)
 
@@ -124,7 +125,7 @@ def spectrum_error(
 
     References
     ----------
-    With ``channels="mean"`` the spectrum error of M. Beekenkamp, Generatively Stabilised NOs (2025).
+    With ``channels="mean"`` the spectrum error of M. Beekenkamp's Generatively-Stabilised-NOs (software, 2025).
 
     Examples
     --------
@@ -155,17 +156,17 @@ def _mean(x: Array, backend: Backend) -> Array:
     return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
 
 
-def _weights(mask: Array, x: Array, shape: tuple[int, ...], backend: Backend) -> Array:
-    """The mask as weights of at least float32, refused where it cannot be one."""
-    check_same_home("prediction", x, "mask", mask)
-    if tuple(mask.shape) != shape:
-        raise ValueError(f"mask must have the spatial shape {shape}, got {tuple(mask.shape)}")
-    xp = backend.namespace(mask)
+def _weights(mask: Array, prediction: Array, p: Field, t: Field) -> Array:
+    """The mask as weights in the precision of the fields, refused where it cannot be one."""
+    check_same_home("prediction", prediction, "mask", mask)
+    if tuple(mask.shape) != p.shape:
+        raise ValueError(f"mask must have the spatial shape {p.shape}, got {tuple(mask.shape)}")
+    xp = p.backend.namespace(mask)
     if xp.isdtype(mask.dtype, "complex floating"):
         raise TypeError(f"mask must be bool or real weights, got {mask.dtype}")
-    seen = backend.peek(mask)
+    seen = p.backend.peek(mask)
     if seen is not None and not seen.any():
         raise ValueError("mask is 0 everywhere: nothing is left to compare")
-    if seen is not None and (seen < 0).any():
+    if seen is not None and not (seen >= 0).all():
         raise ValueError(f"mask must be bool or weights >= 0, got {seen.min()}")
-    return xp.astype(mask, xp.float64 if mask.dtype == xp.float64 else xp.float32)
+    return xp.astype(mask, xp.result_type(p.array, t.array))

@@ -181,10 +181,11 @@ class _SquareMeans(Function):
 
     @staticmethod
     def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        pieces = zip(_pieces(x.flatten(0, -2)), _pieces(y.flatten(0, -2)), strict=True)
+        n = x.shape[-1]
+        pieces = zip(_pieces(x.reshape(-1, n)), _pieces(y.reshape(-1, n)), strict=True)
         norms = [(torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(b, dim=-1)) for a, b in pieces]
         error, power = (
-            torch.cat(each).square_().div_(x.shape[-1]).view(x.shape[:-1]) for each in zip(*norms, strict=True)
+            torch.cat(each).square_().div_(n).view(x.shape[:-1]) for each in zip(*norms, strict=True)
         )
         return error, power
 
