@@ -54,7 +54,7 @@ def as_field(
         raise ValueError(f"{name} is empty: its shape is {tuple(x.shape)}")
     others = [a for a in range(ndim) if a not in spatial]
     frames = [i for i, a in enumerate(others) if a != channel]
-    # operator.index makes the sizes plain ints, also where torch.compile would keep them symbolic.
+    # operator.index makes plain ints of the sizes, also where torch.compile would keep them symbolic.
     shape = tuple([operator.index(x.shape[a]) for a in spatial])
     xp = backend.namespace(x)
     if (*others, *spatial) != tuple(range(ndim)):
@@ -93,6 +93,11 @@ def lift(x: Array, xp: object) -> Array:
 def dtype_name(x: Array) -> str:
     """'float32' and so on, whatever the framework calls it."""
     return str(getattr(x.dtype, "name", x.dtype)).rsplit(".", 1)[-1]
+
+
+def plain_float(x: float) -> float:
+    """A float that is its value, also where torch.compile would keep it symbolic."""
+    return float.fromhex(float(x).hex())
 
 
 def check_eps(eps: float) -> None:

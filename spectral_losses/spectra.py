@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spectral_losses._dispatch import Array, Backend, record
-from spectral_losses._fields import ChannelAxis, Field, as_field, check_pair, check_same_home
+from spectral_losses._fields import ChannelAxis, Field, as_field, check_pair, check_same_home, plain_float
 from spectral_losses._grid import Bins, Grid
 from spectral_losses._taper import Detrend, Taper, Window, apply_taper, as_taper
 
@@ -243,7 +244,7 @@ def _lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[float,
     for length in given:
         if not 0 < length < float("inf"):
             raise ValueError(f"lengths must be finite and positive, got {given}")
-    return tuple([float(length) for length in given])
+    return tuple([plain_float(length) for length in given])
 
 
 def _bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
@@ -258,14 +259,14 @@ def _bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
     if isinstance(bins, int):
         if bins < 1:
             raise ValueError(f"{takes}, got {bins}")
-        return bins
+        return operator.index(bins)
     given = tuple(bins)
     if len(given) == 2 and isinstance(given[0], str):
         name, number = given
         if name != "log" or isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{takes}, got {given!r}")
-        return ("log", number)
-    edges = tuple([float(edge) for edge in given])
+        return ("log", operator.index(number))
+    edges = tuple([plain_float(edge) for edge in given])
     rising = len(edges) > 1 and all(lo < hi for lo, hi in zip(edges, edges[1:], strict=False))
     if not rising or edges[0] < 0 or edges[-1] == float("inf"):
         raise ValueError(f"{takes} (at least two, finite, from 0 up), got {edges}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,10 @@ class Backend(generic.Backend):
         """Power of each shell, block by block; a field that is cut along space is put together first."""
         ndim = len(grid.shape)
         if any(len(chunks) > 1 for chunks in x.chunks[-ndim:]):
-            # "auto" along the frames keeps the new blocks at Dask's usual size.
-            x = x.rechunk({axis: -1 if axis >= x.ndim - ndim else "auto" for axis in range(x.ndim)})
+            # Blocks of whole frames, and no larger than the blocks are now where one frame allows that.
+            wanted = {axis: -1 if axis >= x.ndim - ndim else "auto" for axis in range(x.ndim)}
+            frame, block = math.prod(grid.shape), math.prod(max(chunks) for chunks in x.chunks)
+            x = x.rechunk(wanted, block_size_limit=max(frame, block) * x.dtype.itemsize)
         shells = grid.scale().size
         return x.map_blocks(
             _block_power,

@@ -78,8 +78,9 @@ class Backend:
         # What does not count is replaced before any arithmetic: NaN times 0 would be NaN, in gradients too.
         inside = weights > 0
         x, y = xp.where(inside, x, xp.zeros_like(x)), xp.where(inside, y, xp.zeros_like(y))
-        share = weights / xp.sum(weights)
-        return xp.sum(share * (x - y) ** 2, axis=axes), xp.sum(share * y**2, axis=axes)
+        # Sums over sums, so that a mask of zeros gives 0 / 0.
+        total = xp.sum(weights)
+        return tuple(xp.sum(weights * z**2, axis=axes) / total for z in (x - y, y))
 
     def detach(self, x: Array) -> Array:
         """The same values without a gradient; the standard knows of none."""

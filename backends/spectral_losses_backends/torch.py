@@ -56,8 +56,13 @@ class Backend(generic.Backend):
 
     def shell_power(self, x: Tensor, grid: ShellGrid) -> Tensor:
         """Power of each shell."""
+        key: ShellGrid | str = grid
+        if torch.compiler.is_compiling():
+            # A view, because of an input that torch.func.grad has wrapped the tracer remembers that it needed no
+            # gradient before.
+            x, key = x.view_as(x), _token(grid)
         keep = torch.is_grad_enabled() and x.requires_grad
-        power: Tensor = _ShellPower.apply(x, _token(grid) if torch.compiler.is_compiling() else grid, keep)[0]
+        power: Tensor = _ShellPower.apply(x, key, keep)[0]
         return power
 
     def square_means(
@@ -94,8 +99,13 @@ class Backend(generic.Backend):
 backend = Backend()
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # may be the first thing that a compiled function meets
 def _register(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
+    return _register_once(cls, arrays, static)  # a trace may start over
+
+
+@lru_cache
+def _register_once(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
     def flatten(record: Any) -> tuple[list[Any], Any]:
         return [getattr(record, name) for name in arrays], tuple(getattr(record, name) for name in static)
 
@@ -133,7 +143,7 @@ class _ShellPower(Function):
         return _ShellAdjoint.apply(x, gradient, modes, ctx.grid), None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, grid: ShellGrid | str, keep: bool) -> Any:
+    def vmap(info: Any, in_dims: Any, x: Tensor, grid: ShellGrid, keep: bool) -> Any:
         return _ShellPower.apply(x.movedim(in_dims[0], 0), grid, keep), (0, 0 if keep else None)
 
 
@@ -154,7 +164,7 @@ class _ShellAdjoint(Function):
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> Any:  # type: ignore[override]
         x, gradient = ctx.saved_tensors
-        grid = _grid(ctx.grid)
+        grid = _source(ctx.grid) if isinstance(ctx.grid, str) else ctx.grid
         slots, scale = backend.constant(grid, "slots", x), backend.constant(grid, "scale", x)
         # The adjoint is linear in the gradient, and in x, where it is its own transpose. In plain, differentiable
         # operations: second derivatives are rare, and third ones then come for free.
@@ -169,7 +179,7 @@ class _ShellAdjoint(Function):
         return along_x, 2 * sums * scale, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid | str) -> Any:
+    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid) -> Any:
         if modes.numel() > 0:
             modes = _batched(info, in_dims[2:], modes)[0]
         x, gradient = _batched(info, in_dims, x, gradient)
@@ -281,7 +291,7 @@ for _function in (_ShellPower, _ShellAdjoint, _SquareMeans):
     _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
 
 
-# Under torch.compile a source travels through the graph as text that describes it fully: no tables in the graph,
+# Under torch.compile the kernels are operators. A source travels through the graph as text that describes it fully: no tables in the graph,
 # and nothing in a compiled program that another process could not read.
 
 
@@ -294,11 +304,6 @@ def _token(source: Source) -> str:
 def _source(token: str) -> Any:
     module, kind, fields = token.split(":", 2)
     return getattr(import_module(module), kind)(*literal_eval(fields))
-
-
-def _grid(grid: ShellGrid | str) -> ShellGrid:
-    found: ShellGrid = _source(grid) if isinstance(grid, str) else grid
-    return found
 
 
 @torch.library.custom_op("spectral_losses::constant", mutates_args=())
@@ -336,3 +341,4 @@ def _shell_adjoint_op(x: Tensor, gradient: Tensor, modes: Tensor, token: str) ->
 @_shell_adjoint_op.register_fake
 def _(x: Tensor, gradient: Tensor, modes: Tensor, token: str) -> Tensor:
     return x.new_empty(x.shape)
+
