@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from ast import literal_eval
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -56,14 +56,11 @@ class Backend(generic.Backend):
 
     def shell_power(self, x: Tensor, grid: ShellGrid) -> Tensor:
         """Power of each shell."""
-        key: ShellGrid | str = grid
         if torch.compiler.is_compiling():
             # A view, because of an input that torch.func.grad has wrapped the tracer remembers that it needed no
             # gradient before.
-            x, key = x.view_as(x), _token(grid)
-        keep = torch.is_grad_enabled() and x.requires_grad
-        power: Tensor = _ShellPower.apply(x, key, keep)[0]
-        return power
+            return _shell_power_of(x.view_as(x), _token(grid))
+        return _shell_power_of(x, grid)
 
     def square_means(
         self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int
@@ -116,49 +113,46 @@ def _register_once(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) 
     return True
 
 
-class _ShellPower(Function):
-    """Shell powers, and the modes F where a gradient will want them.
+def _shell_power_of(x: Tensor, grid: ShellGrid | str) -> Tensor:
+    power: Tensor = _ShellPower.apply(x, grid)
+    return power
 
-    F only saves time: the gradient is a function of x, so that it can be differentiated again.
-    """
+
+class _ShellPower(Function):
+    """Shell powers. Nothing but x is kept for the gradient: a transform costs less than keeping one does."""
 
     @staticmethod
-    def forward(x: Tensor, grid: ShellGrid | str, keep: bool) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, grid: ShellGrid | str) -> Tensor:
         kernel: Any = _shell_power_op if isinstance(grid, str) else _shell_power
-        result: tuple[Tensor, Tensor] = kernel(x, grid, keep)
-        return result
+        power: Tensor = kernel(x, grid)
+        return power
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, ctx.grid, _ = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)  # no zeros for the gradient that F does not have
-        ctx.save_for_backward(x, output[1])
+        x, ctx.grid = inputs
+        ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None, _: Any) -> Any:  # type: ignore[override]
-        if gradient is None:
-            return None, None, None
-        x, modes = ctx.saved_tensors
-        return _ShellAdjoint.apply(x, gradient, modes, ctx.grid), None, None
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        return _ShellAdjoint.apply(*ctx.saved_tensors, gradient, ctx.grid), None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, grid: ShellGrid, keep: bool) -> Any:
-        return _ShellPower.apply(x.movedim(in_dims[0], 0), grid, keep), (0, 0 if keep else None)
+    def vmap(info: Any, in_dims: Any, x: Tensor, grid: ShellGrid | str) -> Any:
+        return _ShellPower.apply(x.movedim(in_dims[0], 0), grid), 0
 
 
 class _ShellAdjoint(Function):
     """Gradient of the shell powers: ``2 N irfftn(F (gradient * scale)[shell of each mode])``."""
 
     @staticmethod
-    def forward(x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid | str) -> Tensor:
+    def forward(x: Tensor, gradient: Tensor, grid: ShellGrid | str) -> Tensor:
         kernel: Any = _shell_adjoint_op if isinstance(grid, str) else _shell_adjoint
-        result: Tensor = kernel(x, gradient, modes, grid)
+        result: Tensor = kernel(x, gradient, grid)
         return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, gradient, _, ctx.grid = inputs
+        x, gradient, ctx.grid = inputs
         ctx.save_for_backward(x, gradient)
 
     @staticmethod
@@ -176,14 +170,11 @@ class _ShellAdjoint(Function):
         cross = (modes.real * modes_v.real + modes.imag * modes_v.imag).flatten(-len(axes))
         lanes = torch.zeros_like(lanes).scatter_add(-1, slots.expand(cross.shape), cross)
         sums = _from_lanes(lanes.unflatten(-1, (2, _LANES, -1)).sum(-2))
-        return along_x, 2 * sums * scale, None, None
+        return along_x, 2 * sums * scale, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid) -> Any:
-        if modes.numel() > 0:
-            modes = _batched(info, in_dims[2:], modes)[0]
-        x, gradient = _batched(info, in_dims, x, gradient)
-        return _ShellAdjoint.apply(x, gradient, modes, grid), 0
+    def vmap(info: Any, in_dims: Any, x: Tensor, gradient: Tensor, grid: ShellGrid | str) -> Any:
+        return _ShellAdjoint.apply(*_batched(info, in_dims, x, gradient), grid), 0
 
 
 class _SquareMeans(Function):
@@ -192,7 +183,7 @@ class _SquareMeans(Function):
     @staticmethod
     def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         n = x.shape[-1]
-        pieces = zip(_pieces(x.reshape(-1, n)), _pieces(y.reshape(-1, n)), strict=True)
+        pieces = _pieces(x.reshape(-1, n), y.reshape(-1, n))
         norms = [(torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(b, dim=-1)) for a, b in pieces]
         error, power = (
             torch.cat(each).square_().div_(n).view(x.shape[:-1]) for each in zip(*norms, strict=True)
@@ -219,46 +210,41 @@ class _SquareMeans(Function):
         return _SquareMeans.apply(*_batched(info, in_dims, x, y)), (0, 0)
 
 
-def _shell_power(x: Tensor, grid: ShellGrid, keep: bool) -> tuple[Tensor, Tensor]:
+def _shell_power(x: Tensor, grid: ShellGrid) -> Tensor:
     axes, scale = _last(grid), backend.constant(grid, "scale", x)
     if x.device.type != "cpu":  # there, scattering is neither fast nor deterministic
         modes = torch.fft.rfftn(x, dim=axes)
-        power = backend.shell_sum(modes.real**2 + modes.imag**2, grid) * scale
-        return power, modes if keep else modes.new_empty(0)
+        return backend.shell_sum(modes.real**2 + modes.imag**2, grid) * scale
     slots, shells = backend.constant(grid, "slots", x), len(scale)
     frames = x.reshape(-1, *grid.shape)
     lanes = torch.view_as_complex(x.new_zeros(len(frames), 2 * _LANES * (shells + 1), 2))
-    modes = torch.fft.rfftn(frames, dim=axes) if keep else torch.view_as_complex(x.new_empty(0, 2))
-    pieces = _pieces(modes if keep else frames)
-    for piece, lane in zip(pieces, lanes.split(len(pieces[0])), strict=True):
-        if keep:
-            squares = torch.view_as_real(piece).square()
-        else:
-            squares = torch.view_as_real(torch.fft.rfftn(piece, dim=axes)).square_()
+    for piece, lane in _pieces(frames, lanes):
+        modes = torch.fft.rfftn(piece, dim=axes)
+        torch.view_as_real(modes).square_()
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
-        lane.scatter_add_(1, slots.expand(len(lane), -1), torch.view_as_complex(squares).flatten(1))
+        lane.scatter_add_(1, slots.expand(len(lane), -1), modes.flatten(1))
     pairs = lanes.view(-1, 2, _LANES, shells + 1).sum(2)
-    power = (_from_lanes(pairs.real + pairs.imag) * scale).view(*x.shape[: -len(axes)], shells)
-    return power, modes.view(*x.shape[:-1], modes.shape[-1]) if keep else modes
+    return (_from_lanes(pairs.real + pairs.imag) * scale).view(*x.shape[: -len(axes)], shells)
 
 
-def _shell_adjoint(x: Tensor, gradient: Tensor, modes: Tensor, grid: ShellGrid) -> Tensor:
+def _shell_adjoint(x: Tensor, gradient: Tensor, grid: ShellGrid) -> Tensor:
     axes = _last(grid)
-    if modes.numel() == 0:
-        modes = torch.fft.rfftn(x, dim=axes)
-    frames = modes.reshape(-1, *modes.shape[-len(axes) :])
+    frames = x.reshape(-1, *grid.shape)
     slots, scale = backend.constant(grid, "slots", x), backend.constant(grid, "scale", x)
     # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
     lanes = gradient.new_zeros(len(frames), 2 * _LANES, len(scale) + 1, 2)
     lanes[:, :, :-1] = (gradient * (2 * scale)).reshape(-1, 1, len(scale), 1)
     lanes = torch.view_as_complex(lanes.flatten(1, 2))
-    pieces = _pieces(frames)
-    step = len(pieces[0])
-    out = x.new_empty(len(frames), *grid.shape)
-    for piece, lane, part in zip(pieces, lanes.split(step), out.split(step), strict=True):
-        weights = torch.gather(lane, 1, slots.expand(len(lane), -1)).view(piece.shape)
-        torch.view_as_real(weights).mul_(torch.view_as_real(piece))
-        part.copy_(torch.fft.irfftn(weights, s=grid.shape, dim=axes, norm="forward"))
+    out = torch.empty_like(frames)
+    for piece, lane, part in _pieces(frames, lanes, out):
+        modes = torch.fft.rfftn(piece, dim=axes)
+        weights = torch.gather(lane, 1, slots.expand(len(lane), -1)).view(modes.shape)
+        torch.view_as_real(modes).mul_(torch.view_as_real(weights))
+        del weights
+        # irfftn in two steps: faster than in one, and each lets go of what it no longer needs.
+        if len(axes) > 1:
+            modes = torch.fft.ifftn(modes, dim=axes[:-1], norm="forward")
+        part.copy_(torch.fft.irfft(modes, n=grid.shape[-1], norm="forward"))
     return out.view(x.shape)
 
 
@@ -272,10 +258,11 @@ def _from_lanes(lanes: Tensor) -> Tensor:
     return torch.add(once, twice, alpha=2)
 
 
-def _pieces(frames: Tensor) -> Sequence[Tensor]:
-    """Whole frames of about CHUNK values together; all at once where there is no cache to care for."""
+def _pieces(*stacks: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Stacks of frames piece by piece, about CHUNK values of the first; whole where there is no cache to care for."""
+    frames = stacks[0]
     step = max(1, CHUNK // frames[0].numel()) if frames.device.type == "cpu" else len(frames)
-    return frames.split(step)
+    return zip(*(stack.split(step) for stack in stacks), strict=True)
 
 
 def _batched(info: Any, in_dims: Any, *tensors: Tensor) -> list[Tensor]:
@@ -321,24 +308,21 @@ def _(like: Tensor, token: str, name: str) -> list[Tensor]:
 
 
 @torch.library.custom_op("spectral_losses::shell_power", mutates_args=())
-def _shell_power_op(x: Tensor, token: str, keep: bool) -> tuple[Tensor, Tensor]:
-    return _shell_power(x, _source(token), keep)
+def _shell_power_op(x: Tensor, token: str) -> Tensor:
+    return _shell_power(x, _source(token))
 
 
 @_shell_power_op.register_fake
-def _(x: Tensor, token: str, keep: bool) -> tuple[Tensor, Tensor]:
+def _(x: Tensor, token: str) -> Tensor:
     grid = _source(token)
-    half = (*x.shape[:-1], x.shape[-1] // 2 + 1) if keep else (0,)
-    power = x.new_empty(*x.shape[: -len(grid.shape)], grid.scale().size)
-    return power, x.new_empty(half, dtype=x.dtype.to_complex())
+    return x.new_empty(*x.shape[: -len(grid.shape)], grid.scale().size)
 
 
 @torch.library.custom_op("spectral_losses::shell_adjoint", mutates_args=())
-def _shell_adjoint_op(x: Tensor, gradient: Tensor, modes: Tensor, token: str) -> Tensor:
-    return _shell_adjoint(x, gradient, modes, _source(token))
+def _shell_adjoint_op(x: Tensor, gradient: Tensor, token: str) -> Tensor:
+    return _shell_adjoint(x, gradient, _source(token))
 
 
 @_shell_adjoint_op.register_fake
-def _(x: Tensor, gradient: Tensor, modes: Tensor, token: str) -> Tensor:
+def _(x: Tensor, gradient: Tensor, token: str) -> Tensor:
     return x.new_empty(x.shape)
-
