@@ -68,8 +68,8 @@ class Backend(generic.Backend):
         """(Weighted) means over the last ndim axes of ``(x - y)**2`` and ``y**2``."""
         if weights is not None or x.dtype != y.dtype or torch.compiler.is_compiling():
             return super().square_means(x, y, weights, ndim)
-        means: tuple[Tensor, Tensor] = _SquareMeans.apply(x.flatten(-ndim), y.flatten(-ndim))
-        return means
+        error, power, _ = _SquareMeans.apply(x.flatten(-ndim), y.flatten(-ndim))
+        return error, power
 
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""
@@ -178,36 +178,39 @@ class _ShellAdjoint(Function):
 
 
 class _SquareMeans(Function):
-    """Means over the last axis of ``(x - y)**2`` and ``y**2``."""
+    """Means over the last axis of ``(x - y)**2`` and ``y**2``, and the difference that a gradient will want.
+
+    The difference only saves time: a gradient that is to be differentiated again is a function of x and y.
+    """
 
     @staticmethod
-    def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        n = x.shape[-1]
-        pieces = _pieces(x.reshape(-1, n), y.reshape(-1, n))
-        norms = [(torch.linalg.vector_norm(a - b, dim=-1), torch.linalg.vector_norm(b, dim=-1)) for a, b in pieces]
-        error, power = (
-            torch.cat(each).square_().div_(n).view(x.shape[:-1]) for each in zip(*norms, strict=True)
-        )
-        return error, power
+    def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        difference = x - y
+        error, power = (torch.linalg.vector_norm(z, dim=-1).square_().div_(z.shape[-1]) for z in (difference, y))
+        return error, power, difference
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.save_for_backward(*inputs)
+        ctx.mark_non_differentiable(output[2])
+        ctx.set_materialize_grads(False)  # no zeros for the gradient that the difference does not have
+        ctx.save_for_backward(*inputs, output[2])
 
     @staticmethod
-    def backward(ctx: Any, for_error: Tensor, for_power: Tensor) -> Any:  # type: ignore[override]
-        x, y = ctx.saved_tensors
-        need_x, need_y = ctx.needs_input_grad
-        factor = (for_error * (2 / x.shape[-1])).unsqueeze(-1)
-        if not need_y and not torch.is_grad_enabled():
-            return torch.sub(x, y).mul_(factor), None
-        along_x = (x - y) * factor
-        along_y = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1) - along_x if need_y else None
-        return along_x if need_x else None, along_y
+    def backward(ctx: Any, for_error: Tensor | None, for_power: Tensor | None, _: Any) -> Any:  # type: ignore[override]
+        x, y, difference = ctx.saved_tensors
+        along_x = along_y = None
+        if for_error is not None:
+            factor = (for_error * (2 / x.shape[-1])).unsqueeze(-1)
+            along_x = (x - y if torch.is_grad_enabled() else difference) * factor
+        if ctx.needs_input_grad[1]:
+            along_y = 0 if along_x is None else -along_x
+            if for_power is not None:
+                along_y = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1) + along_y
+        return along_x if ctx.needs_input_grad[0] else None, along_y
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, x: Tensor, y: Tensor) -> Any:
-        return _SquareMeans.apply(*_batched(info, in_dims, x, y)), (0, 0)
+        return _SquareMeans.apply(*_batched(info, in_dims, x, y)), (0, 0, 0)
 
 
 def _shell_power(x: Tensor, grid: ShellGrid) -> Tensor:
