@@ -41,9 +41,7 @@ class Field(NamedTuple):
     batch: int | None
 
 
-def as_field(
-    x: Array, name: str, spatial_axes: int | Sequence[int], channel_axis: ChannelAxis = "auto"
-) -> Field:
+def as_field(x: Array, name: str, spatial_axes: int | Sequence[int], channel_axis: ChannelAxis = "auto") -> Field:
     """Check an array and bring its spatial axes last."""
     backend = backend_of(x, name)
     _check_dtype(x, name)
@@ -60,7 +58,11 @@ def as_field(
     if (*others, *spatial) != tuple(range(ndim)):
         x = xp.permute_dims(x, (*others, *spatial))
     return Field(
-        lift(x, xp), backend, shape, None if channel is None else others.index(channel), frames[0] if frames else None
+        lift(x, xp),
+        backend,
+        shape,
+        None if channel is None else others.index(channel),
+        frames[0] if frames else None,
     )
 
 
@@ -77,9 +79,7 @@ def check_same_home(name: str, x: Array, other: str, y: Array) -> None:
     """Refuse two arrays that do not live in one framework and on one device."""
     a, b = backend_of(x, name), backend_of(y, other)
     if a is not b or (a.name == "generic" and a.namespace(x) is not b.namespace(y)):
-        raise TypeError(
-            f"{name} and {other} must be arrays of one framework, got {_full_name(x)} and {_full_name(y)}"
-        )
+        raise TypeError(f"{name} and {other} must be arrays of one framework, got {_full_name(x)} and {_full_name(y)}")
     here, there = a.device(x), a.device(y)
     if here is not None and there is not None and here != there:
         raise ValueError(f"{name} and {other} must be on one device, got {here} and {there}")

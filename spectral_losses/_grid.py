@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
 Bins = str | int | tuple[str, int] | tuple[float, ...]
 
 LANES = 4  # partial sums per shell and multiplicity, see `Grid.slots`
@@ -39,7 +39,10 @@ class Grid(NamedTuple):
     lengths: tuple[float, ...] | None = None
     bins: Bins = "unit"
 
-    several = ("rows",)  # the constants that are tuples of arrays
+    @property
+    def several(self) -> tuple[str, ...]:
+        """The constants that are tuples of arrays."""
+        return ("rows",)
 
     def edges(self) -> Floats:
         """Shell edges, one more than shells; shell b is ``(edges[b], edges[b + 1]]``."""
@@ -73,7 +76,8 @@ class Grid(NamedTuple):
         """
         shells = _shells(self)
         lane = np.arange(shells.shell.size) % LANES + LANES * (shells.multiplicity == 1)
-        return shells.shell + (len(shells.counts) + 1) * lane
+        slots: Integers = shells.shell + (len(shells.counts) + 1) * lane
+        return slots
 
     def rows(self) -> tuple[Integers, ...]:
         """Index tables that sum shells by gathering: row by row, level by level, until a row is a shell.
@@ -111,7 +115,7 @@ def _shells(grid: Grid) -> _Shells:
     if n % 2 == 0:
         column[-1] = 1
     multiplicity = np.broadcast_to(column, k.shape).ravel()
-    counts = np.bincount(shell, weights=multiplicity, minlength=shells + 1)[:shells]
+    counts = np.bincount(shell, weights=multiplicity, minlength=shells + 1)[:shells].astype(np.float64)
     if not counts.all():
         b = int(np.argmin(counts))
         raise ValueError(
@@ -129,7 +133,8 @@ def _wavenumbers(grid: Grid) -> Floats:
         last = axis == len(grid.shape) - 1
         index = np.fft.rfftfreq(n, 1 / n) if last else np.fft.fftfreq(n, 1 / n)
         squared = squared[..., None] + (step * index) ** 2
-    return np.sqrt(squared)
+    magnitude: Floats = np.sqrt(squared)
+    return magnitude
 
 
 def _steps(grid: Grid) -> tuple[float, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses._dispatch import Array, Backend
 
+Floats = NDArray[np.floating[Any]]
 Window = str | Sequence[str | None] | None
 Detrend = str | None
 
@@ -27,13 +28,16 @@ class Taper(NamedTuple):
     windows: tuple[str | None, ...]
     detrend: Detrend
 
-    several = ("vectors", "ramps")  # the constants that are tuples of arrays
+    @property
+    def several(self) -> tuple[str, ...]:
+        """The constants that are tuples of arrays."""
+        return ("vectors", "ramps")
 
-    def vectors(self) -> tuple[NDArray[np.float64], ...]:
+    def vectors(self) -> tuple[Floats, ...]:
         """The window along each axis that has one, of mean square 1, shaped to broadcast."""
         return _vectors(self)
 
-    def ramps(self) -> tuple[NDArray[np.float64], ...]:
+    def ramps(self) -> tuple[Floats, ...]:
         """A straight line along each axis, of mean 0 and mean square 1, shaped to broadcast."""
         return _ramps(self)
 
@@ -68,23 +72,21 @@ def apply_taper(x: Array, taper: Taper, backend: Backend) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _vectors(taper: Taper) -> tuple[NDArray[np.float64], ...]:
+def _vectors(taper: Taper) -> tuple[Floats, ...]:
     vectors = []
     for axis, (n, window) in enumerate(zip(taper.shape, taper.windows, strict=True)):
         if window is not None:
             x = np.arange(n) / n
-            weights = sum(
-                (-1) ** i * a * np.cos(2 * math.pi * i * x) for i, a in enumerate(WINDOWS[window])
-            )
+            weights = sum((-1) ** i * a * np.cos(2 * math.pi * i * x) for i, a in enumerate(WINDOWS[window]))
             vectors.append(_along(axis, weights, taper.shape))
     return tuple(vectors)
 
 
 @lru_cache(maxsize=64)
-def _ramps(taper: Taper) -> tuple[NDArray[np.float64], ...]:
+def _ramps(taper: Taper) -> tuple[Floats, ...]:
     return tuple(_along(axis, np.arange(n) - (n - 1) / 2, taper.shape) for axis, n in enumerate(taper.shape))
 
 
-def _along(axis: int, values: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _along(axis: int, values: Floats, shape: tuple[int, ...]) -> Floats:
     unit = values / np.sqrt(np.mean(values**2))
     return np.reshape(unit, tuple(-1 if i == axis else 1 for i in range(len(shape))))

@@ -167,8 +167,7 @@ def powers(
             )
         if tuple(target.power.shape) != expected:
             raise ValueError(
-                f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has "
-                f"{expected}"
+                f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
             )
         return plan.power(), target.power, plan.batch(), plan.field.backend
     check_pair(prediction, target)
@@ -196,9 +195,7 @@ class _Plan(NamedTuple):
 
     def spectrum(self, power: Array) -> Spectrum:
         backend = self.field.backend
-        centres, edges, counts = (
-            backend.constant(self.grid, name, power) for name in ("centres", "edges", "counts")
-        )
+        centres, edges, counts = (backend.constant(self.grid, name, power) for name in ("centres", "edges", "counts"))
         return Spectrum(centres, power, edges, counts, self.layout())
 
     def layout(self) -> tuple[object, ...]:
@@ -266,8 +263,8 @@ def _bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
         if name != "log" or isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{takes}, got {given!r}")
         return ("log", operator.index(number))
-    edges = tuple([plain_float(edge) for edge in given])
-    rising = len(edges) > 1 and all(lo < hi for lo, hi in zip(edges, edges[1:], strict=False))
+    edges = tuple([plain_float(edge) for edge in given])  # type: ignore[arg-type]
+    rising = len(edges) > 1 and all(lo < hi for lo, hi in zip(edges[:-1], edges[1:], strict=True))  # noqa: RUF007
     if not rising or edges[0] < 0 or edges[-1] == float("inf"):
         raise ValueError(f"{takes} (at least two, finite, from 0 up), got {edges}")
     return edges

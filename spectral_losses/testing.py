@@ -10,6 +10,7 @@ Needs hypothesis (``pip install 'spectral-losses[testing]'``). A third-party bac
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ __all__ = [
     "spectrum_options",
 ]
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[Any]
 
 
 class Problem(NamedTuple):
@@ -96,7 +97,11 @@ def spectrum_options(draw: st.DrawFn, shape: tuple[int, ...]) -> dict[str, Any]:
     )
     options["bins"] = draw(st.one_of(st.just("unit"), st.just("log"), st.integers(1, top), edges))
     options["window"] = draw(
-        st.one_of(st.none(), st.just("hann"), st.tuples(*[st.sampled_from([None, "hamming", "blackman"])] * len(shape)))
+        st.one_of(
+            st.none(),
+            st.just("hann"),
+            st.tuples(*[st.sampled_from([None, "hamming", "blackman"])] * len(shape)),
+        )
     )
     options["detrend"] = draw(st.sampled_from([None, "constant", "linear"]))
     return options
@@ -161,19 +166,19 @@ def reference_spectrum(
     if channel is not None and channels == "sum":
         power = power.sum(axis=channel)
     steps = [1.0] * d if lengths is None else [2 * np.pi / length for length in lengths]
-    k = np.sqrt(sum(np.square(s * i) for s, i in zip(steps, np.meshgrid(*_wavenumbers(shape), indexing="ij"), strict=True)))
+    k = np.sqrt(
+        sum(np.square(s * i) for s, i in zip(steps, np.meshgrid(*_wavenumbers(shape), indexing="ij"), strict=True))
+    )
     edges = _reference_edges(shape, steps, bins)
     result = np.empty((*power.shape[: power.ndim - d], len(edges) - 1))
-    for b, (lo, hi) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for b, (lo, hi) in enumerate(itertools.pairwise(edges)):
         inside = (k > lo * (1 + 1e-12)) & (k <= hi * (1 + 1e-12))
         measure = {1: 2 * (hi - lo), 2: np.pi * (hi**2 - lo**2), 3: 4 / 3 * np.pi * (hi**3 - lo**3)}[d]
         result[..., b] = power[..., inside].mean(axis=-1) * measure
     return result
 
 
-def reference_spectrum_error(
-    prediction: Floats, target: Floats, *, eps: float = 1e-10, **options: Any
-) -> float:
+def reference_spectrum_error(prediction: Floats, target: Floats, *, eps: float = 1e-10, **options: Any) -> float:
     """`spectrum_error` by brute force in float64, one batch element after the other."""
     log_p = np.log(reference_spectrum(prediction, **options) + eps)
     log_t = np.log(reference_spectrum(target, **options) + eps)
@@ -241,7 +246,11 @@ def check_backend(
     """
     tolerances = {"float32": 1e-5, "float64": 1e-10} if tolerances is None else tolerances
     run = settings(
-        max_examples=max_examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=max_examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
     dtypes = st.sampled_from(sorted(tolerances))
 
@@ -301,9 +310,7 @@ def check_backend(
             x = problem.target + 0.3 * np.std(problem.target) * direction[::-1]
             slope = np.sum(to_numpy(gradient(lambda p: loss(p, t, **options), asarray(x))) * direction)  # noqa: B023
             h = 1e-5 * float(np.std(problem.target))
-            ahead, behind = (
-                float(to_numpy(loss(asarray(x + s * h * direction), t, **options))) for s in (1, -1)
-            )
+            ahead, behind = (float(to_numpy(loss(asarray(x + s * h * direction), t, **options))) for s in (1, -1))
             expected = (ahead - behind) / (2 * h)
             noise = 1e-14 * max(abs(ahead), abs(behind)) / h
             np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=10 * noise + 1e-12)
@@ -342,7 +349,7 @@ def _batch_axis(ndim: int, **options: Any) -> int | None:
 
 def _tapered(x: Floats, shape: tuple[int, ...], window: Any, detrend: str | None) -> Floats:
     """Least squares over all points for the trend, scipy-style periodic windows by their cosine sums."""
-    points = [np.ones(shape).ravel()]
+    points: list[Floats] = [np.ones(shape).ravel()]
     if detrend == "linear":
         points += [axis.ravel() for axis in np.meshgrid(*map(np.arange, shape), indexing="ij")]
     if detrend is not None:

@@ -124,10 +124,10 @@ def test_eps_of_another_type(framework: Framework) -> None:
 
 def test_a_spatial_axis_too_short(framework: Framework) -> None:
     x = framework.asarray(X[..., :1])
-    with pytest.raises(ValueError, match="spatial axis 1 of 2 has 1 point.*at least 2"):
+    with pytest.raises(ValueError, match=r"spatial axis 1 of 2 has 1 point.*at least 2"):
         sl.spectrum_error(x, x)
     long = framework.asarray(np.zeros((4, 10)))
-    with pytest.raises(ValueError, match="spatial axis 1 of 2 has 10 points.*at least 20"):
+    with pytest.raises(ValueError, match=r"spatial axis 1 of 2 has 10 points.*at least 20"):
         sl.radial_spectrum(long, lengths=(1.0, 10.0))
 
 
@@ -137,7 +137,7 @@ def test_a_shell_without_modes(framework: Framework) -> None:
         sl.radial_spectrum(x, bins=(0.5, 1.1, 1.3, 3))
     with pytest.raises(ValueError, match="holds no mode"):
         sl.spectrum_error(x, x, bins=50)
-    with pytest.raises(ValueError, match="shell 0.*holds no mode"):
+    with pytest.raises(ValueError, match=r"shell 0.*holds no mode"):
         sl.spectrum_error(x, x, bins=("log", 12))
 
 
@@ -190,6 +190,6 @@ def test_masks_that_do_not_fit(framework: Framework) -> None:
 def test_arrays_on_two_devices() -> None:
     xp = pytest.importorskip("array_api_strict")
     here, there = xp.asarray(X), xp.asarray(X, device=xp.Device("device1"))
-    with pytest.raises(ValueError, match="one device.*device1"):
+    with pytest.raises(ValueError, match=r"one device.*device1"):
         sl.field_error(here, there)
     assert sl.evaluate(there, there) == {"field_error": 0, "spectrum_error": 0}

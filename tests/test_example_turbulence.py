@@ -226,9 +226,7 @@ def test_a_flow_too_fast_to_follow_is_an_error(turbulence, given):
         turbulence.simulate(16, [1.0], viscosity=1e-3, **fields)
 
 
-@pytest.mark.parametrize(
-    ("courant", "end", "found"), [(20.0, 20.0, "at t"), (50.0, 1.0, "before t = 1: its")]
-)
+@pytest.mark.parametrize(("courant", "end", "found"), [(20.0, 20.0, "at t"), (50.0, 1.0, "before t = 1: its")])
 def test_an_unstable_step_is_an_error(turbulence, monkeypatch, courant, end, found):
     monkeypatch.setattr(turbulence, "COURANT", courant)
     with pytest.raises(FloatingPointError, match=f"blew up {found}"):
@@ -281,32 +279,24 @@ def test_arguments_out_of_range_are_errors(turbulence, given, message):
 def test_the_initial_field_has_its_spectrum_and_does_not_depend_on_the_grid(turbulence):
     fine = turbulence.random_vorticity(96, seed=7)
     for n in (26, 27, 64):
-        np.testing.assert_allclose(
-            turbulence.random_vorticity(n, seed=7), turbulence.resample(fine, n), atol=1e-12
-        )
+        np.testing.assert_allclose(turbulence.random_vorticity(n, seed=7), turbulence.resample(fine, n), atol=1e-12)
     small = turbulence.random_vorticity(15, seed=7)
     np.testing.assert_allclose(small, turbulence.resample(fine, 15), atol=1e-12)
     assert relative(turbulence.random_vorticity(96, seed=8), fine) > 0.5
 
-    spectrum = turbulence.energy_spectrum(
-        [turbulence.random_vorticity(64, seed=s, energy=2.0) for s in range(3)]
-    )
+    spectrum = turbulence.energy_spectrum([turbulence.random_vorticity(64, seed=s, energy=2.0) for s in range(3)])
     np.testing.assert_allclose(spectrum.sum(-1), 2.0, rtol=1e-12)
     ky, kx = np.mgrid[-15:16, -15:16]
     k = np.hypot(kx, ky)
     per_mode = np.where(k > 0, k**6 * np.exp(-3.5 * (k / 4.0) ** 2), 0) * (np.maximum(abs(kx), abs(ky)) <= 12)
     expected = np.bincount(np.rint(k).astype(int).ravel(), weights=per_mode.ravel())[:13]
-    np.testing.assert_allclose(
-        spectrum[:, :13], [2.0 * expected / per_mode.sum()] * 3, rtol=1e-10, atol=1e-25
-    )
+    np.testing.assert_allclose(spectrum[:, :13], [2.0 * expected / per_mode.sum()] * 3, rtol=1e-10, atol=1e-25)
     sides = np.mean(turbulence.velocity(turbulence.random_vorticity(64, peak=9.0)) ** 2, axis=(1, 2))
     assert 0.7 < sides[0] / sides[1] < 1.4  # isotropic
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_flow(turbulence):
-    one, two, other = (
-        turbulence.simulate(32, [0.1, 0.5], viscosity=1e-3, seed=seed).vorticity for seed in (3, 3, 4)
-    )
+    one, two, other = (turbulence.simulate(32, [0.1, 0.5], viscosity=1e-3, seed=seed).vorticity for seed in (3, 3, 4))
     assert one.tobytes() == two.tobytes()
     assert relative(other, one) > 0.5
 
@@ -362,9 +352,7 @@ def test_the_spectrum_sums_to_the_mean_kinetic_energy(turbulence, n):
     np.testing.assert_allclose(spectrum[1, 2], turbulence.energy_spectrum(w[1, 2]), rtol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("kx", "ky", "shell"), [(5, 0, 5), (0, 5, 5), (3, -4, 5), (1, 1, 1), (2, 2, 3), (7, 7, 10)]
-)
+@pytest.mark.parametrize(("kx", "ky", "shell"), [(5, 0, 5), (0, 5, 5), (3, -4, 5), (1, 1, 1), (2, 2, 3), (7, 7, 10)])
 def test_a_mode_lies_in_the_shell_of_its_wavenumber(turbulence, kx, ky, shell):
     x, y = grid(20)
     spectrum = turbulence.energy_spectrum(3 * np.sin(kx * x + ky * y))

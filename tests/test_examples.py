@@ -73,10 +73,11 @@ def test_the_example_backend_is_found_and_conforms(tmp_path: Path) -> None:
 
     def run(*paths: Path) -> subprocess.CompletedProcess[str]:
         given = [*map(str, paths), os.environ.get("PYTHONPATH", "")]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}"]
+        pytest_here = f"-m pytest -q -p no:cacheprovider -c {os.devnull}".split()
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, given)), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
-            [*command, str(folder / "test_strict_backend.py")],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, given)), "PYTHONDONTWRITEBYTECODE": "1"},
+            [sys.executable, *pytest_here, f"--rootdir={folder}", str(folder / "test_strict_backend.py")],
+            env={**os.environ, **env},
             cwd=tmp_path,
             capture_output=True,
             text=True,

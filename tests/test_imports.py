@@ -14,7 +14,19 @@ import spectral_losses
 
 ROOT = Path(spectral_losses.__file__).parent
 BACKENDS = Path(__import__("spectral_losses_backends").__file__).parent
-HEAVY = {"numpy", "scipy", "torch", "jax", "dask", "cupy", "xarray", "matplotlib", "rich", "hypothesis", "array_api_compat"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "torch",
+    "jax",
+    "dask",
+    "cupy",
+    "xarray",
+    "matplotlib",
+    "rich",
+    "hypothesis",
+    "array_api_compat",
+}
 
 # Floor by floor: a module may import from its own floor's list only.
 ALLOWED = {
@@ -105,7 +117,10 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0
-            found |= {f"{node.module}.{alias.name}" if node.module == "spectral_losses" else str(node.module) for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "spectral_losses" else str(node.module)
+                for alias in node.names
+            }
     return found
 
 

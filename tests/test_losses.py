@@ -37,7 +37,11 @@ def test_reference(framework: Framework, reference_fields: Any, case: str, dtype
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_returns_a_0d_array_of_the_same_kind(framework: Framework, dtype: str) -> None:
     p, t = framework.asarray(P.astype(dtype)), framework.asarray(T.astype(dtype))
-    for error in (sl.field_error(p, t), sl.spectrum_error(p, t), sl.spectrum_error(p[0, 0, 0, ...], t[0, 0, 0, ...])):
+    for error in (
+        sl.field_error(p, t),
+        sl.spectrum_error(p, t),
+        sl.spectrum_error(p[0, 0, 0, ...], t[0, 0, 0, ...]),
+    ):
         assert type(error) is type(p)
         assert tuple(error.shape) == ()
         assert error.dtype == p.dtype
@@ -78,7 +82,10 @@ def test_field_error_by_hand(framework: Framework) -> None:
 def test_spectrum_error_averages_quotients_over_the_batch(framework: Framework) -> None:
     p, t = P * np.array([1.0, 30.0]).reshape(2, 1, 1, 1, 1), T
     whole = float(sl.spectrum_error(framework.asarray(p), framework.asarray(t)))
-    each = [float(sl.spectrum_error(framework.asarray(a[None]), framework.asarray(b[None]))) for a, b in zip(p, t, strict=True)]
+    each = [
+        float(sl.spectrum_error(framework.asarray(a[None]), framework.asarray(b[None])))
+        for a, b in zip(p, t, strict=True)
+    ]
     assert whole == pytest.approx(np.mean(each))
     assert whole == pytest.approx(reference_spectrum_error(p, t))
 
@@ -86,7 +93,12 @@ def test_spectrum_error_averages_quotients_over_the_batch(framework: Framework) 
 @pytest.mark.parametrize("channels", ["separate", "sum", "mean"])
 @pytest.mark.parametrize(
     ("order", "axes", "channel"),
-    [((0, 1, 2, 3, 4), (-2, -1), "auto"), ((0, 1, 3, 4, 2), (2, 3), -1), ((2, 0, 1, 3, 4), (3, 4), 0), ((4, 3, 1, 0, 2), (1, 0), 4)],
+    [
+        ((0, 1, 2, 3, 4), (-2, -1), "auto"),
+        ((0, 1, 3, 4, 2), (2, 3), -1),
+        ((2, 0, 1, 3, 4), (3, 4), 0),
+        ((4, 3, 1, 0, 2), (1, 0), 4),
+    ],
 )
 def test_any_layout(framework: Framework, channels: str, order: Any, axes: Any, channel: Any) -> None:
     expected = reference_spectrum_error(P, T, channels=channels)
@@ -116,7 +128,13 @@ def test_a_stored_spectrum_stands_for_the_target(framework: Framework) -> None:
     assert float(sl.spectrum_error(p[1:, ...], part, **options)) == pytest.approx(
         float(sl.spectrum_error(p[1:, ...], t[1:, ...], **options))
     )
-    for other in ({"channels": "mean"}, {"bins": 3}, {"lengths": None}, {"window": None}, {"detrend": "linear"}):
+    for other in (
+        {"channels": "mean"},
+        {"bins": 3},
+        {"lengths": None},
+        {"window": None},
+        {"detrend": "linear"},
+    ):
         with pytest.raises(ValueError, match="another grid or with other options"):
             sl.spectrum_error(p, stored, **{**options, **other})
     with pytest.raises(ValueError, match="another grid"):
@@ -133,7 +151,9 @@ def test_mask(framework: Framework, kind: type) -> None:
     found = sl.field_error(framework.asarray(spoiled), framework.asarray(T), mask=framework.asarray(weights))
     assert float(found) == pytest.approx(reference_field_error(P, T, mask=weights), rel=1e-10)
     single = sl.field_error(
-        framework.asarray(P.astype("float32")), framework.asarray(T.astype("float32")), mask=framework.asarray(weights)
+        framework.asarray(P.astype("float32")),
+        framework.asarray(T.astype("float32")),
+        mask=framework.asarray(weights),
     )
     assert str(single.dtype).endswith("float32")
     turned = sl.field_error(
@@ -147,7 +167,9 @@ def test_masked_values_get_a_zero_gradient(autodiff: Framework) -> None:
     spoiled = autodiff.asarray(np.where(mask, P, np.nan))
     t = autodiff.asarray(np.where(mask, T, np.inf))
     assert autodiff.gradient is not None
-    gradient = autodiff.to_numpy(autodiff.gradient(lambda p: sl.field_error(p, t, mask=autodiff.asarray(mask)), spoiled))
+    gradient = autodiff.to_numpy(
+        autodiff.gradient(lambda p: sl.field_error(p, t, mask=autodiff.asarray(mask)), spoiled)
+    )
     assert np.all(gradient[..., ~mask] == 0)
     assert np.all(gradient[..., mask] != 0)
     assert np.all(np.isfinite(gradient))
@@ -155,7 +177,12 @@ def test_masked_values_get_a_zero_gradient(autodiff: Framework) -> None:
 
 def test_a_mask_of_zeros_is_refused_or_gives_nan(framework: Framework) -> None:
     p, t, mask = framework.asarray(P), framework.asarray(T), framework.asarray(np.zeros((12, 10), dtype=bool))
-    if framework.name in ("strict", "dask", "cupy", "torch-cuda"):  # not seen without a transfer or a computation
+    if framework.name in (
+        "strict",
+        "dask",
+        "cupy",
+        "torch-cuda",
+    ):  # not seen without a transfer or a computation
         with np.errstate(invalid="ignore"):
             assert np.isnan(float(sl.field_error(p, t, mask=mask)))
     else:
@@ -180,8 +207,8 @@ def test_gradients_of_the_frameworks_agree() -> None:
     options = {"channels": "sum", "window": "hann", "detrend": "linear", "bins": "log"}
     for dtype, tolerance in (("float32", 2e-5), ("float64", 1e-11)):
         p, t = P.astype(dtype), T.astype(dtype)
-        ours = torch.func.grad(lambda x: sl.spectrum_error(x, torch.tensor(t), **options))(torch.tensor(p))  # noqa: B023
-        theirs = jax.grad(lambda x: sl.spectrum_error(x, jax.numpy.asarray(t), **options))(jax.numpy.asarray(p))  # noqa: B023
+        ours = torch.func.grad(lambda x, y: sl.spectrum_error(x, y, **options))(torch.tensor(p), torch.tensor(t))
+        theirs = jax.grad(lambda x, y: sl.spectrum_error(x, y, **options))(jax.numpy.asarray(p), jax.numpy.asarray(t))
         scale = float(np.abs(theirs).max())
         np.testing.assert_allclose(ours.numpy(), np.asarray(theirs), rtol=0, atol=tolerance * scale)
 

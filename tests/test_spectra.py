@@ -55,7 +55,7 @@ def test_parseval(framework: Framework) -> None:
         d, points = len(shape), math.prod(shape)
         axes = tuple(range(d))
         spectrum = sl.radial_spectrum(framework.asarray(x), spatial_axes=axes)
-        k, power, edges, counts = (framework.to_numpy(a) for a in spectrum)
+        _, power, edges, counts = (framework.to_numpy(a) for a in spectrum)
         measure = (2, np.pi, 4 / 3 * np.pi)[d - 1] * np.diff(edges**d)
         modes = np.abs(np.fft.fftn(x)) ** 2
         radius = np.sqrt(sum(np.square(a) for a in np.meshgrid(*(np.fft.fftfreq(n) * n for n in shape), indexing="ij")))
@@ -73,7 +73,9 @@ def test_against_brute_force(problem: Any) -> None:
     power = reference_spectrum(problem.prediction, **problem.options)
     found = sl.radial_spectrum(problem.prediction, **problem.options).power
     assert found.shape == power.shape
-    np.testing.assert_allclose(found, power, rtol=1e-9, atol=1e-11 * power.max(initial=0) + _rounding(problem.prediction))
+    np.testing.assert_allclose(
+        found, power, rtol=1e-9, atol=1e-11 * power.max(initial=0) + _rounding(problem.prediction)
+    )
 
 
 def _rounding(x: Any) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.cupy as xp
+
 from spectral_losses_backends import generic
 
 Array = Any

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.dask.array as xp
-import dask
+from dask.base import compute
+
 from spectral_losses_backends import generic
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Backend(generic.Backend):
 
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """Compute all of them in one pass over the data."""
-        return [float(value) for value in dask.compute(*values)]
+        return [float(value) for value in compute(*values)]
 
 
 def _block_power(block: Array, grid: ShellGrid) -> Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
 from spectral_losses_backends import generic
 
 if TYPE_CHECKING:

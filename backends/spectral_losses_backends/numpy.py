@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
+
 from spectral_losses_backends import generic
 
 try:

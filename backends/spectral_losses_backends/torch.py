@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import array_api_compat.torch as xp
 import torch
-from spectral_losses_backends import generic
 from torch import Tensor
 from torch.autograd import Function
 from torch.utils import _pytree
+
+from spectral_losses_backends import generic
 
 if TYPE_CHECKING:
     from spectral_losses._dispatch import ShellGrid, Source
@@ -62,9 +63,7 @@ class Backend(generic.Backend):
             return _shell_power_of(x.view_as(x), _token(grid))
         return _shell_power_of(x, grid)
 
-    def square_means(
-        self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int
-    ) -> tuple[Tensor, Tensor]:
+    def square_means(self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int) -> tuple[Tensor, Tensor]:
         """(Weighted) means over the last ndim axes of ``(x - y)**2`` and ``y**2``."""
         if weights is not None or x.dtype != y.dtype or torch.compiler.is_compiling():
             return super().square_means(x, y, weights, ndim)
@@ -96,7 +95,8 @@ class Backend(generic.Backend):
 backend = Backend()
 
 
-@torch.compiler.assume_constant_result  # may be the first thing that a compiled function meets
+# The first thing that a compiled function meets, perhaps.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _register(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
     return _register_once(cls, arrays, static)  # a trace may start over
 
@@ -133,7 +133,7 @@ class _ShellPower(Function):
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         return _ShellAdjoint.apply(*ctx.saved_tensors, gradient, ctx.grid), None
 
     @staticmethod
@@ -156,7 +156,7 @@ class _ShellAdjoint(Function):
         ctx.save_for_backward(x, gradient)
 
     @staticmethod
-    def backward(ctx: Any, v: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, v: Tensor) -> Any:
         x, gradient = ctx.saved_tensors
         grid = _source(ctx.grid) if isinstance(ctx.grid, str) else ctx.grid
         slots, scale = backend.constant(grid, "slots", x), backend.constant(grid, "scale", x)
@@ -196,16 +196,17 @@ class _SquareMeans(Function):
         ctx.save_for_backward(*inputs, output[2])
 
     @staticmethod
-    def backward(ctx: Any, for_error: Tensor | None, for_power: Tensor | None, _: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, for_error: Tensor | None, for_power: Tensor | None, _: Any) -> Any:
         x, y, difference = ctx.saved_tensors
         along_x = along_y = None
         if for_error is not None:
             factor = (for_error * (2 / x.shape[-1])).unsqueeze(-1)
             along_x = (x - y if torch.is_grad_enabled() else difference) * factor
         if ctx.needs_input_grad[1]:
-            along_y = 0 if along_x is None else -along_x
+            along_y = None if along_x is None else -along_x
             if for_power is not None:
-                along_y = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1) + along_y
+                own = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1)
+                along_y = own if along_y is None else along_y + own
         return along_x if ctx.needs_input_grad[0] else None, along_y
 
     @staticmethod
@@ -277,12 +278,13 @@ def _batched(info: Any, in_dims: Any, *tensors: Tensor) -> list[Tensor]:
 
 
 # Function.apply asks inspect for this at each call, which takes longer than a small transform.
-for _function in (_ShellPower, _ShellAdjoint, _SquareMeans):
-    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
+_functions: tuple[Any, ...] = (_ShellPower, _ShellAdjoint, _SquareMeans)
+for _function in _functions:
+    _function.forward.__signature__ = inspect.signature(_function.forward)
 
 
-# Under torch.compile the kernels are operators. A source travels through the graph as text that describes it fully: no tables in the graph,
-# and nothing in a compiled program that another process could not read.
+# Under torch.compile the kernels are operators. A source travels through the graph as text that describes it fully:
+# no tables in the graph, and nothing in a compiled program that another process could not read.
 
 
 def _token(source: Source) -> str:

@@ -1,14 +1,15 @@
 """Ratios of medians, all measured in one process and interleaved: ``python tests/benchmarks/ratios.py``.
 
-Against the bare transforms that any spectral loss must do (``rfftn`` of both fields and, for a gradient, one inverse), and
-against the formula that this library replaces: a loop over bins with masks over the full plane. Then the extra peak memory
-of a training step and the time of ``import spectral_losses``. ``--quick`` takes fewer repetitions and sizes;
-``--markdown`` prints tables for docs/performance.md.
+Against the bare transforms that any spectral loss must do (``rfftn`` of both fields and, for a gradient, one
+inverse), and against the formula that this library replaces: a loop over bins with masks over the full plane.
+Then the extra peak memory of a training step and the time of ``import spectral_losses``. ``--quick`` takes fewer
+repetitions and sizes; ``--markdown`` prints tables for docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import re
 import statistics
@@ -52,7 +53,15 @@ def torch_ratios(shapes: list[tuple[int, ...]], rounds: int) -> list[list[str]]:
     """Forward and backward of both losses in PyTorch on the CPU."""
     import torch
 
-    rows = [["PyTorch, forward and backward", "bare, ms", "spectrum_error / bare", "loop over bins / spectrum_error", "field_error / mse_loss"]]
+    rows = [
+        [
+            "PyTorch, forward and backward",
+            "bare, ms",
+            "spectrum_error / bare",
+            "loop over bins / spectrum_error",
+            "field_error / mse_loss",
+        ]
+    ]
     for shape in shapes:
         axes = axes_of(shape)
         x, y = torch.randn(shape, requires_grad=True), torch.randn(shape)
@@ -110,7 +119,14 @@ def jax_ratios(shapes: list[tuple[int, ...]], rounds: int) -> list[list[str]]:
     import jax
     import jax.numpy as jnp
 
-    rows = [["JAX on the CPU, jitted value and gradient", "bare, ms", "spectrum_error / bare", "loop over bins / spectrum_error"]]
+    rows = [
+        [
+            "JAX on the CPU, jitted value and gradient",
+            "bare, ms",
+            "spectrum_error / bare",
+            "loop over bins / spectrum_error",
+        ]
+    ]
     for shape in shapes:
         axes = axes_of(shape)
         rng = np.random.default_rng(0)
@@ -157,7 +173,9 @@ def memory() -> list[list[str]]:
         for loss in ("field_error", "spectrum_error"):
             options = {"channel_axis": None} if loss == "spectrum_error" else {}
             code = MEMORY.format(shape=shape, axes=axes_of(shape), loss=loss, options=options)
-            found.append(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+            found.append(
+                subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+            )
         rows.append([by(shape), *(f"{float(ratio):.2f}" for ratio in found)])
     return rows
 
@@ -169,7 +187,10 @@ def import_time(rounds: int) -> list[list[str]]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True) and None
 
     bare, ours = interleaved([process("pass"), process("import spectral_losses")], max(5, rounds // 2))
-    return [["import", "bare Python, ms", "added by spectral_losses, ms"], ["", f"{1e3 * bare:.1f}", f"{1e3 * (ours - bare):.1f}"]]
+    return [
+        ["import", "bare Python, ms", "added by spectral_losses, ms"],
+        ["", f"{1e3 * bare:.1f}", f"{1e3 * (ours - bare):.1f}"],
+    ]
 
 
 def loop_spectrum(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -181,7 +202,11 @@ def loop_spectrum(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
     for b in range(1, min(shape) // 2 + 1):
         inside = (k > b - 0.5) & (k <= b + 0.5)
         mask = xp.asarray(inside.astype("float32"))
-        measure = np.pi * ((b + 0.5) ** 2 - (b - 0.5) ** 2) if len(shape) == 2 else 4 / 3 * np.pi * ((b + 0.5) ** 3 - (b - 0.5) ** 3)
+        measure = (
+            np.pi * ((b + 0.5) ** 2 - (b - 0.5) ** 2)
+            if len(shape) == 2
+            else 4 / 3 * np.pi * ((b + 0.5) ** 3 - (b - 0.5) ** 3)
+        )
         sums.append((power * mask).sum(axes) / float(inside.sum()) * float(measure))
     return xp.stack(sums, -1)
 
@@ -228,9 +253,8 @@ def describe_machine() -> str:
             versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             versions.append(f"{name} missing")
-    import os
-
-    return f"{model[1] if model else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
+    processor = model[1] if model else platform.processor()
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(versions)}"
 
 
 def table(rows: list[list[str]], markdown: bool) -> None:
@@ -241,7 +265,12 @@ def table(rows: list[list[str]], markdown: bool) -> None:
         return
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))))
+        print(
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
     print(flush=True)
 
 

@@ -1,0 +1,132 @@
+"""Options that subcommands share, under the names that the library has for them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spectral_losses._grid import Bins
+
+Axis = int | str
+
+
+def add_axis_options(parser: argparse.ArgumentParser) -> None:
+    """``--spatial-axes`` and ``--channel-axis``, as numbers or as names of dimensions."""
+    group = parser.add_argument_group(
+        "axes",
+        "Dimensions with names are known by them: x, y, z, lat, longitude and the like are space;\n"
+        "channel, component, variable and the like are channels; all others count frames.",
+    )
+    group.add_argument(
+        "--spatial-axes",
+        type=_axes,
+        metavar="A[,B[,C]]",
+        help="one to three axes, numbers or names (default: by name, else the last two)",
+    )
+    group.add_argument(
+        "--channel-axis",
+        type=_axis_or_none,
+        default="auto",
+        metavar="A",
+        help="the axis of channels, a number, a name or none "
+        "(default: by name; without names the axis before the first spatial one)",
+    )
+
+
+def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `spectral_losses.radial_spectrum` other than axes."""
+    group = parser.add_argument_group("spectra", "As in spectral_losses.radial_spectrum.")
+    group.add_argument(
+        "--channels",
+        choices=("separate", "sum", "mean"),
+        default="separate",
+        help="one spectrum per channel, their sum, or the spectrum of the mean field (default: %(default)s)",
+    )
+    group.add_argument(
+        "--bins",
+        type=_bins,
+        default="unit",
+        metavar="BINS",
+        help="unit, log, a number of shells, log,NUMBER, or edges E0,E1,... (default: %(default)s)",
+    )
+    group.add_argument(
+        "--lengths",
+        type=_numbers,
+        metavar="L[,L...]",
+        help="box length, one or one per spatial axis; wavenumbers are then in radians per unit length",
+    )
+    group.add_argument(
+        "--window",
+        type=_window,
+        metavar="NAME[,NAME...]",
+        help="hann, hamming, blackman or none, one or one per spatial axis, where domains are not periodic",
+    )
+    group.add_argument("--detrend", choices=("constant", "linear"), help="what to subtract before the window")
+
+
+def add_band_option(parser: argparse._ArgumentGroup) -> None:
+    """``--bands``: where the low and the middle band end."""
+    parser.add_argument(
+        "--bands",
+        type=_bands,
+        metavar="K1,K2",
+        help="highest wavenumber of the low and of the middle band (default: thirds of the logarithms)",
+    )
+
+
+def axis(text: str) -> Axis:
+    """An axis: a whole number, or else the name of a dimension."""
+    return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else text.strip()
+
+
+def join_negative_axes(argv: Sequence[str]) -> list[str]:
+    """Write ``--spatial-axes -2,-1`` as one word: argparse would take ``-2,-1`` for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == "--spatial-axes" and re.match(r"-\d", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _axes(text: str) -> tuple[Axis, ...]:
+    axes = tuple(axis(part) for part in text.split(","))
+    if not 1 <= len(axes) <= 3 or "" in axes:
+        raise argparse.ArgumentTypeError(f"takes one, two or three axes, got {text!r}")
+    return axes
+
+
+def _axis_or_none(text: str) -> Axis | None:
+    return None if text.strip().lower() == "none" else axis(text)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes numbers, got {text!r}") from None
+
+
+def _bands(text: str) -> tuple[float, float]:
+    limits = _numbers(text)
+    if len(limits) != 2 or not 0 < limits[0] < limits[1] < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes two increasing wavenumbers above 0, got {text!r}")
+    return limits[0], limits[1]
+
+
+def _bins(text: str) -> Bins:
+    first, *rest = text.split(",")
+    if not rest:
+        return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
+    if first == "log" and len(rest) == 1 and re.fullmatch(r"\d+", rest[0]):
+        return ("log", int(rest[0]))
+    return _numbers(text)
+
+
+def _window(text: str) -> str | tuple[str | None, ...] | None:
+    names = tuple(None if name.strip().lower() == "none" else name.strip() for name in text.split(","))
+    return names if len(names) > 1 else names[0]
