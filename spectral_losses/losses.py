@@ -58,7 +58,7 @@ def field_error(
 
     References
     ----------
-    Z. Li et al., Fourier Neural Operator, ICLR 2021 (arXiv:2010.08895): the square of their relative L2 norm,
+    Li, Z. et al., Fourier Neural Operator, ICLR 2021 (arXiv:2010.08895): the square of their relative L2 norm,
     taken per frame and channel.
 
     Examples

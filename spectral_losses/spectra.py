@@ -133,7 +133,7 @@ def radial_spectrum(
 
     References
     ----------
-    S. B. Pope, Turbulent Flows, Cambridge University Press 2000, section 6.5.
+    Pope, S. B., Turbulent Flows, Cambridge University Press 2000, section 6.5.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """For users who test their own code or backend: hypothesis strategies, float64 references, a conformance check.
 
-Needs hypothesis (``pip install 'spectral-losses[testing]'``). A third-party backend proves itself with
+Needs hypothesis (``pip install 'spectral-losses[testing]'``). A third-party backend proves itself with::
 
     from spectral_losses.testing import check_backend
 

@@ -137,6 +137,23 @@ def test_func_transforms_agree_with_a_loop() -> None:
 
 
 @compiles
+def test_the_first_call_on_a_grid_leaves_plain_constants_behind() -> None:
+    """Whatever it runs under: what is cached serves every later call."""
+    torch._dynamo.reset()
+    options: dict[str, Any] = {"window": "hann", "detrend": "linear"}
+    p, t = pair(2, 1, 9, 14)
+    torch.func.grad(lambda p: sl.spectrum_error(p, t, **options))(p)
+    compiled = torch.compile(lambda p: sl.spectrum_error(p, t, **options), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(p), sl.spectrum_error(p, t, **options))
+    p, t = pair(2, 1, 9, 15)
+    with torch.inference_mode():
+        sl.evaluate(p, t, **options)
+    p.requires_grad_()
+    sl.spectrum_error(p, t, **options).backward()
+    assert torch.all(torch.isfinite(p.grad))
+
+
+@compiles
 def test_forward_mode_is_refused_clearly() -> None:
     p, t = pair(2, 8, 8)
     with pytest.raises(RuntimeError, match="jvp"):

@@ -1,7 +1,7 @@
-"""PyTorch: chunked kernels that stay in cache on the CPU, and the exact adjoint of "field -> shell sums".
+"""PyTorch: kernels that work piece by piece in the cache of a CPU, and the exact adjoint of "field -> shell powers".
 
-``_ShellPower`` and ``_SquareMeans`` are autograd functions in the style that ``torch.func`` composes
-with. Under ``torch.compile`` their kernels are opaque operators, so that neither loops nor transforms are traced.
+``_ShellPower`` is an autograd function in the style that ``torch.func`` composes with. Under ``torch.compile`` its
+kernels are opaque operators, so that neither loops nor transforms are traced.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Backend(generic.Backend):
 
     def upload(self, array: Any, like: Tensor) -> Tensor:
         """A NumPy array on like's device, a float one in like's dtype."""
-        return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None).to(like.device)
+        # What is cached must be a plain tensor, whatever transformation or mode the first call runs under.
+        with torch._C._DisableFuncTorch(), torch.inference_mode(False):
+            return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None).to(like.device)
 
     def shell_power(self, x: Tensor, grid: ShellGrid) -> Tensor:
         """Power of each shell."""
@@ -65,10 +67,15 @@ class Backend(generic.Backend):
 
     def square_means(self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int) -> tuple[Tensor, Tensor]:
         """(Weighted) means over the last ndim axes of ``(x - y)**2`` and ``y**2``."""
-        if weights is not None or x.dtype != y.dtype or torch.compiler.is_compiling():
+        if weights is not None or x.dtype != y.dtype:
             return super().square_means(x, y, weights, ndim)
-        error, power, _ = _SquareMeans.apply(x.flatten(-ndim), y.flatten(-ndim))
-        return error, power
+        x, y = x.flatten(-ndim), y.flatten(-ndim)
+        n = x.shape[-1]
+        # Of PyTorch's operations those that pass over the fields least: one kernel squares the difference, one makes
+        # its gradient. A norm writes nothing, but is not smooth where y is 0.
+        error = torch.nn.functional.mse_loss(x, y, reduction="none").sum(-1) / n
+        power = y.square().sum(-1) if y.requires_grad else torch.linalg.vector_norm(y, dim=-1).square()
+        return error, power / n
 
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""
@@ -177,43 +184,6 @@ class _ShellAdjoint(Function):
         return _ShellAdjoint.apply(*_batched(info, in_dims, x, gradient), grid), 0
 
 
-class _SquareMeans(Function):
-    """Means over the last axis of ``(x - y)**2`` and ``y**2``, and the difference that a gradient will want.
-
-    The difference only saves time: a gradient that is to be differentiated again is a function of x and y.
-    """
-
-    @staticmethod
-    def forward(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        difference = x - y
-        error, power = (torch.linalg.vector_norm(z, dim=-1).square_().div_(z.shape[-1]) for z in (difference, y))
-        return error, power, difference
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.mark_non_differentiable(output[2])
-        ctx.set_materialize_grads(False)  # no zeros for the gradient that the difference does not have
-        ctx.save_for_backward(*inputs, output[2])
-
-    @staticmethod
-    def backward(ctx: Any, for_error: Tensor | None, for_power: Tensor | None, _: Any) -> Any:
-        x, y, difference = ctx.saved_tensors
-        along_x = along_y = None
-        if for_error is not None:
-            factor = (for_error * (2 / x.shape[-1])).unsqueeze(-1)
-            along_x = (x - y if torch.is_grad_enabled() else difference) * factor
-        if ctx.needs_input_grad[1]:
-            along_y = None if along_x is None else -along_x
-            if for_power is not None:
-                own = y * (for_power * (2 / x.shape[-1])).unsqueeze(-1)
-                along_y = own if along_y is None else along_y + own
-        return along_x if ctx.needs_input_grad[0] else None, along_y
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Tensor, y: Tensor) -> Any:
-        return _SquareMeans.apply(*_batched(info, in_dims, x, y)), (0, 0, 0)
-
-
 def _shell_power(x: Tensor, grid: ShellGrid) -> Tensor:
     axes, scale = _last(grid), backend.constant(grid, "scale", x)
     if x.device.type != "cpu":  # there, scattering is neither fast nor deterministic
@@ -278,7 +248,7 @@ def _batched(info: Any, in_dims: Any, *tensors: Tensor) -> list[Tensor]:
 
 
 # Function.apply asks inspect for this at each call, which takes longer than a small transform.
-_functions: tuple[Any, ...] = (_ShellPower, _ShellAdjoint, _SquareMeans)
+_functions: tuple[Any, ...] = (_ShellPower, _ShellAdjoint)
 for _function in _functions:
     _function.forward.__signature__ = inspect.signature(_function.forward)
 
