@@ -154,6 +154,7 @@ def _find(x: Array, name: str) -> Backend:
     if kind.__name__ == "MaskedArray" and roots[0] == "numpy":
         raise TypeError(f"{name}: a masked array's mask would be ignored; pass x.filled(...) and mask=~x.mask")
     for root in roots:
+        # A framework has other classes than arrays; not all arrays of these two carry the standard's mark.
         if root in _BUILT_IN and (hasattr(x, "__array_namespace__") or root == "torch" or root == "dask"):
             return _prepare(_BUILT_IN[root]())
     if not hasattr(x, "__array_namespace__"):

@@ -58,9 +58,22 @@ class Backend:
         return self.namespace(x).fft.rfftn(x, axes=tuple(range(-ndim, 0)))
 
     def shell_sum(self, values: Array, grid: ShellGrid) -> Array:
-        """Sum real values of the half plane over the full plane's shells: ``(..., *half)`` -> ``(..., shells)``."""
-        rows, weights = (self.constant(grid, name, values) for name in ("rows", "row_weights"))
-        return gather_sum(self.namespace(values), values, rows, weights, len(grid.shape))
+        """Sum real values of the half plane over the full plane's shells: ``(..., *half)`` -> ``(..., shells)``.
+
+        By the index tables of `Grid.rows`: deterministic, and rounding like a tree.
+        """
+        xp, ndim = self.namespace(values), len(grid.shape)
+        rows, row_weights = (self.constant(grid, name, values) for name in ("rows", "row_weights"))
+        lead = tuple(values.shape[:-ndim])
+        level = xp.reshape(values, (*lead, math.prod(values.shape[-ndim:])))
+        zero = xp.zeros_like(level[..., :1])
+        for height, table in enumerate(rows):
+            padded = xp.concat((level, zero), axis=-1)
+            picked = xp.take(padded, xp.reshape(table, (-1,)), axis=-1)
+            level = xp.sum(xp.reshape(picked, (*lead, *table.shape)), axis=-1)
+            if height == 0:
+                level = level * row_weights
+        return level
 
     def shell_power(self, x: Array, grid: ShellGrid) -> Array:
         """Power of each shell: ``(..., *grid.shape)`` -> ``(..., shells)``."""
@@ -96,20 +109,6 @@ class Backend:
 
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Nothing to do where there are no transformations."""
-
-
-def gather_sum(xp: Any, values: Array, rows: Sequence[Array], row_weights: Array, ndim: int) -> Array:
-    """Shell sums by index tables, see `Grid.rows`: deterministic, and rounding like a tree."""
-    lead = tuple(values.shape[:-ndim])
-    level = xp.reshape(values, (*lead, math.prod(values.shape[-ndim:])))
-    zero = xp.zeros_like(level[..., :1])
-    for height, table in enumerate(rows):
-        padded = xp.concat((level, zero), axis=-1)
-        picked = xp.take(padded, xp.reshape(table, (-1,)), axis=-1)
-        level = xp.sum(xp.reshape(picked, (*lead, *table.shape)), axis=-1)
-        if height == 0:
-            level = level * row_weights
-    return level
 
 
 def each_array(value: Any, function: Any) -> Any:

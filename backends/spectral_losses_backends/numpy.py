@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -38,10 +37,6 @@ class Backend(generic.Backend):
     def peek(self, x: Array) -> Any | None:
         """The array itself."""
         return np.asarray(x)
-
-    def to_floats(self, values: Sequence[Array]) -> list[float]:
-        """0-d arrays as floats."""
-        return [float(value) for value in values]
 
 
 backend = Backend()

@@ -185,10 +185,9 @@ class _ShellAdjoint(Function):
 
 
 def _shell_power(x: Tensor, grid: ShellGrid) -> Tensor:
-    axes, scale = _last(grid), backend.constant(grid, "scale", x)
     if x.device.type != "cpu":  # there, scattering is neither fast nor deterministic
-        modes = torch.fft.rfftn(x, dim=axes)
-        return backend.shell_sum(modes.real**2 + modes.imag**2, grid) * scale
+        return generic.Backend.shell_power(backend, x, grid)
+    axes, scale = _last(grid), backend.constant(grid, "scale", x)
     slots, shells = backend.constant(grid, "slots", x), len(scale)
     frames = x.reshape(-1, *grid.shape)
     lanes = torch.view_as_complex(x.new_zeros(len(frames), 2 * _LANES * (shells + 1), 2))
