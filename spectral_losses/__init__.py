@@ -16,14 +16,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spectral_losses.config import SchedulerChain as SchedulerChain
+    from spectral_losses.config import SchedulerConfig as SchedulerConfig
+    from spectral_losses.config import load_config as load_config
     from spectral_losses.evaluation import evaluate as evaluate
     from spectral_losses.losses import *  # noqa: F403
+    from spectral_losses.scheduler import Decision as Decision
+    from spectral_losses.scheduler import LossScheduler as LossScheduler
     from spectral_losses.spectra import Spectrum as Spectrum
     from spectral_losses.spectra import radial_spectrum as radial_spectrum
 
 __version__ = "0.1.0"
 
-_HOMES = {"Spectrum": "spectra", "radial_spectrum": "spectra", "evaluate": "evaluation"}
+_HOMES = {
+    "Decision": "scheduler",
+    "LossScheduler": "scheduler",
+    "SchedulerChain": "config",
+    "SchedulerConfig": "config",
+    "Spectrum": "spectra",
+    "evaluate": "evaluation",
+    "load_config": "config",
+    "radial_spectrum": "spectra",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -37,5 +51,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    losses = import_module(f"{__name__}.losses")
-    return sorted({*globals(), *_HOMES, *losses.__all__})
+    try:
+        losses = import_module(f"{__name__}.losses").__all__
+    except ModuleNotFoundError:  # without NumPy there is the scheduler
+        losses = []
+    return sorted({*globals(), *_HOMES, *losses})

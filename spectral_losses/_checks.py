@@ -1,0 +1,279 @@
+"""What the settings of a scheduler may be: each value alone, and what contradicts what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from numbers import Integral, Real
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+from spectral_losses._former import renamed
+from spectral_losses.scheduler import advance, distance, side_weights
+
+if TYPE_CHECKING:
+    from spectral_losses.config import SchedulerConfig
+
+CHOICES = {
+    "trigger": ("plateau", "increase", "epoch"),
+    "min_delta_mode": ("absolute", "relative"),
+    "mode": ("min", "max"),
+    "transition_schedule": ("linear", "cosine", "exponential"),
+    "missing": ("raise", "hold"),
+}
+
+
+class FrozenWeights(Mapping[str, float]):
+    """A mapping that cannot change, so that what holds it can be hashed."""
+
+    def __init__(self, items: Mapping[str, float]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, name: str) -> float:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+# One value at a time: each check returns it as it is stored.
+
+
+def _bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    if not value:
+        raise ValueError(f"{name} must be a name, got an empty string")
+    return value
+
+
+def _choice(name: str, value: Any) -> str:
+    chosen = _text(name, value)
+    if chosen not in CHOICES[name]:
+        near = get_close_matches(chosen, CHOICES[name], 1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{name} must be one of {listed(CHOICES[name])}, got {value!r}{hint}")
+    return chosen
+
+
+def _count(name: str, value: Any, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    count = index(value)
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}, got {count}")
+    return count
+
+
+def _positive_count(name: str, value: Any) -> int:
+    return _count(name, value, 1)
+
+
+def _optional_count(name: str, value: Any) -> int | None:
+    return None if value is None else _count(name, value, 1)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {value}")
+    return number
+
+
+def _positive(name: str, value: Any) -> float:
+    if not _number(name, value):
+        raise ValueError(f"{name} must be above 0, got {value}")
+    return float(value)
+
+
+def _factor(name: str, value: Any) -> float:
+    if not _number(name, value) < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {value}")
+    return float(value)
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = (value,)
+    if isinstance(value, Mapping):  # formerly {name: whether it is used}
+        value = [key for key, used in value.items() if _bool(f"{name}[{key!r}]", used)]
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence of names, got {value!r}")
+    return tuple(dict.fromkeys(renamed(_text(name, each)) for each in value))
+
+
+def _fixed_weights(name: str, value: Any) -> FrozenWeights:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must map names to weights, got {value!r}")
+    weights: dict[str, float] = {}
+    for key, weight in value.items():
+        component = renamed(_text(name, key))
+        if component in weights:
+            raise ValueError(f"{name} holds {component!r} twice, as {key!r} too")
+        weights[component] = _number(f"{name}[{key!r}]", weight)
+    return FrozenWeights(weights)
+
+
+def _epochs(name: str, value: Any) -> tuple[int, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence of epochs, got {value!r}")
+    epochs = tuple(_count(name, each) for each in value)
+    if list(epochs) != sorted(set(epochs)):
+        raise ValueError(f"{name} must increase, got {list(epochs)}")
+    return epochs
+
+
+CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "enabled": _bool,
+    "source": _text,
+    "target": _text,
+    "source_components": _names,
+    "target_components": _names,
+    "static_components": _fixed_weights,
+    "initial_weight_source": _number,
+    "initial_weight_target": _number,
+    "final_weight_source": _number,
+    "final_weight_target": _number,
+    "max_weight_target": _positive,
+    "trigger": _choice,
+    "patience": _count,
+    "min_delta": _number,
+    "min_delta_mode": _choice,
+    "milestones": _epochs,
+    "interval": _optional_count,
+    "cooldown": _count,
+    "transition_step": _positive,
+    "adaptive_step": _bool,
+    "min_epochs_before_adapt": _count,
+    "warmup_epochs": _count,
+    "max_consecutive_adaptations": _positive_count,
+    "monitor": _text,
+    "mode": _choice,
+    "use_ema": _bool,
+    "ema_beta": _factor,
+    "transition_schedule": _choice,
+    "missing": _choice,
+}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a message lists them."""
+    return ", ".join(repr(name) for name in names)
+
+
+# Settings that contradict each other.
+
+
+def check_weights(c: SchedulerConfig) -> None:
+    """Raise where a weight starts or ends where it may not, or none moves."""
+    if c.initial_weight_target > c.max_weight_target:
+        raise ValueError(
+            f"initial_weight_target must not exceed max_weight_target, got {c.initial_weight_target} and "
+            f"{c.max_weight_target}"
+        )
+    cut = max(0.0, c.final_weight_target - c.max_weight_target)
+    if cut and c.final_weight_source + cut > max(c.initial_weight_source, c.final_weight_source) * (1 + 1e-9):
+        raise ValueError(
+            f"max_weight_target {c.max_weight_target} cuts {cut:.6g} off final_weight_target {c.final_weight_target}, "
+            f"which would lift the source above both its initial weight {c.initial_weight_source} and its final "
+            f"weight {c.final_weight_source}"
+        )
+    if not c.enabled:
+        return
+    way = distance(c)
+    if not way:
+        raise ValueError(
+            f"the final weights are the initial ones, got source {c.final_weight_source} and target "
+            f"{c.final_weight_target}: nothing is left to schedule (enabled=False keeps weights as they are)"
+        )
+    if c.transition_step < 1e-9 * way:
+        raise ValueError(f"transition_step must be at least 1e-9 of the way of {way:.6g}, got {c.transition_step}")
+
+
+def check_components(c: SchedulerConfig) -> None:
+    """Raise where a component would have to follow two rules."""
+    if c.source == c.target:
+        raise ValueError(f"source and target must be two losses, got {c.source!r} for both")
+    for a, b in (
+        ("source_components", "target_components"),
+        ("static_components", "source_components"),
+        ("static_components", "target_components"),
+    ):
+        both = [name for name in getattr(c, a) if name in getattr(c, b)]
+        if both:
+            raise ValueError(f"{a} and {b} must not share a name, got {both[0]!r} in both")
+
+
+def check_epochs(c: SchedulerConfig) -> None:
+    """Raise where epochs are given to a trigger that does not use them, or cannot be reached."""
+    given = [name for name in ("milestones", "interval") if getattr(c, name)]
+    if c.trigger != "epoch":
+        if given:
+            raise ValueError(f"{given[0]} is for trigger 'epoch', got trigger {c.trigger!r}")
+        return
+    if len(given) != 1:
+        raise ValueError(f"trigger 'epoch' takes either milestones or interval, got {' and '.join(given) or 'neither'}")
+    if c.cooldown:
+        raise ValueError(f"cooldown has no use with trigger 'epoch', got {c.cooldown}")
+    warm = c.min_epochs_before_adapt + c.warmup_epochs
+    if c.milestones and c.milestones[0] < warm:
+        raise ValueError(
+            f"milestones must not lie in the warm-up, got {c.milestones[0]} and a warm-up of {warm} epochs "
+            "(min_epochs_before_adapt and warmup_epochs)"
+        )
+
+
+def check_chain(stages: tuple[SchedulerConfig, ...]) -> None:
+    """Raise where stages do not go on from each other, or one could never end."""
+    reached: dict[str, float] = {}
+    static: dict[str, float] = {}
+    for number, c in enumerate(stages, 1):
+        for component, weight in c.static_components.items():
+            if static.setdefault(component, weight) != weight:
+                raise ValueError(
+                    f"static component {component!r} must have one weight in all stages, got {static[component]} "
+                    f"and in stage {number} {weight}"
+                )
+        for side, final in zip(("source", "target"), side_weights(c, 1.0), strict=True):
+            initial = getattr(c, f"initial_weight_{side}")
+            for component in getattr(c, f"{side}_components"):
+                before = reached.get(component, initial)
+                if not math.isclose(before, initial, rel_tol=1e-9, abs_tol=1e-12):
+                    raise ValueError(
+                        f"stage {number} must go on from the weights that earlier stages reach: {component!r} is left "
+                        f"at {before:.6g}, got initial_weight_{side} {initial}"
+                    )
+                reached[component] = final
+    for component in static:
+        if component in reached:
+            raise ValueError(f"static component {component!r} is scheduled by a stage of the chain, too")
+    for number, c in enumerate(stages[:-1], 1):
+        gone = 0.0
+        for _ in c.milestones:
+            gone = advance(c, gone)
+        if c.milestones and gone < 1:
+            raise ValueError(
+                f"stage {number} has gone {gone:.0%} of its way after its {len(c.milestones)} milestones, "
+                f"so that stage {number + 1} would never begin"
+            )

@@ -1,0 +1,100 @@
+"""Settings and saved states of the FlexibleLossScheduler from which this scheduler grew, read as they are."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Mapping
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+from spectral_losses.scheduler import FORMAT, VERSION, SchedulerState, side_weights
+
+if TYPE_CHECKING:
+    from spectral_losses.config import SchedulerConfig
+
+FIELDS = {
+    "source_loss": "source",
+    "target_loss": "target",
+    "adaptation_trigger": "trigger",
+    "monitor_metric": "monitor",
+}
+COMPONENTS = {"recMSE": "recFieldError", "predMSE": "predFieldError"}
+COUNTS = ("current_epoch", "epochs_since_improvement", "consecutive_adaptations", "total_adaptations")
+
+
+def is_former_state(saved: Mapping[str, Any]) -> bool:
+    """Whether a saved state is one of a FlexibleLossScheduler."""
+    return "best_monitored_metric" in saved
+
+
+def renamed(component: str) -> str:
+    """The present name of a component, with a DeprecationWarning where it was another."""
+    if component not in COMPONENTS:
+        return component
+    warn(f"component {component!r} is now called {COMPONENTS[component]!r}", DeprecationWarning)
+    return COMPONENTS[component]
+
+
+def monitored(settings: Mapping[str, Any], sides: Mapping[str, Any]) -> Any:
+    """The metric that ``monitor_metric`` names, which it could do by its role."""
+    metric = settings["monitor_metric"]
+    return sides[metric.removesuffix("_loss")] if metric in ("source_loss", "target_loss") else metric
+
+
+def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What `LossScheduler.state_dict` would have returned.
+
+    Weights were saved, not a progress: they are understood where they lie on the way of this configuration.
+
+    Raises
+    ------
+    ValueError
+        They do not, or something is missing or not what such a scheduler saves.
+    """
+    refused = "the saved state of a FlexibleLossScheduler cannot be loaded: "
+    if c.transition_schedule != "linear":
+        raise ValueError(f"{refused}it moved linearly, got transition_schedule {c.transition_schedule!r}")
+    try:
+        source, target = float(saved["weight_source"]), float(saved["weight_target"])
+        counts = [index(saved[name]) for name in COUNTS]
+        past = [float(value) for value in saved["monitored_metric_history"]]
+        best, average = float(saved["best_monitored_metric"]), saved["monitored_metric_ema"]
+        tracked = average if c.use_ema else past[-1] if past else None
+        tracked = None if tracked is None else float(tracked)
+        settings = saved.get("config") or c.to_dict()
+        settings = type(c).from_dict(settings if isinstance(settings, Mapping) else vars(settings)).to_dict()
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{refused}{error!r}") from error
+    if min(counts) < 0:
+        raise ValueError(f"{refused}{', '.join(COUNTS)} must not be negative, got {counts}")
+    epoch, stale, consecutive, adaptations = counts
+    progress = _progress(c, source, target)
+    # Not "any above", which a NaN would pass.
+    if not all(abs(a - b) <= 1e-6 for a, b in zip(side_weights(c, progress), (source, target), strict=True)):
+        raise ValueError(
+            f"{refused}its weights, source {source:.6g} and target {target:.6g}, do not lie between the initial "
+            f"weights {side_weights(c, 0)} and the final weights {side_weights(c, 1)} of this configuration"
+        )
+    state = SchedulerState(epoch, progress=progress, adaptations=adaptations)
+    if tracked is not None and math.isfinite(tracked) and math.isfinite(best):
+        state = state._replace(seen=epoch, tracked=tracked, best=best, stale=stale, consecutive=consecutive)
+    elif past:
+        warn(f"the saved metric is {tracked} and its best {best}: monitoring begins anew, the progress is kept")
+    return {"format": FORMAT, "version": VERSION, "config": settings, "state": state._asdict(), "history": []}
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn with the line that called into this library."""
+    level = 1
+    while sys._getframe(level).f_globals.get("__name__", "").startswith("spectral_losses"):
+        level += 1
+    warnings.warn(message, category, stacklevel=level + 1)
+
+
+def _progress(c: SchedulerConfig, source: float, target: float) -> float:
+    a, b, at = c.initial_weight_target, c.final_weight_target, target
+    if a == b:
+        a, b, at = c.initial_weight_source, c.final_weight_source, source
+    return min(max((at - a) / (b - a), 0.0), 1.0) if a != b else 0.0
