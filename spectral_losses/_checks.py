@@ -193,7 +193,8 @@ def check_weights(c: SchedulerConfig) -> None:
             f"{c.max_weight_target}"
         )
     cut = max(0.0, c.final_weight_target - c.max_weight_target)
-    if cut and c.final_weight_source + cut > max(c.initial_weight_source, c.final_weight_source) * (1 + 1e-9):
+    top = max(c.initial_weight_source, c.final_weight_source)
+    if c.final_weight_source + cut > top + 1e-9 * max(top, c.final_weight_target):
         raise ValueError(
             f"max_weight_target {c.max_weight_target} cuts {cut:.6g} off final_weight_target {c.final_weight_target}, "
             f"which would lift the source above both its initial weight {c.initial_weight_source} and its final "

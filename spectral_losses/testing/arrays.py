@@ -1,12 +1,4 @@
-"""For users who test their own code or backend: hypothesis strategies, float64 references, a conformance check.
-
-Needs hypothesis (``pip install 'spectral-losses[testing]'``). A third-party backend proves itself with::
-
-    from spectral_losses.testing import check_backend
-
-    def test_backend():
-        check_backend(mylib.asarray, to_numpy=mylib.to_numpy)
-"""
+"""Strategies of fields and options, float64 references, and the conformance check of backends."""
 
 from __future__ import annotations
 
