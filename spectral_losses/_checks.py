@@ -130,7 +130,7 @@ def _fixed_weights(name: str, value: Any) -> FrozenWeights:
     for key, weight in value.items():
         component = renamed(_text(name, key))
         if component in weights:
-            raise ValueError(f"{name} holds {component!r} twice, as {key!r} too")
+            raise ValueError(f"{name} holds {component!r} under two names")
         weights[component] = _number(f"{name}[{key!r}]", weight)
     return FrozenWeights(weights)
 

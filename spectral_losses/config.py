@@ -310,8 +310,10 @@ class SchedulerChain(_Settings):
         for key in _table(settings, "settings"):
             if key != "stages":
                 raise ValueError(_unknown(key, ["stages"]))
-        stages = []
-        for number, stage in enumerate(settings.get("stages", ()), 1):
+        given, stages = settings.get("stages", ()), []
+        if not isinstance(given, list | tuple):
+            raise TypeError(f"stages must be a list of tables, got {given!r}")
+        for number, stage in enumerate(given, 1):
             try:
                 stages.append(SchedulerConfig.from_dict(stage))
             except (TypeError, ValueError) as error:

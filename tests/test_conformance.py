@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Framework
+from frameworks import Framework
 
 import spectral_losses as sl
 from spectral_losses.testing import check_backend, reference_spectrum

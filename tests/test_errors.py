@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import FRAMEWORKS, Framework
+from frameworks import FRAMEWORKS, Framework
 
 import spectral_losses as sl
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Framework
+from frameworks import Framework
 
 import spectral_losses as sl
 

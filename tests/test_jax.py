@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import FRAMEWORKS
+from frameworks import FRAMEWORKS
 
 import spectral_losses as sl
 

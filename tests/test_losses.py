@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED, Framework, reference_cases
+from conftest import SHARED, reference_cases
+from frameworks import Framework
 
 import spectral_losses as sl
 from spectral_losses.testing import reference_field_error, reference_spectrum_error

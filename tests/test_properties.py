@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from conftest import Framework
+from frameworks import Framework
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 

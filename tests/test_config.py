@@ -1,0 +1,398 @@
+"""Settings of the scheduler: what is refused and how it is said, and that they survive every way of writing them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+import warnings
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spectral_losses import SchedulerChain, SchedulerConfig, load_config
+from spectral_losses.config import PRESETS
+from spectral_losses.testing import scheduler_chains, scheduler_configs
+
+SECOND = {
+    "source": "spectrum_error",
+    "target": "gradient_error",
+    "initial_weight_source": 0.7,
+    "final_weight_source": 0.4,
+    "final_weight_target": 0.3,
+}
+# What SchedulerParams.asDict() returned.
+FORMER = {
+    "enabled": True,
+    "source_loss": "lsim",
+    "target_loss": "field_error",
+    "source_components": {"recLSIM": True, "predLSIM": False},
+    "target_components": {"recFieldError": True, "predFieldError": True},
+    "static_components": {"regDiv": 0.1},
+    "initial_weight_source": 1.0,
+    "initial_weight_target": 0.0,
+    "final_weight_source": 0.3,
+    "final_weight_target": 0.7,
+    "max_weight_target": 0.8,
+    "adaptation_trigger": "increase",
+    "patience": 4,
+    "min_delta": 0.002,
+    "transition_step": 0.2,
+    "adaptive_step": False,
+    "min_epochs_before_adapt": 3,
+    "warmup_epochs": 2,
+    "max_consecutive_adaptations": 7,
+    "transition_schedule": "cosine",
+    "monitor_metric": "target_loss",
+    "use_ema": False,
+    "ema_beta": 0.5,
+}
+
+
+def test_defaults() -> None:
+    c = SchedulerConfig()
+    assert (c.source, c.target, c.monitor) == ("field_error", "spectrum_error", "spectrum_error")
+    assert (c.source_components, c.target_components) == (("recFieldError", "predFieldError"), ("spectrumError",))
+    assert c.static_components == {}
+    assert (c.initial_weight_source, c.initial_weight_target) == (1.0, 0.0)
+    assert (c.final_weight_source, c.final_weight_target, c.max_weight_target) == (0.3, 0.7, 0.8)
+    assert (c.trigger, c.patience, c.min_delta, c.cooldown) == ("plateau", 5, 1e-3, 0)
+    assert (c.transition_step, c.adaptive_step, c.transition_schedule) == (0.1, True, "linear")
+    assert (c.min_epochs_before_adapt, c.warmup_epochs, c.max_consecutive_adaptations) == (10, 5, 10)
+    assert (c.enabled, c.mode, c.use_ema, c.ema_beta, c.missing) == (True, "min", True, 0.9, "raise")
+
+
+def test_a_loss_of_any_name_is_its_own_component() -> None:
+    c = SchedulerConfig(source="mse", target="gradient_error")
+    assert (c.source_components, c.target_components) == (("mse",), ("gradient_error",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"enabled": 1}, TypeError, "enabled must be True or False, got 1"),
+        ({"source": 3}, TypeError, "source must be a string, got 3"),
+        ({"monitor": ""}, ValueError, "monitor must be a name, got an empty string"),
+        ({"source_components": 3}, TypeError, "source_components must be a sequence of names, got 3"),
+        ({"source_components": [3]}, TypeError, "source_components must be a string, got 3"),
+        ({"source_components": {"a": 1}}, TypeError, r"source_components\['a'\] must be True or False, got 1"),
+        ({"static_components": ["a"]}, TypeError, "static_components must map names to weights"),
+        (
+            {"static_components": {"a": -1}},
+            ValueError,
+            r"static_components\['a'\] must be finite and at least 0, got -1",
+        ),
+        ({"initial_weight_source": float("nan")}, ValueError, "initial_weight_source must be finite .*got nan"),
+        ({"final_weight_source": float("inf")}, ValueError, "final_weight_source must be finite .*got inf"),
+        ({"final_weight_target": "0.7"}, TypeError, "final_weight_target must be a number, got '0.7'"),
+        ({"final_weight_target": True}, TypeError, "final_weight_target must be a number, got True"),
+        ({"final_weight_target": 10**400}, ValueError, "final_weight_target must be finite"),
+        ({"max_weight_target": 0}, ValueError, "max_weight_target must be above 0, got 0"),
+        ({"trigger": "platoe"}, ValueError, "trigger must be one of 'plateau'.*got 'platoe', did you mean 'plateau'"),
+        ({"mode": None}, TypeError, "mode must be a string, got None"),
+        ({"min_delta_mode": "rel"}, ValueError, "min_delta_mode must be one of 'absolute', 'relative', got 'rel'"),
+        ({"transition_schedule": "cosin"}, ValueError, "did you mean 'cosine'"),
+        ({"missing": "skip"}, ValueError, "missing must be one of 'raise', 'hold', got 'skip'"),
+        ({"patience": -1}, ValueError, "patience must be at least 0, got -1"),
+        ({"patience": 2.0}, TypeError, "patience must be an integer, got 2.0"),
+        ({"patience": True}, TypeError, "patience must be an integer, got True"),
+        ({"cooldown": "1"}, TypeError, "cooldown must be an integer, got '1'"),
+        ({"warmup_epochs": -2}, ValueError, "warmup_epochs must be at least 0, got -2"),
+        ({"max_consecutive_adaptations": 0}, ValueError, "max_consecutive_adaptations must be at least 1, got 0"),
+        ({"min_delta": -0.1}, ValueError, "min_delta must be finite and at least 0, got -0.1"),
+        ({"transition_step": 0.0}, ValueError, "transition_step must be above 0, got 0.0"),
+        ({"ema_beta": 1.0}, ValueError, r"ema_beta must lie in \[0, 1\), got 1.0"),
+        ({"ema_beta": -0.1}, ValueError, "ema_beta must be finite and at least 0, got -0.1"),
+        ({"milestones": 5}, TypeError, "milestones must be a sequence of epochs, got 5"),
+        ({"trigger": "epoch", "milestones": [30, 20]}, ValueError, r"milestones must increase, got \[30, 20\]"),
+        ({"trigger": "epoch", "milestones": [20, 20]}, ValueError, r"milestones must increase, got \[20, 20\]"),
+        ({"trigger": "epoch", "milestones": [20.5]}, TypeError, "milestones must be an integer, got 20.5"),
+        ({"trigger": "epoch", "interval": 0}, ValueError, "interval must be at least 1, got 0"),
+        # Contradictions
+        (
+            {"initial_weight_target": 0.9},
+            ValueError,
+            "initial_weight_target must not exceed max_weight_target, got 0.9",
+        ),
+        ({"source": "mse", "target": "mse"}, ValueError, "source and target must be two losses, got 'mse'"),
+        (
+            {"source_components": ["a"], "target_components": ["b", "a"]},
+            ValueError,
+            "source_components and target_components must not share a name, got 'a'",
+        ),
+        (
+            {"static_components": {"spectrumError": 0.5}},
+            ValueError,
+            "static_components and target_components must not share a name, got 'spectrumError'",
+        ),
+        (
+            {"static_components": {"predFieldError": 0.5}},
+            ValueError,
+            "static_components and source_components must not share a name, got 'predFieldError'",
+        ),
+        (
+            {
+                "initial_weight_source": 0.2,
+                "final_weight_source": 0.1,
+                "final_weight_target": 0.9,
+                "max_weight_target": 0.5,
+            },
+            ValueError,
+            "max_weight_target 0.5 cuts 0.4 off .*its initial weight 0.2 and its final weight 0.1",
+        ),
+        (
+            {"final_weight_source": 1.0, "final_weight_target": 0.0},
+            ValueError,
+            "the final weights are the initial ones, got source 1.0 and target 0.0",
+        ),
+        ({"transition_step": 1e-12}, ValueError, "transition_step must be at least 1e-9 of the way of 0.7, got 1e-12"),
+        ({"interval": 5}, ValueError, "interval is for trigger 'epoch', got trigger 'plateau'"),
+        ({"milestones": [20]}, ValueError, "milestones is for trigger 'epoch', got trigger 'plateau'"),
+        ({"trigger": "epoch"}, ValueError, "trigger 'epoch' takes either milestones or interval, got neither"),
+        (
+            {"trigger": "epoch", "milestones": [20], "interval": 3},
+            ValueError,
+            "either milestones or interval, got milestones and interval",
+        ),
+        (
+            {"trigger": "epoch", "interval": 3, "cooldown": 1},
+            ValueError,
+            "cooldown has no use with trigger 'epoch', got 1",
+        ),
+        (
+            {"trigger": "epoch", "milestones": [14, 20]},
+            ValueError,
+            "milestones must not lie in the warm-up, got 14 and a warm-up of 15 epochs",
+        ),
+    ],
+)
+def test_errors_name_the_field_the_value_and_what_is_allowed(
+    settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        SchedulerConfig(**settings)
+    with pytest.raises(error, match=message):
+        SchedulerConfig.from_dict(settings)
+
+
+def test_limits_are_allowed() -> None:
+    SchedulerConfig(initial_weight_target=0.8, final_weight_target=0.0)
+    SchedulerConfig(final_weight_target=0.9, final_weight_source=0.1, max_weight_target=0.5)  # the source ends at 0.5
+    SchedulerConfig(ema_beta=0.0, patience=0, min_delta=0, cooldown=0, warmup_epochs=0, min_epochs_before_adapt=0)
+    SchedulerConfig(trigger="epoch", milestones=[15])
+    SchedulerConfig(enabled=False, final_weight_source=1.0, final_weight_target=0.0)
+    SchedulerConfig(final_weight_target=0.0)  # the source moves alone
+
+
+def test_numbers_of_other_types_become_plain() -> None:
+    c = SchedulerConfig(min_delta=Fraction(1, 4), final_weight_source=0, final_weight_target=1, max_weight_target=1)
+    assert (type(c.min_delta), c.min_delta, type(c.final_weight_source)) == (float, 0.25, float)
+    np = pytest.importorskip("numpy")
+    c = SchedulerConfig(patience=np.int64(3), min_delta=np.float32(0.5))
+    assert (type(c.patience), type(c.min_delta)) == (int, float)
+    json.dumps(c.to_dict())
+
+
+def test_it_is_frozen_keyword_only_and_hashable() -> None:
+    mutable = {"a": 0.1}
+    c = SchedulerConfig(static_components=mutable)
+    mutable["a"] = 0.2
+    assert c.static_components == {"a": 0.1}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        c.patience = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        c.static_components["a"] = 0.3  # type: ignore[index]
+    with pytest.raises(TypeError):
+        SchedulerConfig(True)  # type: ignore[misc]
+    assert hash(c) == hash(SchedulerConfig(static_components={"a": 0.1}))
+    assert c == pickle.loads(pickle.dumps(c)) == copy.deepcopy(c)
+    assert repr(c).startswith("SchedulerConfig(enabled=True, ")
+    assert dataclasses.replace(c, patience=9).patience == 9
+
+
+@given(scheduler_configs() | scheduler_chains())
+def test_it_survives_every_way_of_writing(config: SchedulerConfig | SchedulerChain) -> None:
+    kind = type(config)
+    assert kind.from_dict(config.to_dict()) == config
+    assert kind.from_json(config.to_json()) == config
+    assert kind.from_toml(config.to_toml()) == config
+    assert hash(kind.from_toml(config.to_toml())) == hash(config)
+    assert json.loads(json.dumps(config.to_dict(), allow_nan=False)) == config.to_dict()
+
+
+@given(st.text(min_size=1).filter(lambda s: s.isprintable() or s.isascii()))
+def test_any_name_survives(name: str) -> None:
+    c = SchedulerConfig(source=f"a {name}", monitor=name, static_components={f"b {name}": 0.1})
+    assert SchedulerConfig.from_toml(c.to_toml()) == SchedulerConfig.from_json(c.to_json()) == c
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"patiense": 3}, "'patiense' is not known, did you mean 'patience'"),
+        ({"monitor_metrics": "x"}, "'monitor_metrics' is not known, did you mean 'monitor_metric'"),
+        ({"zzz": 3}, "'zzz' is not known; there are 'enabled', "),
+        ({"source_loss": "a", "source": "b"}, "source is given twice, as 'source' too"),
+        ({"stages": []}, "'stages' is not known"),
+    ],
+)
+def test_unknown_keys(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SchedulerConfig.from_dict(settings)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets(name: str) -> None:
+    expected = {
+        "tra": (0.2, 0.8, 0.9, 3),
+        "iso": (0.3, 0.7, 0.8, 5),
+        "inc": (0.5, 0.5, 0.6, 8),
+    }
+    c = SchedulerConfig.preset(name)
+    assert (c.final_weight_source, c.final_weight_target, c.max_weight_target, c.patience) == expected[name]
+    assert SchedulerConfig.preset(name, patience=1).patience == 1
+    assert set(PRESETS) == set(expected)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match="preset must be one of 'tra', 'iso', 'inc', got 'isotropic'"):
+        SchedulerConfig.preset("isotropic")
+
+
+def test_files(tmp_path: Path) -> None:
+    single, chain = SchedulerConfig(patience=3), SchedulerChain([SchedulerConfig(), SchedulerConfig(**SECOND)])
+    for config in (single, chain):
+        (tmp_path / "a.toml").write_text(config.to_toml())
+        (tmp_path / "a.json").write_text(config.to_json())
+        assert load_config(tmp_path / "a.toml") == load_config(str(tmp_path / "a.json")) == config
+    with pytest.raises(ValueError, match=r"path must end in \.toml or \.json, got '.*a\.yaml'"):
+        load_config(tmp_path / "a.yaml")
+    (tmp_path / "a.json").write_text("[1]")
+    with pytest.raises(TypeError, match="the JSON must be a table of settings by name, got list"):
+        load_config(tmp_path / "a.json")
+    (tmp_path / "a.toml").write_text("patience = = 3")
+    with pytest.raises(ValueError, match="line 1"):
+        load_config(tmp_path / "a.toml")
+
+
+# Chains
+
+
+def test_a_chain_goes_on_from_where_it_is() -> None:
+    chain = SchedulerChain([SchedulerConfig(), SchedulerConfig(**SECOND)])
+    assert [stage.target for stage in chain.stages] == ["spectrum_error", "gradient_error"]
+    capped = SchedulerConfig(max_weight_target=0.6)  # ends with 0.4 and 0.6
+    SchedulerChain([capped, SchedulerConfig(**{**SECOND, "initial_weight_source": 0.6})])
+    # Back to the first loss, from the weight at which it was left.
+    back = {"source": "spectrum_error", "target": "field_error", "initial_weight_source": 0.7}
+    ends = {
+        "initial_weight_target": 0.3,
+        "final_weight_source": 0.0,
+        "final_weight_target": 1.0,
+        "max_weight_target": 1.0,
+    }
+    SchedulerChain([SchedulerConfig(), SchedulerConfig(**back, **ends)])
+
+
+@pytest.mark.parametrize(
+    ("stages", "error", "message"),
+    [
+        ([], ValueError, "at least one SchedulerConfig, got none"),
+        (3, TypeError, "stages must be a sequence of SchedulerConfig, got 3"),
+        (SchedulerConfig(), TypeError, "stages must be a sequence of SchedulerConfig"),
+        ([SchedulerConfig(), {"patience": 3}], TypeError, "stage 2 must be a SchedulerConfig, got dict"),
+        (
+            [SchedulerConfig(), SchedulerConfig(**{**SECOND, "initial_weight_source": 1.0})],
+            ValueError,
+            "stage 2 must go on .*'spectrumError' is left at 0.7, got initial_weight_source 1.0",
+        ),
+        (
+            [SchedulerConfig(), SchedulerConfig(**SECOND, enabled=False)],
+            ValueError,
+            "enabled must be the same in all stages",
+        ),
+        (
+            [
+                SchedulerConfig(static_components={"a": 0.1}),
+                SchedulerConfig(**SECOND, static_components={"a": 0.2}),
+            ],
+            ValueError,
+            "'a' must have one weight in all stages, got 0.1 and in stage 2 0.2",
+        ),
+        (
+            [SchedulerConfig(), SchedulerConfig(**SECOND, static_components={"recFieldError": 0.3})],
+            ValueError,
+            "'recFieldError' is scheduled by a stage",
+        ),
+        (
+            [SchedulerConfig(trigger="epoch", milestones=[20, 30]), SchedulerConfig(**SECOND)],
+            ValueError,
+            "stage 1 has gone 27% of its way after its 2 milestones, so that stage 2 would never begin",
+        ),
+    ],
+)
+def test_chain_errors(stages: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        SchedulerChain(stages)
+
+
+def test_chain_from_dict_errors_name_the_stage() -> None:
+    with pytest.raises(ValueError, match="stage 2: patience must be at least 0, got -3"):
+        SchedulerChain.from_dict({"stages": [{}, {"patience": -3}]})
+    with pytest.raises(ValueError, match="setting 'stage' is not known, did you mean 'stages'"):
+        SchedulerChain.from_dict({"stage": []})
+    with pytest.raises(TypeError, match="stage 1: settings must be a table of settings by name, got int"):
+        SchedulerChain.from_dict({"stages": [3]})
+    with pytest.raises(TypeError, match="stages must be a list of tables, got 3"):
+        SchedulerChain.from_dict({"stages": 3})
+
+
+# Settings of earlier code
+
+
+def test_former_dictionaries_are_read_as_they_are() -> None:
+    c = SchedulerConfig.from_dict(FORMER)
+    assert (c.source, c.target, c.trigger, c.monitor) == ("lsim", "field_error", "increase", "field_error")
+    assert (c.source_components, c.target_components) == (("recLSIM",), ("recFieldError", "predFieldError"))
+    assert c.static_components == {"regDiv": 0.1}
+    same = set(FORMER) - {"source_loss", "target_loss", "adaptation_trigger", "monitor_metric"}
+    for name in same - {"source_components", "target_components"}:
+        assert getattr(c, name) == FORMER[name]
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("target_loss", "field_error"), ("source_loss", "lsim"), ("val_loss", "val_loss"), ("lsim", "lsim")],
+)
+def test_former_roles_of_the_metric(metric: str, expected: str) -> None:
+    assert SchedulerConfig.from_dict({**FORMER, "monitor_metric": metric}).monitor == expected
+
+
+def test_a_role_is_a_role_under_its_former_name_alone() -> None:
+    assert SchedulerConfig.from_dict({"monitor": "target_loss"}).monitor == "target_loss"
+    assert SchedulerConfig.from_dict({"monitor_metric": "source_loss"}).monitor == "field_error"
+
+
+def test_former_components_none() -> None:
+    none = {"source_components": None, "target_components": None, "static_components": None}
+    assert SchedulerConfig.from_dict(none) == SchedulerConfig()
+
+
+def test_renamed_components_warn_where_they_were_written() -> None:
+    with pytest.warns(DeprecationWarning, match="'recMSE' is now called 'recFieldError'") as caught:
+        c = SchedulerConfig(source_components=["recMSE", "recFieldError"], static_components={"x": 1})
+    assert c.source_components == ("recFieldError",)
+    assert [w.filename for w in caught] == [__file__]
+    with pytest.warns(DeprecationWarning, match="'predMSE' is now called 'predFieldError'") as caught:
+        c = SchedulerConfig.from_dict({**FORMER, "static_components": {"predMSE": 0.1}, "target_components": ["c"]})
+    assert c.static_components == {"predFieldError": 0.1}
+    assert [w.filename for w in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="static_components holds 'recFieldError' under two names"):
+            SchedulerConfig(static_components={"recMSE": 1, "recFieldError": 2}, source_components=["a"])
