@@ -30,7 +30,7 @@ from spectral_losses._former import is_former_state, monitored, translated
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
 
 # Final weights, cap and patience for three data sets of turbulence: transitional and isotropic
-# (where small scales are lost soonest and less soon), and an incompressible wake.
+# (where small scales are lost soonest and less soon), and incompressible flow.
 PRESETS: Mapping[str, Mapping[str, float]] = {
     "tra": {"final_weight_source": 0.2, "final_weight_target": 0.8, "max_weight_target": 0.9, "patience": 3},
     "iso": {"final_weight_source": 0.3, "final_weight_target": 0.7, "max_weight_target": 0.8, "patience": 5},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,12 +57,12 @@ class SchedulerState(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The answer to one observation. It is true where the weights were moved, and prints as a line for a log.
+    """The answer to one observation. It is true where the scheduler moved on, and prints as a line for a log.
 
     Attributes
     ----------
     adapted : bool
-        Whether the weights were moved.
+        Whether it moved on towards the final weights.
     reason : str
         ``"disabled"``, ``"warmup"``, ``"missing"``, ``"not finite"``, ``"improved"``, ``"waiting"``, ``"cooldown"``,
         ``"adapted"``, ``"holding"`` (too many moves without an improvement) or ``"finished"``.
@@ -119,8 +119,8 @@ class LossScheduler:
     ...     print(scheduler.step({"spectrum_error": error}))
     epoch 0: warmup: until epoch 1
     epoch 1: improved: average spectrum_error 0.5 is the first
-    epoch 2: waiting: average spectrum_error 0.5 against 0.5 at best, 1 of 2 without an improvement
-    epoch 3: adapted: average spectrum_error 0.5 against 0.5 at best, 2 of 2 without an improvement; ...
+    epoch 2: waiting: average spectrum_error 0.5 is not 0.001 better than 0.5, 1 of 2
+    epoch 3: adapted: average spectrum_error 0.5 is not 0.001 better than 0.5, 2 of 2; field_error 1 to 0.9, ...
     >>> scheduler.weights
     {'recFieldError': 0.9, 'predFieldError': 0.9, 'spectrumError': 0.1}
     """
@@ -176,7 +176,7 @@ class LossScheduler:
         Raises
         ------
         KeyError
-            The monitored metric is missing, and the config does not say to hold then.
+            The monitored metric is missing, be it that of a later stage, and the config does not say to hold then.
         ValueError
             An epoch before the last one, or a negative one.
         TypeError
@@ -204,8 +204,9 @@ class LossScheduler:
         state : mapping
             What `state_dict` returned, or the saved state of the ``FlexibleLossScheduler`` of earlier code.
         accept_changes : bool, default False
-            Load a state that was saved under other settings, and go on under those of this scheduler. Where the
-            monitored metric, its mode or its averaging differ, monitoring begins anew; the progress stays.
+            Load a state that was saved under other settings, and go on under those of this scheduler. The progress
+            stays, so that other initial or final weights show at once; where the monitored metric, its mode or its
+            averaging differ, monitoring begins anew.
 
         Raises
         ------
@@ -273,7 +274,7 @@ def update(
         return state, _decide(config, state, epoch, "disabled", "weights stay as they are")
     c = config.stages[state.stage]
     epoch = _checked_epoch(epoch, state.epoch)
-    value = _monitored(c, metrics)
+    value = _monitored(config.stages[state.stage :], metrics)
     before, state = state, state._replace(epoch=epoch)
     if epoch < warm_until(c, state):
         return state, _decide(config, state, epoch, "warmup", f"until epoch {warm_until(c, state)}", value)
@@ -283,16 +284,14 @@ def update(
         return state, _decide(config, state, epoch, "not finite", f"{c.monitor} is {value}", value)
     state, improved = observe(c, state, value)
     tracked, facts = state.tracked, _facts(c, before, state, improved)
+    fired, limit = fires(c, before, state), c.max_consecutive_adaptations
     if state.progress >= 1:
         reason, facts = "finished", "at the final weights"
-    elif fires(c, before, state) and state.consecutive < c.max_consecutive_adaptations:
+    elif fired and state.consecutive < limit:
         reason, facts = "adapted", f"{facts}; {_change(c, state.progress)}"
         state = move(config, state)
-    elif fires(c, before, state):
-        reason, facts = (
-            "holding",
-            f"{facts}; {state.consecutive} moves since the last improvement, no more until the next",
-        )
+    elif fired:
+        reason, facts = "holding", f"{facts}; {limit} moves since the last improvement, no more until the next"
     elif improved:
         reason = "improved"
     elif before.cooldown:
@@ -356,7 +355,7 @@ def _next_epoch(c: SchedulerConfig, state: SchedulerState) -> float:
     """The first epoch of the trigger "epoch" after those that were observed."""
     warm = warm_until(c, state)
     if c.interval is not None:
-        since = warm if state.seen is None else state.seen
+        since = warm if state.seen is None else max(warm, state.seen)
         return warm + c.interval * ((since - warm) // c.interval + 1)
     since = warm - 1 if state.seen is None else state.seen
     return next((state.started + m for m in c.milestones if state.started + m > since), math.inf)
@@ -485,14 +484,16 @@ def _checked_epoch(epoch: Any, last: int | None) -> int:
     return int(epoch)
 
 
-def _monitored(c: SchedulerConfig, metrics: Mapping[str, Any]) -> float | None:
-    """The monitored metric as a float; None where it is missing and that is no error."""
+def _monitored(stages: Sequence[SchedulerConfig], metrics: Mapping[str, Any]) -> float | None:
+    """The metric that the first stage monitors, as a float; None where it is missing and that is no error."""
+    for c in stages:  # what a later stage will need is missed now, not in the third night of the run
+        if c.missing == "raise" and metrics.get(c.monitor) is None:
+            passed = ", ".join(repr(name) for name in metrics) or "none"
+            raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
+    c = stages[0]
     value = metrics.get(c.monitor)
     if value is None:
-        if c.missing == "hold":
-            return None
-        passed = ", ".join(repr(name) for name in metrics) or "none"
-        raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
+        return None
     try:
         if isinstance(value, bool | str | bytes):
             raise TypeError
@@ -518,17 +519,18 @@ def _decide(
 
 def _facts(c: SchedulerConfig, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
     """What was observed, in words."""
-    name = f"average {c.monitor}" if c.use_ema else c.monitor
-    value = f"{name} {now.tracked:.6g}"
+    value = f"{'average ' if c.use_ema else ''}{c.monitor} {now.tracked:.6g}"
     if before.best is None:
         return f"{value} is the first"
-    if c.trigger == "epoch":
-        return f"{value}, next move at epoch {_next_epoch(c, now)}" if not fires(c, before, now) else value
     if improved:
         return f"{value} from {before.best:.6g} at best"
+    if c.trigger == "epoch":
+        return value
     if c.trigger == "increase":
         return f"{value} after {before.tracked:.6g}"
-    return f"{value} against {before.best:.6g} at best, {now.stale} of {c.patience} without an improvement"
+    margin = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
+    count = f", {now.stale} of {c.patience}" if c.patience else ""
+    return f"{value} is not {margin} better than {before.best:.6g}{count}"
 
 
 def _change(c: SchedulerConfig, progress: float) -> str:

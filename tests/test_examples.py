@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -88,3 +89,42 @@ def test_the_example_backend_is_found_and_conforms(tmp_path: Path) -> None:
     assert "2 passed" in found.stdout
     missing = run(folder)
     assert "1 failed, 1 passed" in missing.stdout, missing.stdout + missing.stderr
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import scheduled_run
+
+    yield scheduled_run
+    sys.modules.pop("scheduled_run")
+
+
+def test_the_scheduled_run_shows_every_reason_and_arrives(scheduled: Any) -> None:
+    seen = scheduled.run()
+    decisions = [each.decision for each in seen]
+    assert len(seen) == scheduled.EPOCHS
+    assert {decision.reason for decision in decisions} == set(scheduled.REASONS)
+    assert [d.epoch for d in decisions if d.reason == "not finite"] == [scheduled.NAN]
+    assert decisions[-1].weights["spectrumError"] == scheduled.CONFIG.final_weight_target
+    # It holds until the learning rate falls, and soon after that there is an improvement.
+    held = [d.epoch for d in decisions if d.reason == "holding"]
+    assert scheduled.SMALLER_RATE - 1 in held
+    assert max(held) < scheduled.SMALLER_RATE + 5
+    # A move lowers the floor to which the error falls.
+    assert seen[-1].error < 0.1 * seen[scheduled.CONFIG.warmup_epochs].error
+    assert [str(each) for each in scheduled.run()] == [str(each) for each in seen]
+
+
+def test_the_scheduled_run_prints_what_the_page_shows(scheduled: Any, tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "new" / "run.png"
+    assert scheduled.main(["--output", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    *printed, last = capsys.readouterr().out.splitlines()
+    assert last == f"wrote {picture}"
+    page = (EXAMPLES.parent / "scheduler.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```text\n(epoch 0: .*?)```", page, re.DOTALL)
+    lines = [line for line in shown.splitlines() if line != "..."]
+    assert len(lines) > 3
+    assert [line for line in printed if line in lines] == lines
