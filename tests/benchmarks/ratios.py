@@ -2,8 +2,9 @@
 
 Against the bare transforms that any spectral loss must do (``rfftn`` of both fields and, for a gradient, one
 inverse), and against the formula that this library replaces: a loop over bins with masks over the full plane.
-Then the extra peak memory of a training step and the time of ``import spectral_losses``. ``--quick`` takes fewer
-repetitions and sizes; ``--markdown`` prints tables for docs/performance.md.
+Then the extra peak memory of a training step, the time of ``import spectral_losses``, and what a step of the scheduler
+costs and leaves behind. ``--quick`` takes fewer repetitions and sizes; ``--markdown`` prints tables for
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and sizes")
     parser.add_argument("--markdown", action="store_true", help="tables for docs/performance.md")
-    parser.add_argument("--only", choices=["torch", "numpy", "jax", "memory", "import"], help="one part alone")
+    parser.add_argument(
+        "--only", choices=["torch", "numpy", "jax", "memory", "import", "scheduler"], help="one part alone"
+    )
     args = parser.parse_args()
     rounds, shapes = (5, QUICK) if args.quick else (31, SHAPES)
     print(describe_machine(), end="\n\n")
@@ -43,6 +46,7 @@ def main() -> None:
         "jax": lambda: jax_ratios(shapes, rounds),
         "memory": memory,
         "import": lambda: import_time(rounds),
+        "scheduler": lambda: scheduler_cost(20_000 if args.quick else 1_000_000),
     }
     for name, part in parts.items():
         if args.only in (None, name):
@@ -191,6 +195,41 @@ def import_time(rounds: int) -> list[list[str]]:
         ["import", "bare Python, ms", "added by spectral_losses, ms"],
         ["", f"{1e3 * bare:.1f}", f"{1e3 * (ours - bare):.1f}"],
     ]
+
+
+STEPS = """
+import itertools, re, statistics, time, spectral_losses as sl
+def resident(): return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1])
+second = dict(source="spectrum_error", target="gradient_error", initial_weight_source=0.7, final_weight_target=0.4)
+config = {config}
+scheduler, values = sl.LossScheduler(config), itertools.cycle([0.5, 0.4, 0.45, 0.44, 0.43, 0.6])
+def run(steps):
+    start = time.perf_counter()
+    for _ in range(steps):
+        scheduler.step({{"spectrum_error": next(values), "field_error": 0.1}})
+    return (time.perf_counter() - start) / steps
+run(2000)
+before = resident()
+times = [run({steps} // 100) for _ in range(100)]
+print(1e6 * statistics.median(times), resident() - before)
+"""
+
+
+def scheduler_cost(steps: int) -> list[list[str]]:
+    """Time of `LossScheduler.step`, and the growth of the process over many of them (Linux)."""
+    rows = [["LossScheduler.step", "median, microseconds", f"memory grown over {steps} steps, KiB"]]
+    if not Path("/proc/self/status").exists():
+        return rows
+    for name, config in {
+        "plateau": "sl.SchedulerConfig()",
+        "increase": "sl.SchedulerConfig(trigger='increase', transition_step=1e-6, adaptive_step=False)",
+        "epoch": "sl.SchedulerConfig(trigger='epoch', interval=10, transition_step=1e-6, adaptive_step=False)",
+        "chain": "sl.SchedulerChain([sl.SchedulerConfig(), sl.SchedulerConfig(**second)])",
+    }.items():
+        code = STEPS.format(config=config, steps=steps)
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        rows.append([name, f"{float(found[0]):.1f}", found[1]])
+    return rows
 
 
 def loop_spectrum(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
