@@ -87,9 +87,9 @@ def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn with the line that called into this library."""
-    level = 1
-    while sys._getframe(level).f_globals.get("__name__", "").startswith("spectral_losses"):
-        level += 1
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("spectral_losses"):
+        level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level + 1)
 
 

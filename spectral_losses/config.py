@@ -350,7 +350,7 @@ def load_config(path: str | Path) -> SchedulerConfig | SchedulerChain:
     suffix = path.suffix.lower()
     if suffix not in (".toml", ".json"):
         raise ValueError(f"path must end in .toml or .json, got {str(path)!r}")
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a byte order mark
     settings = tomllib.loads(text) if suffix == ".toml" else _table(json.loads(text), "the JSON")
     return (SchedulerChain if "stages" in settings else SchedulerConfig).from_dict(settings)
 

@@ -270,6 +270,8 @@ def test_files(tmp_path: Path) -> None:
         (tmp_path / "a.toml").write_text(config.to_toml())
         (tmp_path / "a.json").write_text(config.to_json())
         assert load_config(tmp_path / "a.toml") == load_config(str(tmp_path / "a.json")) == config
+        (tmp_path / "a.toml").write_text("\ufeff" + config.to_toml(), encoding="utf-8")
+        assert load_config(tmp_path / "a.toml") == config
     with pytest.raises(ValueError, match=r"path must end in \.toml or \.json, got '.*a\.yaml'"):
         load_config(tmp_path / "a.yaml")
     (tmp_path / "a.json").write_text("[1]")

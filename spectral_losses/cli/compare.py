@@ -33,7 +33,6 @@ examples:
   spectral-losses compare forecast.nc era5.nc --variable t2m --window hann --per lead_time
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
-PLOTS = (".png", ".pdf", ".svg")
 
 
 def add_parser(commands: Any) -> None:
@@ -57,7 +56,7 @@ def add_parser(commands: Any) -> None:
         help="which variable of a NetCDF, HDF5 or Zarr; GROUP/NAME inside groups",
     )
     add("--per", type=options.axis, metavar="AXIS", help="the numbers for each index along an axis, too")
-    add("--plot", type=_plot_path, metavar="FILE.png", help="draw both spectra and their ratio")
+    add("--plot", type=options.plot_path, metavar="FILE.png", help="draw both spectra and their ratio")
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
@@ -124,10 +123,3 @@ def _check_files(args: argparse.Namespace) -> None:
         raise CommandError("--key chooses an array of an .npz, and neither file is one")
     if args.variable is not None and suffixes <= {".npy", ".npz"}:
         raise CommandError("--variable chooses one of a NetCDF, HDF5 or Zarr file, and neither file is one")
-
-
-def _plot_path(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in PLOTS:
-        raise argparse.ArgumentTypeError(f"takes a file that ends in {', '.join(PLOTS)}, got {text!r}")
-    return path

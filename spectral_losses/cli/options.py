@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spectral_losses._grid import Bins
 
 Axis = int | str
+PLOTS = (".png", ".pdf", ".svg")
 
 
 def add_axis_options(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +93,14 @@ def join_negative_axes(argv: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+def plot_path(text: str) -> Path:
+    """A file to draw to; its suffix says in which format."""
+    path = Path(text)
+    if path.suffix.lower() not in PLOTS:
+        raise argparse.ArgumentTypeError(f"takes a file that ends in {', '.join(PLOTS)}, got {text!r}")
+    return path
 
 
 def _axes(text: str) -> tuple[Axis, ...]:

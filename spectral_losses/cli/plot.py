@@ -52,9 +52,20 @@ def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64
     CommandError
         The file cannot be written.
     """
+    save_figure(path, _figure(report, grid, power, precision))
+
+
+def save_figure(path: Path, figure: Any) -> None:
+    """Write a figure; the format follows the suffix.
+
+    Raises
+    ------
+    CommandError
+        The file cannot be written.
+    """
     # Drawn in memory first, so that no half a file is left behind.
     drawn = io.BytesIO()
-    _figure(report, grid, power, precision).savefig(drawn, format=path.suffix[1:].lower(), dpi=160)
+    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=160)
     try:
         path.write_bytes(drawn.getvalue())
     except OSError as error:
