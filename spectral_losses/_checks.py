@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from difflib import get_close_matches
 from numbers import Integral, Real
 from operator import index
 from typing import TYPE_CHECKING, Any
 
 from spectral_losses._former import renamed
-from spectral_losses.scheduler import advance, distance, side_weights
+from spectral_losses.scheduler import LEAST_STEP, advance, distance, side_weights
 
 if TYPE_CHECKING:
     from spectral_losses.config import SchedulerConfig
@@ -60,7 +60,7 @@ def _text(name: str, value: Any) -> str:
         raise TypeError(f"{name} must be a string, got {value!r}")
     if not value:
         raise ValueError(f"{name} must be a name, got an empty string")
-    return value
+    return str.__str__(value)  # of an enumeration or of NumPy, too: a safe checkpoint holds plain strings alone
 
 
 def _choice(name: str, value: Any) -> str:
@@ -102,25 +102,32 @@ def _number(name: str, value: Any) -> float:
 
 
 def _positive(name: str, value: Any) -> float:
-    if not _number(name, value):
+    number = _number(name, value)
+    if not number:
         raise ValueError(f"{name} must be above 0, got {value}")
-    return float(value)
+    return number
 
 
 def _factor(name: str, value: Any) -> float:
-    if not _number(name, value) < 1:
+    number = _number(name, value)
+    if number >= 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value}")
-    return float(value)
+    return number
 
 
 def _names(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = (value,)
     if isinstance(value, Mapping):  # formerly {name: whether it is used}
-        value = [key for key, used in value.items() if _bool(f"{name}[{key!r}]", used)]
+        used = [key for key, used in value.items() if _bool(f"{name}[{key!r}]", used)]
+        if value and not used:
+            raise ValueError(f"{name} must use a component, got {dict(value)}")
+        value = used
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} must be a sequence of names, got {value!r}")
-    return tuple(dict.fromkeys(renamed(_text(name, each)) for each in value))
+    names = [renamed(_text(name, each)) for each in value]
+    # A set has another order in each process, and the settings would not be those of the checkpoint.
+    return tuple(dict.fromkeys(sorted(names) if isinstance(value, Set) else names))
 
 
 def _fixed_weights(name: str, value: Any) -> FrozenWeights:
@@ -138,7 +145,7 @@ def _fixed_weights(name: str, value: Any) -> FrozenWeights:
 def _epochs(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{name} must be a sequence of epochs, got {value!r}")
-    epochs = tuple(_count(name, each) for each in value)
+    epochs = tuple(_count(name, each) for each in (sorted(value) if isinstance(value, Set) else value))
     if list(epochs) != sorted(set(epochs)):
         raise ValueError(f"{name} must increase, got {list(epochs)}")
     return epochs
@@ -208,8 +215,11 @@ def check_weights(c: SchedulerConfig) -> None:
             f"the final weights are the initial ones, got source {c.final_weight_source} and target "
             f"{c.final_weight_target}: nothing is left to schedule (enabled=False keeps weights as they are)"
         )
-    if c.transition_step < 1e-9 * way:
-        raise ValueError(f"transition_step must be at least 1e-9 of the way of {way:.6g}, got {c.transition_step}")
+    if min(c.transition_step, LEAST_STEP) < 1e-9 * way:
+        raise ValueError(
+            f"a step must be at least 1e-9 of the way of {way:.6g}, got transition_step {c.transition_step} "
+            f"(and no more than {LEAST_STEP} near the end)"
+        )
 
 
 def check_components(c: SchedulerConfig) -> None:

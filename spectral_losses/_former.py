@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spectral_losses.scheduler import FORMAT, VERSION, SchedulerState, side_weights
 
 if TYPE_CHECKING:
-    from spectral_losses.config import SchedulerConfig
+    from spectral_losses.config import SchedulerChain, SchedulerConfig
 
 FIELDS = {
     "source_loss": "source",
@@ -43,7 +43,7 @@ def monitored(settings: Mapping[str, Any], sides: Mapping[str, Any]) -> Any:
     return sides[metric.removesuffix("_loss")] if metric in ("source_loss", "target_loss") else metric
 
 
-def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
+def translated(config: SchedulerConfig | SchedulerChain, saved: Mapping[str, Any]) -> dict[str, Any]:
     """What `LossScheduler.state_dict` would have returned.
 
     Weights were saved, not a progress: they are understood where they lie on the way of this configuration.
@@ -54,6 +54,9 @@ def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
         They do not, or something is missing or not what such a scheduler saves.
     """
     refused = "the saved state of a FlexibleLossScheduler cannot be loaded: "
+    c = config.stages[0]
+    if len(config.stages) > 1:
+        raise ValueError(f"{refused}it knew one transition, and this chain has {len(config.stages)}")
     if c.transition_schedule != "linear":
         raise ValueError(f"{refused}it moved linearly, got transition_schedule {c.transition_schedule!r}")
     try:
@@ -69,7 +72,7 @@ def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{refused}{error!r}") from error
     if min(counts) < 0:
         raise ValueError(f"{refused}{', '.join(COUNTS)} must not be negative, got {counts}")
-    epoch, stale, consecutive, adaptations = counts
+    epoch, stale, consecutive, moves = counts
     progress = _progress(c, source, target)
     # Not "any above", which a NaN would pass.
     if not all(abs(a - b) <= 1e-6 for a, b in zip(side_weights(c, progress), (source, target), strict=True)):
@@ -77,7 +80,7 @@ def translated(c: SchedulerConfig, saved: Mapping[str, Any]) -> dict[str, Any]:
             f"{refused}its weights, source {source:.6g} and target {target:.6g}, do not lie between the initial "
             f"weights {side_weights(c, 0)} and the final weights {side_weights(c, 1)} of this configuration"
         )
-    state = SchedulerState(epoch, progress=progress, adaptations=adaptations)
+    state = SchedulerState(epoch, progress=progress, moves=moves)
     if tracked is not None and math.isfinite(tracked) and math.isfinite(best):
         state = state._replace(seen=epoch, tracked=tracked, best=best, stale=stale, consecutive=consecutive)
     elif past:

@@ -25,7 +25,9 @@ from spectral_losses._checks import (
     listed,
 )
 from spectral_losses._former import FIELDS as FORMER
-from spectral_losses._former import is_former_state, monitored, translated
+from spectral_losses._former import monitored
+from spectral_losses._saved import restore
+from spectral_losses.scheduler import Decision, SchedulerState
 
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
 
@@ -72,7 +74,8 @@ class _Settings(ABC):
 class SchedulerConfig(_Settings):
     """Settings of a transition from one loss to another.
 
-    Immutable, hashable, and checked when made. The defaults are conservative.
+    Immutable, hashable, and checked when made. The defaults are conservative. `to_dict` gives it in plain types, for
+    logs and files. ``dataclasses.replace`` keeps what it is not given, the components of both sides among it.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ class SchedulerConfig(_Settings):
     min_delta_mode : {"absolute", "relative"}
         Whether `min_delta` is in the metric's units or a fraction of the value compared with.
     milestones : sequence of int
-        Trigger "epoch": move at the first observation at or after each of these epochs.
+        Trigger "epoch": move once for each of these epochs, at the first observation at or after it.
     interval : int, optional
         Trigger "epoch": the same every so many epochs after the warm-up.
     cooldown : int, default 0
@@ -233,15 +236,12 @@ class SchedulerConfig(_Settings):
         """All settings as plain strings, numbers, lists and dictionaries."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
-    def upgraded(self, saved: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A saved state in the present format: one of a ``FlexibleLossScheduler`` is translated, others are returned.
+    def restored(self, saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], list[str]]:
+        """What a saved state means under these settings: the state, its history, and in words which settings differ.
 
-        Raises
-        ------
-        ValueError
-            It cannot be understood under these settings; the message says why.
+        For `LossScheduler.load_state_dict`, which also says what is raised.
         """
-        return translated(self, saved) if is_former_state(saved) else saved
+        return restore(self, saved)
 
     @property
     def stages(self) -> tuple[SchedulerConfig, ...]:
@@ -324,11 +324,9 @@ class SchedulerChain(_Settings):
         """``{"stages": [...]}``, each as `SchedulerConfig.to_dict` writes it."""
         return {"stages": [stage.to_dict() for stage in self.stages]}
 
-    def upgraded(self, saved: Mapping[str, Any]) -> Mapping[str, Any]:
-        """As `SchedulerConfig.upgraded`; a former scheduler knew one transition, so that a longer chain refuses it."""
-        if is_former_state(saved) and len(self.stages) > 1:
-            raise ValueError(f"a FlexibleLossScheduler knew one transition, and this chain has {len(self.stages)}")
-        return self.stages[0].upgraded(saved)
+    def restored(self, saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], list[str]]:
+        """As `SchedulerConfig.restored`."""
+        return restore(self, saved)
 
     @property
     def enabled(self) -> bool:

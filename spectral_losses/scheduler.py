@@ -39,8 +39,9 @@ class SchedulerState(NamedTuple):
         Epoch of the last observation that counted: out of the warm-up, there and finite.
     tracked, best : float or None
         The metric as it is watched (its moving average, or itself) and the best of it.
-    stale, consecutive, cooldown, adaptations : int
-        Observations since the best; moves since the last improvement; observations left to cool down; moves in all.
+    stale, consecutive, cooldown, moves : int
+        Observations since the best; moves since the last improvement; observations left to cool down; moves in this
+        stage.
     """
 
     epoch: int | None = None
@@ -53,7 +54,7 @@ class SchedulerState(NamedTuple):
     stale: int = 0
     consecutive: int = 0
     cooldown: int = 0
-    adaptations: int = 0
+    moves: int = 0
 
 
 class Decision(NamedTuple):
@@ -119,8 +120,8 @@ class LossScheduler:
     ...     print(scheduler.step({"spectrum_error": error}))
     epoch 0: warmup: until epoch 1
     epoch 1: improved: average spectrum_error 0.5 is the first
-    epoch 2: waiting: average spectrum_error 0.5 is not 0.001 better than 0.5, 1 of 2
-    epoch 3: adapted: average spectrum_error 0.5 is not 0.001 better than 0.5, 2 of 2; field_error 1 to 0.9, ...
+    epoch 2: waiting: average spectrum_error 0.5 is not more than 0.001 better than 0.5, 1 of 2
+    epoch 3: adapted: average spectrum_error 0.5 is not more than 0.001 better than 0.5, 2 of 2; ...
     >>> scheduler.weights
     {'recFieldError': 0.9, 'predFieldError': 0.9, 'spectrumError': 0.1}
     """
@@ -183,7 +184,7 @@ class LossScheduler:
             Metrics that are no mapping, a metric that is no number, an epoch that is no integer.
         """
         self._state, decision = update(self._config, self._state, metrics, epoch)
-        self._history.append(decision)
+        self._history.append(decision._replace(weights=dict(decision.weights)))  # the caller may change his own
         return decision
 
     def state_dict(self) -> dict[str, Any]:
@@ -217,19 +218,13 @@ class LossScheduler:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be what state_dict returns, got {type(state).__name__}")
-        loaded, past, settings = _read(self._config.upgraded(state))
-        changes = _differences(settings, self._config.to_dict())
+        loaded, past, changes = self._config.restored(state)
         if changes and not accept_changes:
             raise ValueError(
-                f"state was saved under other settings: {'; '.join(map(str, changes))}. With accept_changes=True it "
-                "goes on under the present ones"
+                f"state was saved under other settings: {'; '.join(changes)}. "
+                "With accept_changes=True it goes on under the present ones"
             )
-        stages = self._config.stages
-        if loaded.stage >= len(stages):
-            raise ValueError(f"state was saved in stage {loaded.stage + 1}, and this scheduler has {len(stages)}")
-        if any(change.stage == loaded.stage and change.name in ("monitor", "mode", "use_ema") for change in changes):
-            loaded = loaded._replace(tracked=None, best=None, stale=0, consecutive=0)
-        self._state = _next_stage(self._config, loaded)
+        self._state = loaded
         self._history.clear()
         self._history.extend(past)
 
@@ -271,6 +266,7 @@ def update(
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__} (step takes metrics, epoch)")
     if not config.enabled:
+        epoch = None if epoch is None else _checked_epoch(epoch, None)
         return state, _decide(config, state, epoch, "disabled", "weights stay as they are")
     c = config.stages[state.stage]
     epoch = _checked_epoch(epoch, state.epoch)
@@ -284,14 +280,18 @@ def update(
         return state, _decide(config, state, epoch, "not finite", f"{c.monitor} is {value}", value)
     state, improved = observe(c, state, value)
     tracked, facts = state.tracked, _facts(c, before, state, improved)
-    fired, limit = fires(c, before, state), c.max_consecutive_adaptations
+    fired = fires(c, before, state)
     if state.progress >= 1:
         reason, facts = "finished", "at the final weights"
-    elif fired and state.consecutive < limit:
-        reason, facts = "adapted", f"{facts}; {_change(c, state.progress)}"
-        state = move(config, state)
+    elif fired and state.consecutive < c.max_consecutive_adaptations:
+        moved = move(config, state)
+        reason, facts = "adapted", f"{facts}; {_change(config, state, moved)}"
+        state = moved
     elif fired:
-        reason, facts = "holding", f"{facts}; {limit} moves since the last improvement, no more until the next"
+        reason, facts = (
+            "holding",
+            f"{facts}; moves since the last improvement: {state.consecutive}, none until the next",
+        )
     elif improved:
         reason = "improved"
     elif before.cooldown:
@@ -330,14 +330,16 @@ def observe(c: SchedulerConfig, state: SchedulerState, value: float) -> tuple[Sc
 
 def better(c: SchedulerConfig, value: float, than: float) -> bool:
     """Whether a value is better than another by more than ``min_delta``."""
-    delta = c.min_delta * (abs(than) if c.min_delta_mode == "relative" else 1)
-    return value < than - delta if c.mode == "min" else value > than + delta
+    return value < than - _margin(c, than) if c.mode == "min" else value > than + _margin(c, than)
 
 
 def worse(c: SchedulerConfig, value: float, than: float) -> bool:
     """Whether a value is worse than another by more than ``min_delta``."""
-    delta = c.min_delta * (abs(than) if c.min_delta_mode == "relative" else 1)
-    return value > than + delta if c.mode == "min" else value < than - delta
+    return value > than + _margin(c, than) if c.mode == "min" else value < than - _margin(c, than)
+
+
+def _margin(c: SchedulerConfig, than: float) -> float:
+    return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta
 
 
 def fires(c: SchedulerConfig, before: SchedulerState, now: SchedulerState) -> bool:
@@ -352,13 +354,13 @@ def fires(c: SchedulerConfig, before: SchedulerState, now: SchedulerState) -> bo
 
 
 def _next_epoch(c: SchedulerConfig, state: SchedulerState) -> float:
-    """The first epoch of the trigger "epoch" after those that were observed."""
+    """The epoch from which the trigger "epoch" fires: one that has passed where a move is due."""
+    if c.interval is None:
+        # A milestone that was held or not observed stays due: none is lost.
+        return state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf
     warm = warm_until(c, state)
-    if c.interval is not None:
-        since = warm if state.seen is None else max(warm, state.seen)
-        return warm + c.interval * ((since - warm) // c.interval + 1)
-    since = warm - 1 if state.seen is None else state.seen
-    return next((state.started + m for m in c.milestones if state.started + m > since), math.inf)
+    since = warm if state.seen is None else max(warm, state.seen)
+    return warm + c.interval * ((since - warm) // c.interval + 1)
 
 
 # The progress: how far.
@@ -392,17 +394,17 @@ def move(config: SchedulerConfig | SchedulerChain, state: SchedulerState) -> Sch
         stale=0,
         consecutive=state.consecutive + 1,
         cooldown=c.cooldown,
-        adaptations=state.adaptations + 1,
+        moves=state.moves + 1,
     )
-    return _next_stage(config, moved)
+    return next_stage(config, moved)
 
 
-def _next_stage(config: SchedulerConfig | SchedulerChain, state: SchedulerState) -> SchedulerState:
+def next_stage(config: SchedulerConfig | SchedulerChain, state: SchedulerState) -> SchedulerState:
     """The beginning of the next stage where this one is finished and there is one; otherwise the state itself."""
     if state.progress < 1 or state.stage + 1 >= len(config.stages):
         return state
     begun = 0 if state.epoch is None else state.epoch + 1
-    return SchedulerState(state.epoch, state.stage + 1, begun, adaptations=state.adaptations)
+    return SchedulerState(state.epoch, state.stage + 1, begun)
 
 
 # The weights: what that means.
@@ -520,97 +522,34 @@ def _decide(
 def _facts(c: SchedulerConfig, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
     """What was observed, in words."""
     value = f"{'average ' if c.use_ema else ''}{c.monitor} {now.tracked:.6g}"
+    if c.trigger == "epoch":
+        due = _next_epoch(c, before)
+        if fires(c, before, now):
+            return f"{value}, due since epoch {due}" if due != now.epoch else f"{value}, due at this epoch"
+        return f"{value}, next move at epoch {due}" if due < math.inf else f"{value}, no milestone is left"
     if before.best is None:
         return f"{value} is the first"
     if improved:
         return f"{value} from {before.best:.6g} at best"
-    if c.trigger == "epoch":
-        return value
+    size = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
+    by = f"more than {size} " if c.min_delta else ""
     if c.trigger == "increase":
-        return f"{value} after {before.tracked:.6g}"
-    margin = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
-    count = f", {now.stale} of {c.patience}" if c.patience else ""
-    return f"{value} is not {margin} better than {before.best:.6g}{count}"
+        return f"{value} is {'' if fires(c, before, now) else 'not '}{by}worse than {before.tracked:.6g}"
+    count = f", {now.stale} of {c.patience}" if now.stale <= c.patience else f", {now.stale} times"
+    return f"{value} is not {by}better than {before.best:.6g}{count}"
 
 
-def _change(c: SchedulerConfig, progress: float) -> str:
-    """What the next move does, in words."""
-    (a, b), (x, y) = side_weights(c, progress), side_weights(c, advance(c, progress))
-    return f"{c.source} {a:.4g} to {x:.4g}, {c.target} {b:.4g} to {y:.4g}"
-
-
-# Saved states.
+def _change(config: SchedulerConfig | SchedulerChain, before: SchedulerState, after: SchedulerState) -> str:
+    """What a move does, in words."""
+    c = config.stages[before.stage]
+    (a, b), (x, y) = side_weights(c, before.progress), side_weights(c, advance(c, before.progress))
+    change = f"{c.source} {a:.4g} to {x:.4g}, {c.target} {b:.4g} to {y:.4g}"
+    if after.stage > before.stage:
+        change += f"; stage {after.stage + 1} of {len(config.stages)} begins"
+    return change
 
 
 def _plain(decision: Decision) -> dict[str, Any]:
     metric = decision.metric
     finite = None if metric is None or not math.isfinite(metric) else metric  # JSON has no other numbers
     return {**decision._asdict(), "weights": dict(decision.weights), "metric": finite}
-
-
-def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Mapping[str, Any]]:
-    """A state, its history and its settings from what `LossScheduler.state_dict` returned, checked."""
-    if saved.get("format") != FORMAT:
-        raise ValueError(
-            f"state is not one of a LossScheduler: its 'format' must be {FORMAT!r}, got {saved.get('format')!r}"
-        )
-    if saved.get("version") != VERSION:
-        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
-    for key in ("config", "state"):
-        if not isinstance(saved.get(key), Mapping):
-            raise ValueError(f"state[{key!r}] must be a table, got {saved.get(key)!r}")
-    stages = saved["config"].get("stages", [])
-    if not isinstance(stages, list) or not all(isinstance(stage, Mapping) for stage in stages):
-        raise ValueError(f"state['config']['stages'] must be a list of tables, got {stages!r}")
-    values = dict(saved["state"])
-    if values.keys() != set(SchedulerState._fields):
-        odd = sorted(values.keys() ^ set(SchedulerState._fields))
-        raise ValueError(f"state['state'] must hold {', '.join(SchedulerState._fields)}; missing or unknown: {odd}")
-    for name, value in values.items():
-        if not _allowed(name, value):
-            raise ValueError(f"state['state'][{name!r}] is not one that a scheduler saves, got {value!r}")
-    try:
-        past = [Decision(**row) for row in saved.get("history", ())]
-    except TypeError as error:
-        raise ValueError(f"state['history'] is not one that a scheduler saves: {error}") from error
-    return SchedulerState(**values), past, saved["config"]
-
-
-def _allowed(name: str, value: Any) -> bool:
-    """Whether a field of `SchedulerState` may have a value."""
-    if name in ("epoch", "seen", "tracked", "best") and value is None:
-        return True
-    if isinstance(value, bool) or not isinstance(value, int | float if name in _FLOATS else int):
-        return False
-    if name in ("tracked", "best"):
-        return -math.inf < value < math.inf
-    return 0 <= value <= 1 if name == "progress" else value >= 0
-
-
-_FLOATS = ("progress", "tracked", "best")
-
-
-class _Change(NamedTuple):
-    """A setting that is not what it was."""
-
-    stage: int
-    name: str
-    saved: Any
-    present: Any
-    chain: bool
-
-    def __str__(self) -> str:
-        where = f"stage {self.stage + 1} " if self.chain else ""
-        return f"{where}{self.name} was {self.saved!r}, is {self.present!r}"
-
-
-def _differences(saved: Mapping[str, Any], present: Mapping[str, Any]) -> list[_Change]:
-    old, new = (config.get("stages", [config]) for config in (saved, present))
-    found = [] if len(old) == len(new) else [_Change(0, "number of stages", len(old), len(new), False)]
-    for stage, (a, b) in enumerate(zip(old, new, strict=False)):
-        found += [
-            _Change(stage, name, a.get(name), b.get(name), len(new) > 1)
-            for name in {**b, **a}
-            if a.get(name) != b.get(name)
-        ]
-    return found

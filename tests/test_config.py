@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spectral_losses import SchedulerChain, SchedulerConfig, load_config
@@ -81,6 +81,7 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
         ({"source_components": 3}, TypeError, "source_components must be a sequence of names, got 3"),
         ({"source_components": [3]}, TypeError, "source_components must be a string, got 3"),
         ({"source_components": {"a": 1}}, TypeError, r"source_components\['a'\] must be True or False, got 1"),
+        ({"source_components": {"a": False}}, ValueError, "source_components must use a component, got {'a': False}"),
         ({"static_components": ["a"]}, TypeError, "static_components must map names to weights"),
         (
             {"static_components": {"a": -1}},
@@ -150,7 +151,16 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
             ValueError,
             "the final weights are the initial ones, got source 1.0 and target 0.0",
         ),
-        ({"transition_step": 1e-12}, ValueError, "transition_step must be at least 1e-9 of the way of 0.7, got 1e-12"),
+        (
+            {"transition_step": 1e-12},
+            ValueError,
+            "a step must be at least 1e-9 of the way of 0.7, got transition_step 1e-12",
+        ),
+        (
+            {"final_weight_target": 1e20, "max_weight_target": 1e20, "transition_step": 1e12},
+            ValueError,
+            "a step must be at least 1e-9 of the way of 1e.20, got transition_step 1000000000000.0",
+        ),
         ({"interval": 5}, ValueError, "interval is for trigger 'epoch', got trigger 'plateau'"),
         ({"milestones": [20]}, ValueError, "milestones is for trigger 'epoch', got trigger 'plateau'"),
         ({"trigger": "epoch"}, ValueError, "trigger 'epoch' takes either milestones or interval, got neither"),
@@ -198,6 +208,11 @@ def test_numbers_of_other_types_become_plain() -> None:
     json.dumps(c.to_dict())
 
 
+def test_sets_have_one_order() -> None:
+    assert SchedulerConfig(source_components={"c", "a", "b"}).source_components == ("a", "b", "c")
+    assert SchedulerConfig(trigger="epoch", milestones={40, 20, 100}).milestones == (20, 40, 100)
+
+
 def test_it_is_frozen_keyword_only_and_hashable() -> None:
     mutable = {"a": 0.1}
     c = SchedulerConfig(static_components=mutable)
@@ -225,6 +240,7 @@ def test_it_survives_every_way_of_writing(config: SchedulerConfig | SchedulerCha
     assert json.loads(json.dumps(config.to_dict(), allow_nan=False)) == config.to_dict()
 
 
+@example("a\x7fb")
 @given(st.text(min_size=1).filter(lambda s: s.isprintable() or s.isascii()))
 def test_any_name_survives(name: str) -> None:
     c = SchedulerConfig(source=f"a {name}", monitor=name, static_components={f"b {name}": 0.1})

@@ -60,7 +60,7 @@ def test_the_settings_may_be_a_dictionary_or_gone(config: Any) -> None:
     scheduler = sl.LossScheduler(CONFIG)
     scheduler.load_state_dict(former(config=config))
     assert scheduler.progress == pytest.approx(3 / 7)
-    assert scheduler.state.adaptations == 3
+    assert scheduler.state.moves == 3
 
 
 def test_what_it_saves_then_is_in_the_present_format() -> None:

@@ -25,7 +25,6 @@ class NaiveScheduler:
     def __init__(self, config: SchedulerConfig | SchedulerChain) -> None:
         self.stages = list(config.stages)
         self.last_epoch = -1
-        self.adaptations = 0
         self.number = 0
         self._begin(first_epoch=0)
 
@@ -64,7 +63,6 @@ class NaiveScheduler:
         if finished:
             return False, "finished"
         if move:
-            self.adaptations += 1
             if self.progress() == 1 and self.number + 1 < len(self.stages):
                 self.number += 1
                 self._begin(first_epoch=epoch + 1)
@@ -158,8 +156,7 @@ class NaiveScheduler:
         if self.c.interval is not None:
             before = self.epochs[-2] if len(self.epochs) > 1 else self.warm
             return any((epoch - self.warm) % self.c.interval == 0 for epoch in range(before + 1, now + 1))
-        before = self.epochs[-2] if len(self.epochs) > 1 else self.warm - 1
-        return any(before < milestone <= now for milestone in self.milestones)
+        return sum(milestone <= now for milestone in self.milestones) > sum(self.moved)
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -273,8 +270,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert all(weights[name] == weight for name, weight in c.static_components.items())
 
     def _may_be_missing(self) -> bool:
-        stages = self.config.stages[self.scheduler.state.stage :]
-        return not self.config.enabled or all(stage.missing == "hold" for stage in stages)
+        now, *later = self.config.stages[self.scheduler.state.stage :]
+        needing = [stage for stage in (now, *later) if stage.monitor == now.monitor]
+        return not self.config.enabled or all(stage.missing == "hold" for stage in needing)
 
     def _refused(self, error: type[Exception], metrics: dict[str, Any], epoch: int | None) -> str:
         """The message of an error that has to come, after which nothing has changed."""
@@ -289,22 +287,27 @@ class SchedulerMachine(RuleBasedStateMachine):
         return message
 
     def _metrics(self, value: float | None) -> dict[str, Any]:
-        others = {"another": math.nan, "epoch": -1}
-        return others if value is None else {**others, **{c.monitor: value for c in self.config.stages}}
+        # What other stages monitor does not matter now.
+        others = {"another": math.nan, "epoch": -1, **{c.monitor: 1e6 for c in self.config.stages}}
+        monitor = self.config.stages[self.scheduler.state.stage].monitor
+        return {**others, monitor: value} if value is not None else {k: v for k, v in others.items() if k != monitor}
 
     def _feed(self, value: float | None, epoch: int | None = None) -> None:
         type(self).observations += 1
         before, state = self.scheduler.progress, self.scheduler.state
         weights = self.scheduler.weights
         stage = self.config.stages[state.stage]
-        decision = self.scheduler.step(self._metrics(value), epoch)
-        assert self.twin.step(self._metrics(value), epoch)[:6] == decision[:6]
+        metrics = self._metrics(value)
+        decision = self.scheduler.step(metrics, epoch)
+        twin = self.twin.step(metrics, epoch)
+        assert (*twin[:6], twin.tracked) == (*decision[:6], decision.tracked)
         number = None if value is None else _as_float(value)
         adapted, reason = self.model.step(number, epoch)
         assert (decision.adapted, decision.reason) == (adapted, reason), (decision, adapted, reason)
         assert bool(decision) is adapted
         after = self.scheduler.progress
         assert (decision.progress, decision.weights) == (after, self.scheduler.weights)
+        assert self.scheduler.state.moves == sum(self.model.moved)
         assert after > before if adapted else (after == before and self.scheduler.weights == weights)
         if reason in ("warmup", "missing", "not finite"):
             assert self.scheduler.state == state._replace(epoch=decision.epoch)

@@ -96,6 +96,9 @@ def scheduler_chains(draw: st.DrawFn, *, stages: int | None = None) -> Scheduler
     for n in range(number):
         # The first may start anywhere; the others go on from where the one before them ends.
         begin = {"initial_weight_source": side_weights(chain[-1], 1.0)[1]} if chain else {}
+        epochs: dict[str, Any] = {"milestones": ()}
+        if draw(st.booleans()):  # as many as it takes for the longest way
+            epochs = {"trigger": "epoch", "milestones": (4, 6, 7, 12), "transition_step": 1.0, "adaptive_step": False}
         stage = scheduler_configs(
             enabled=True,
             source=losses[n],
@@ -103,7 +106,9 @@ def scheduler_chains(draw: st.DrawFn, *, stages: int | None = None) -> Scheduler
             source_components=(),
             target_components=(),
             static_components={"x": 0.5},
-            milestones=(),
+            warmup_epochs=draw(st.integers(0, 2)),
+            min_epochs_before_adapt=draw(st.integers(0, 2)),
+            **epochs,
             **begin,
         )
         chain.append(draw(stage, label=f"stage {n + 1}"))

@@ -1,0 +1,134 @@
+"""Saved states of a scheduler: read, checked, and taken under the settings of another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from spectral_losses._former import is_former_state, translated
+from spectral_losses.scheduler import FORMAT, VERSION, Decision, SchedulerState, next_stage
+
+if TYPE_CHECKING:
+    from spectral_losses.config import SchedulerChain, SchedulerConfig
+
+
+def restore(
+    config: SchedulerConfig | SchedulerChain, saved: Mapping[str, Any]
+) -> tuple[SchedulerState, list[Decision], list[str]]:
+    """What a saved state means under the present settings: the state, its history, and what differs, in words.
+
+    Raises
+    ------
+    ValueError
+        It is nothing that a scheduler would save, or cannot be understood under these settings.
+    """
+    if is_former_state(saved):
+        saved = translated(config, saved)
+    state, past, settings = _read(saved)
+    changes = _differences(settings, config)
+    if state.stage >= len(config.stages):
+        raise ValueError(f"state was saved in stage {state.stage + 1}, and this scheduler has {len(config.stages)}")
+    state = _under(config.stages[state.stage], state, changes)
+    return next_stage(config, state), past, [str(change) for change in changes]
+
+
+def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Mapping[str, Any]]:
+    """A state, its history and its settings from what `LossScheduler.state_dict` returned, checked."""
+    if saved.get("format") != FORMAT:
+        raise ValueError(
+            f"state is not one of a LossScheduler: its 'format' must be {FORMAT!r}, got {saved.get('format')!r}"
+        )
+    if saved.get("version") != VERSION:
+        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    for key in ("config", "state"):
+        if not isinstance(saved.get(key), Mapping):
+            raise ValueError(f"state[{key!r}] must be a table, got {saved.get(key)!r}")
+    stages = saved["config"].get("stages", [])
+    if not isinstance(stages, list) or not all(isinstance(stage, Mapping) for stage in stages):
+        raise ValueError(f"state['config']['stages'] must be a list of tables, got {stages!r}")
+    values = dict(saved["state"])
+    if values.keys() != set(SchedulerState._fields):
+        odd = sorted(values.keys() ^ set(SchedulerState._fields))
+        raise ValueError(f"state['state'] must hold {', '.join(SchedulerState._fields)}; missing or unknown: {odd}")
+    for name, value in values.items():
+        if not _allowed(name, value):
+            raise ValueError(f"state['state'][{name!r}] is not one that a scheduler saves, got {value!r}")
+    state = SchedulerState(**values)
+    epoch = -1 if state.epoch is None else state.epoch
+    if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
+        raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
+    rows = saved.get("history")
+    if not isinstance(rows, list) or not all(map(_is_decision, rows)):
+        raise ValueError("state['history'] is not one that a scheduler saves")
+    past = [Decision(**{**row, "weights": dict(row["weights"])}) for row in rows]
+    return state, past, saved["config"]
+
+
+def _allowed(name: str, value: Any) -> bool:
+    """Whether a field of `SchedulerState` may have a value."""
+    if value is None:
+        return name in ("epoch", "seen", "tracked", "best")
+    if name in ("tracked", "best"):
+        return _is_number(value)
+    if name == "progress":
+        return _is_number(value) and 0 <= value <= 1
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_decision(row: Any) -> bool:
+    """Whether a saved row of the history makes a `Decision` that can be saved again."""
+    if not isinstance(row, Mapping) or row.keys() != set(Decision._fields) or not isinstance(row["weights"], Mapping):
+        return False
+    numbers = [row["progress"], *row["weights"].values()]
+    numbers += [row[name] for name in ("epoch", "metric", "tracked") if row[name] is not None]
+    return (
+        all(map(_is_number, numbers))
+        and all(isinstance(text, str) for text in (row["reason"], row["detail"], *row["weights"]))
+        and isinstance(row["adapted"], bool)
+    )
+
+
+def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]) -> SchedulerState:
+    """A loaded state under the present settings of its stage."""
+    changed = {change.name for change in changes if change.stage == state.stage}
+    if changed & {"monitor", "mode", "use_ema"}:  # what was observed is of another kind
+        state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
+    if changed & {"trigger", "milestones"}:  # those before now are past, whatever has moved until now
+        past = sum(state.started + milestone <= (state.epoch or 0) for milestone in c.milestones)
+        state = state._replace(moves=past)
+    return state._replace(cooldown=min(state.cooldown, c.cooldown))
+
+
+class _Change(NamedTuple):
+    """A setting that is not what it was."""
+
+    stage: int
+    name: str
+    saved: Any
+    present: Any
+    chain: bool
+
+    def __str__(self) -> str:
+        where = f"stage {self.stage + 1} " if self.chain else ""
+        return f"{where}{self.name} was {self.saved!r}, is {self.present!r}"
+
+
+def _differences(saved: Mapping[str, Any], config: SchedulerConfig | SchedulerChain) -> list[_Change]:
+    old = saved.get("stages", [saved])
+    found = (
+        [] if len(old) == len(config.stages) else [_Change(0, "number of stages", len(old), len(config.stages), False)]
+    )
+    for stage, (a, c) in enumerate(zip(old, config.stages, strict=False)):
+        # A setting that did not exist when the state was saved was at what is now its default.
+        a, b = {**type(c)().to_dict(), **a}, c.to_dict()
+        found += [
+            _Change(stage, name, a.get(name), b.get(name), len(config.stages) > 1)
+            for name in {**b, **a}
+            if a.get(name) != b.get(name)
+        ]
+    return found
