@@ -288,10 +288,8 @@ def update(
         reason, facts = "adapted", f"{facts}; {_change(config, state, moved)}"
         state = moved
     elif fired:
-        reason, facts = (
-            "holding",
-            f"{facts}; moves since the last improvement: {state.consecutive}, none until the next",
-        )
+        reason = "holding"
+        facts = f"{facts}; moves since the last improvement: {state.consecutive}, none until the next"
     elif improved:
         reason = "improved"
     elif before.cooldown:
