@@ -153,10 +153,10 @@ def first_failure(mutation: Mutation | None) -> str | None:
         ran = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     if ran.returncode == 0:
         return None
-    found = re.search(r"^FAILED tests/(\S+)|^ERROR tests/(\S+)", ran.stdout, flags=re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) tests/([^\s\[]+)", ran.stdout, flags=re.MULTILINE)
     if found is None:
         raise SystemExit(f"{mutation}: pytest itself failed\n{ran.stdout}{ran.stderr}")
-    return found[1] or found[2]
+    return found[1]
 
 
 if __name__ == "__main__":
