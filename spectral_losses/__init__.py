@@ -16,10 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spectral_losses.composite import Component as Component
+    from spectral_losses.composite import CompositeLoss as CompositeLoss
     from spectral_losses.config import SchedulerChain as SchedulerChain
     from spectral_losses.config import SchedulerConfig as SchedulerConfig
     from spectral_losses.config import load_config as load_config
     from spectral_losses.evaluation import evaluate as evaluate
+    from spectral_losses.gradients import value_and_grad as value_and_grad
+    from spectral_losses.history import History as History
     from spectral_losses.losses import *  # noqa: F403
     from spectral_losses.scheduler import Decision as Decision
     from spectral_losses.scheduler import LossScheduler as LossScheduler
@@ -29,7 +33,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Component": "composite",
+    "CompositeLoss": "composite",
     "Decision": "scheduler",
+    "History": "history",
     "LossScheduler": "scheduler",
     "SchedulerChain": "config",
     "SchedulerConfig": "config",
@@ -37,6 +44,7 @@ _HOMES = {
     "evaluate": "evaluation",
     "load_config": "config",
     "radial_spectrum": "spectra",
+    "value_and_grad": "gradients",
 }
 
 

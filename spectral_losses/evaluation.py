@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable
 from typing import Any
 
-from spectral_losses import losses as _losses
 from spectral_losses._dispatch import Array, backend_of
+from spectral_losses.losses import named_loss, options_of, suggest
 from spectral_losses.spectra import Spectrum
 
 __all__ = ["evaluate"]
@@ -52,34 +50,17 @@ def evaluate(
     >>> sl.evaluate(target, target)
     {'field_error': 0.0, 'spectrum_error': 0.0}
     """
-    functions = [_named(name) for name in ([losses] if isinstance(losses, str) else losses)]
+    functions = [named_loss(name) for name in ([losses] if isinstance(losses, str) else losses)]
     if not functions:
         raise ValueError("losses must name at least one loss, got none")
-    taken = [{key: options[key] for key in _options(function) & options.keys()} for function in functions]
+    taken = [{key: options[key] for key in options_of(function) & options.keys()} for function in functions]
     unknown = options.keys() - {key for each in taken for key in each}
     if unknown:
-        known = sorted(set().union(*(_options(function) for function in functions)))
-        raise TypeError(f"option {_suggest(min(unknown), known)}")
+        known = sorted(set().union(*(options_of(function) for function in functions)))
+        raise TypeError(f"option {suggest(min(unknown), known)}")
     backend = backend_of(prediction, "prediction")
     prediction = backend.detach(prediction)
     if not isinstance(target, Spectrum):
         target = backend_of(target, "target").detach(target)
     values = [function(prediction, target, **own) for function, own in zip(functions, taken, strict=True)]
     return dict(zip((f.__name__ for f in functions), backend.to_floats(values), strict=True))
-
-
-def _named(name: str) -> Callable[..., Array]:
-    if name not in _losses.__all__:
-        raise ValueError(f"loss {_suggest(str(name), _losses.__all__)}")
-    function: Callable[..., Array] = getattr(_losses, name)
-    return function
-
-
-def _options(function: Callable[..., Array]) -> set[str]:
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def _suggest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 1)
-    return f"{name!r} is not known{f', did you mean {near[0]!r}?' if near else ''}; there are {', '.join(known)}"

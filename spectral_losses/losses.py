@@ -6,7 +6,9 @@ subject to the tests that hold for every loss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 
 from spectral_losses._dispatch import Array, Backend
 from spectral_losses._fields import ChannelAxis, Field, as_field, check_eps, check_pair, check_same_home
@@ -148,6 +150,27 @@ def log_spectrum_error(p: Array, t: Array, batch: int | None, eps: float, backen
     log_p, log_t = xp.log(p + eps), xp.log(t + eps)
     error = xp.mean((log_p - log_t) ** 2, axis=others)
     return _mean(error / (xp.mean(log_t**2, axis=others) + eps), backend)
+
+
+def named_loss(name: str) -> Callable[..., Array]:
+    """The loss of a name, or a ValueError that suggests the nearest one."""
+    if name not in __all__:
+        raise ValueError(f"loss {suggest(str(name), __all__)}")
+    function: Callable[..., Array] = globals()[name]
+    return function
+
+
+def options_of(function: Callable[..., Array]) -> set[str]:
+    """Names of the options that a loss takes."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, which one is nearest, and which there are."""
+    known = list(known)
+    near = get_close_matches(name, known, 1)
+    return f"{name!r} is not known{f', did you mean {near[0]!r}?' if near else ''}; there are {', '.join(known)}"
 
 
 def _mean(x: Array, backend: Backend) -> Array:

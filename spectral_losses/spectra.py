@@ -145,7 +145,7 @@ def radial_spectrum(
     (4.0, (8,))
     """
     options = SpectrumOptions(spatial_axes, channel_axis, channels, bins, lengths, window, detrend)
-    plan = _plan(field, "field", options)
+    plan = plan_of(field, "field", options)
     return plan.spectrum(plan.power())
 
 
@@ -156,7 +156,7 @@ def powers(
 
     The target may be a field or its `Spectrum`. Everything is checked before anything is computed.
     """
-    plan = _plan(prediction, "prediction", options)
+    plan = plan_of(prediction, "prediction", options)
     if isinstance(target, Spectrum):
         check_same_home("prediction", prediction, "target", target.power)
         expected = (*plan.frames(), target.wavenumber.shape[-1])
@@ -171,7 +171,7 @@ def powers(
             )
         return plan.power(), target.power, plan.batch(), plan.field.backend
     check_pair(prediction, target)
-    other = _plan(target, "target", options)
+    other = plan_of(target, "target", options)
     return plan.power(), other.power(), plan.batch(), plan.field.backend
 
 
@@ -216,7 +216,8 @@ class _Plan(NamedTuple):
         return batch - 1
 
 
-def _plan(x: Array, name: str, options: SpectrumOptions) -> _Plan:
+def plan_of(x: Array, name: str, options: SpectrumOptions) -> _Plan:
+    """Check a field and everything about its spectrum, before anything is computed."""
     if options.channels not in CHANNELS:
         raise ValueError(f"channels must be one of {', '.join(CHANNELS)}, got {options.channels!r}")
     checked = as_field(x, name, options.spatial_axes, options.channel_axis)
@@ -226,13 +227,14 @@ def _plan(x: Array, name: str, options: SpectrumOptions) -> _Plan:
                 f"{name}: spatial axis {axis} of {len(checked.shape)} has {n} point, too few to hold one "
                 f"shell; it takes at least 2 (shape {tuple(x.shape)})"
             )
-    grid = Grid(checked.shape, _lengths(options.lengths, len(checked.shape)), _bins(options.bins))
+    grid = Grid(checked.shape, check_lengths(options.lengths, len(checked.shape)), check_bins(options.bins))
     plan = _Plan(checked, grid, as_taper(checked.shape, options.window, options.detrend), options.channels)
     checked.backend.constant(grid, "scale", checked.array)  # refuses shells without modes
     return plan
 
 
-def _lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
+def check_lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
+    """Box lengths, one per spatial axis."""
     if lengths is None:
         return None
     given = (lengths,) * ndim if isinstance(lengths, int | float) else tuple(lengths)
@@ -244,7 +246,7 @@ def _lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[float,
     return tuple([plain_float(length) for length in given])
 
 
-def _bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
+def check_bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
     """Check bins as far as that goes without the grid, and make them hashable."""
     takes = "bins must be 'unit', 'log', a number of shells, ('log', number) or increasing edges"
     if isinstance(bins, str):

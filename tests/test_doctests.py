@@ -16,7 +16,21 @@ import spectral_losses
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-OPTIONAL = {"torch", "jax", "dask", "cupy", "scipy", "hypothesis", "array_api_strict", "xarray", "matplotlib", "rich"}
+OPTIONAL = {
+    "torch",
+    "jax",
+    "dask",
+    "cupy",
+    "scipy",
+    "hypothesis",
+    "array_api_strict",
+    "xarray",
+    "matplotlib",
+    "rich",
+    "lightning",
+    "pytorch_lightning",
+    "torchmetrics",
+}
 MODULES = sorted(m.name for m in pkgutil.walk_packages(spectral_losses.__path__, "spectral_losses."))
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.exists()]
 

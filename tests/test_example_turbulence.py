@@ -1,4 +1,4 @@
-"""The solver of docs/examples/turbulence.py against exact solutions, conservation laws and itself."""
+"""The solver of the demo against exact solutions, conservation laws and itself; the program of the examples."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spectral_losses.demo.turbulence
+
 SCRIPT = Path(__file__).resolve().parents[1] / "docs" / "examples" / "turbulence.py"
-pytestmark = [
-    pytest.mark.filterwarnings("error"),
-    pytest.mark.skipif(not SCRIPT.exists(), reason="the examples are not here"),
-]
+pytestmark = pytest.mark.filterwarnings("error")
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("turbulence_example", SCRIPT)
+def load(path):
+    spec = importlib.util.spec_from_file_location("turbulence_example", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -27,7 +26,14 @@ def load():
 
 @pytest.fixture(scope="module")
 def turbulence():
-    return load()
+    return spectral_losses.demo.turbulence
+
+
+@pytest.fixture(scope="module")
+def program():
+    if not SCRIPT.exists():
+        pytest.skip("the examples are not here")
+    return load(SCRIPT)
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +319,7 @@ def test_the_same_flow_on_two_grids_agrees_at_large_scales(turbulence):
 
 def test_numpy_alone_solves_the_same_flow(turbulence, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
-    alone = load()
+    alone = load(turbulence.__file__)
     assert alone.fft is np.fft
     a, b = (module.simulate(24, [0.5], viscosity=2e-3).vorticity for module in (turbulence, alone))
     np.testing.assert_allclose(a, b, atol=1e-10)
@@ -423,11 +429,11 @@ def test_fields_of_the_wrong_shape_are_errors(turbulence, name):
 
 
 @pytest.mark.parametrize("kind", ["decaying", "forced"])
-def test_main_writes_a_flow_and_its_coarse_prediction(turbulence, tmp_path, capsys, monkeypatch, kind):
-    monkeypatch.setitem(turbulence._CASES, "forced", turbulence._CASES["forced"]._replace(spin_up=2.0))
+def test_main_writes_a_flow_and_its_coarse_prediction(program, tmp_path, capsys, monkeypatch, kind):
+    monkeypatch.setitem(program._CASES, "forced", program._CASES["forced"]._replace(spin_up=2.0))
     out = tmp_path / "a folder"
     arguments = ["--n", "48", "--coarse", "16", "--frames", "3", "--kind", kind, "--seed", "1"]
-    assert turbulence.main([*arguments, "--out", str(out)]) == 0
+    assert program.main([*arguments, "--out", str(out)]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
     names = [str(out / "prediction.npy"), str(out / "truth.npy")]
@@ -449,16 +455,16 @@ def test_main_writes_a_flow_and_its_coarse_prediction(turbulence, tmp_path, caps
     assert abs(np.fft.fft2(truth))[..., 6:43, :].max() > 1e-3 * modes.max()
 
     again = tmp_path / "again"
-    turbulence.main([*arguments, "--out", str(again)])
+    program.main([*arguments, "--out", str(again)])
     for name in ("prediction.npy", "truth.npy"):
         assert (again / name).read_bytes() == (out / name).read_bytes()
-    turbulence.main([*arguments[:-1], "2", "--out", str(again)])
+    program.main([*arguments[:-1], "2", "--out", str(again)])
     assert relative(np.load(again / "truth.npy"), truth) > 0.1
 
 
-def test_one_frame_is_the_last(turbulence, tmp_path):
+def test_one_frame_is_the_last(program, tmp_path):
     for frames in ("1", "2"):
-        turbulence.main(["--n", "24", "--coarse", "16", "--frames", frames, "--out", str(tmp_path / frames)])
+        program.main(["--n", "24", "--coarse", "16", "--frames", frames, "--out", str(tmp_path / frames)])
     one, two = (np.load(tmp_path / frames / "truth.npy") for frames in ("1", "2"))
     assert one.shape == (1, 2, 24, 24)
     assert relative(one[0], two[-1]) < 0.02
@@ -466,13 +472,13 @@ def test_one_frame_is_the_last(turbulence, tmp_path):
 
 
 @pytest.mark.parametrize("rich", [True, False])
-def test_progress_is_shown_on_a_terminal_only(turbulence, tmp_path, capsys, monkeypatch, rich):
+def test_progress_is_shown_on_a_terminal_only(program, tmp_path, capsys, monkeypatch, rich):
     if rich:
         pytest.importorskip("rich")
     else:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    turbulence.main(["--n", "24", "--coarse", "16", "--frames", "1", "--out", str(tmp_path)])
+    program.main(["--n", "24", "--coarse", "16", "--frames", "1", "--out", str(tmp_path)])
     shown = capsys.readouterr()
     for label in ("truth, 24 x 24", "prediction, 16 x 16"):
         assert label in shown.err
@@ -492,9 +498,9 @@ def test_progress_is_shown_on_a_terminal_only(turbulence, tmp_path, capsys, monk
         (["--out", str(SCRIPT)], "--out: "),
     ],
 )
-def test_bad_arguments_are_one_line_errors(turbulence, capsys, arguments, message):
+def test_bad_arguments_are_one_line_errors(program, capsys, arguments, message):
     with pytest.raises(SystemExit) as stopped:
-        turbulence.main(arguments)
+        program.main(arguments)
     assert stopped.value.code == 2
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -42,6 +42,9 @@ ALLOWED = {
     "spectra": {"_dispatch", "_fields", "_grid", "_taper"},
     "losses": {"_dispatch", "_fields", "_taper", "spectra"},
     "evaluation": {"_dispatch", "losses", "spectra"},
+    "composite": {"_dispatch", "losses", "spectra"},
+    "gradients": {"_dispatch", "_fields", "_grid", "_taper", "composite", "losses", "spectra"},
+    "history": set(),
 }
 
 
@@ -99,6 +102,19 @@ def test_the_core_needs_numpy_and_the_standard_library_alone() -> None:
         extra = packages - set(sys.stdlib_module_names) - {"numpy", "spectral_losses", "spectral_losses_backends"}
         assert not extra, (path, extra)
     assert set(ALLOWED) == {path.stem for path in ROOT.glob("*.py")} - {"__init__", "testing"}
+
+
+def test_nothing_imports_what_is_under_the_roof() -> None:
+    for path in ROOT.rglob("*.py"):
+        place = path.relative_to(ROOT).parts[0]
+        for package, users in {
+            "integrations": {"integrations"},
+            "demo": {"demo", "cli"},
+            "testing": {"testing"},
+        }.items():
+            if place not in users:
+                found = {module for module in imports(path) if f"{module}.".startswith(f"spectral_losses.{package}.")}
+                assert not found, (path, found)
 
 
 def test_backends_never_reach_up() -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``spectral-losses compare ...`` and ``spectral-losses replay ...``.
+"""The command line: ``spectral-losses compare ...``, ``spectral-losses replay ...`` and ``spectral-losses demo``.
 
 `main` is all there is to import. Each subcommand is a module with ``add_parser``; what it computes with is
 imported when it runs, so that ``--help`` and a mistyped option answer at once.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from spectral_losses import __version__
-from spectral_losses.cli import compare, replay
+from spectral_losses.cli import compare, demo, replay
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.options import join_negative_axes
 
@@ -58,7 +58,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="spectral-losses",
-        description="Compare fields by their errors and their spectra; replay a loss scheduler on a finished run.",
+        description="Compare fields by their errors and their spectra; replay a loss scheduler on a finished run; "
+        "see both at work on turbulence.",
         epilog="spectral-losses COMMAND --help explains a command.",
         allow_abbrev=False,
     )
@@ -66,4 +67,5 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     compare.add_parser(commands)
     replay.add_parser(commands)
+    demo.add_parser(commands)
     return parser

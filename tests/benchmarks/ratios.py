@@ -3,8 +3,8 @@
 Against the bare transforms that any spectral loss must do (``rfftn`` of both fields and, for a gradient, one
 inverse), and against the formula that this library replaces: a loop over bins with masks over the full plane.
 Then the extra peak memory of a training step, the time of ``import spectral_losses``, and what a step of the scheduler
-costs and leaves behind. ``--quick`` takes fewer repetitions and sizes; ``--markdown`` prints tables for
-docs/performance.md.
+costs and leaves behind, and a whole step of training under each loss. ``--quick`` takes fewer repetitions and sizes;
+``--markdown`` prints tables for docs/performance.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repetitions and sizes")
     parser.add_argument("--markdown", action="store_true", help="tables for docs/performance.md")
     parser.add_argument(
-        "--only", choices=["torch", "numpy", "jax", "memory", "import", "scheduler"], help="one part alone"
+        "--only", choices=["torch", "numpy", "jax", "memory", "import", "scheduler", "training"], help="one part alone"
     )
     args = parser.parse_args()
     rounds, shapes = (5, QUICK) if args.quick else (31, SHAPES)
@@ -46,6 +46,7 @@ def main() -> None:
         "jax": lambda: jax_ratios(shapes, rounds),
         "memory": memory,
         "import": lambda: import_time(rounds),
+        "training": lambda: training_overhead(rounds),
         "scheduler": lambda: scheduler_cost(20_000 if args.quick else 1_000_000),
     }
     for name, part in parts.items():
@@ -195,6 +196,56 @@ def import_time(rounds: int) -> list[list[str]]:
         ["import", "bare Python, ms", "added by spectral_losses, ms"],
         ["", f"{1e3 * bare:.1f}", f"{1e3 * (ours - bare):.1f}"],
     ]
+
+
+def training_overhead(rounds: int) -> list[list[str]]:
+    """A whole step of the demo's model (forward, loss, backward, Adam) under four losses."""
+    import torch
+
+    from spectral_losses.demo.operator import FourierOperator
+
+    rows = [
+        [
+            "training step of the demo's model",
+            "mse_loss, ms",
+            "field_error / mse",
+            "mix / field_error",
+            "spectrum / field",
+        ]
+    ]
+    for n in (64, 128):
+        torch.manual_seed(0)
+        x, y = torch.randn(8, 1, n, n), torch.randn(8, 1, n, n)
+        mix = sl.CompositeLoss({"field_error": "field_error", "spectrum_error": "spectrum_error"})
+        mix.set_weights({"field_error": 0.3, "spectrum_error": 0.7})
+        losses: list[Callable[[Any, Any], Any]] = [
+            torch.nn.functional.mse_loss,
+            sl.field_error,
+            lambda p, t: mix(p, t)[0],  # noqa: B023
+            sl.spectrum_error,
+        ]
+        model = FourierOperator(width=16, modes=12, layers=4)
+        optimizer = torch.optim.Adam(model.parameters())
+
+        def step(loss: Callable[[Any, Any], Any]) -> Callable[[], None]:
+            def run() -> None:
+                optimizer.zero_grad()  # noqa: B023
+                loss(model(x), y).backward()  # noqa: B023
+                optimizer.step()  # noqa: B023
+
+            return run
+
+        mse, field, mixed, spectrum = interleaved([step(loss) for loss in losses], rounds)
+        rows.append(
+            [
+                f"8 x {n} x {n}",
+                f"{1e3 * mse:.1f}",
+                f"{field / mse:.3f}",
+                f"{mixed / field:.3f}",
+                f"{spectrum / field:.3f}",
+            ]
+        )
+    return rows
 
 
 STEPS = """

@@ -1,0 +1,265 @@
+"""Several losses as one: named components, their weights, the total and the parts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from numbers import Real
+from operator import index
+from typing import Any
+
+from spectral_losses._dispatch import Array, backend_of
+from spectral_losses.losses import named_loss, options_of, suggest
+from spectral_losses.spectra import SpectrumOptions, radial_spectrum
+
+__all__ = ["Component", "CompositeLoss"]
+
+Loss = Callable[[Array, Array], Array]
+
+
+class Component:
+    """One loss of a `CompositeLoss`: which, with which options, on which frames.
+
+    Parameters
+    ----------
+    loss : str or callable
+        The name of a loss of this library, or any ``(prediction, target) -> 0-d array``.
+    frames : slice or int, optional
+        The part of the time axis that it sees; by default all of it. An int is that one frame, kept as an axis.
+    time_axis : int, default 1
+        Where time is, as in ``[B, T, C, H, W]``; needed with `frames` only.
+    **options
+        Passed to the loss.
+
+    Raises
+    ------
+    ValueError
+        A name that is no loss of this library.
+    TypeError
+        An option that a loss of this library does not take; frames that are neither a slice nor an int.
+
+    Examples
+    --------
+    >>> import spectral_losses as sl
+    >>> sl.Component("spectrum_error", frames=slice(1, None), channels="sum")
+    Component('spectrum_error', frames=slice(1, None, None), channels='sum')
+    """
+
+    def __init__(
+        self, loss: str | Loss, *, frames: slice | int | None = None, time_axis: int = 1, **options: Any
+    ) -> None:
+        if not isinstance(loss, str) and not callable(loss):
+            raise TypeError(f"loss must be a name or a callable, got {loss!r}")
+        function = named_loss(loss) if isinstance(loss, str) else loss
+        if isinstance(loss, str):
+            for name in options.keys() - options_of(function):
+                raise TypeError(f"{loss}: option {suggest(name, sorted(options_of(function)))}")
+        if isinstance(frames, int) and not isinstance(frames, bool):
+            frames = slice(frames, None if frames == -1 else frames + 1)
+        if frames is not None and not isinstance(frames, slice):
+            raise TypeError(f"frames must be a slice, an int or None, got {frames!r}")
+        self.loss, self.function, self.options = loss, function, options
+        self.frames, self.time_axis = frames, index(time_axis)
+
+    def __repr__(self) -> str:
+        given = {} if self.frames is None else {"frames": self.frames}
+        if self.time_axis != 1:
+            given["time_axis"] = self.time_axis  # type: ignore[assignment]
+        said = [repr(self.loss), *(f"{name}={value!r}" for name, value in {**given, **self.options}.items())]
+        return f"Component({', '.join(said)})"
+
+    def seen(self, x: Array, name: str) -> Array:
+        """The frames of x that this component sees."""
+        if self.frames is None:
+            return x
+        ndim = len(x.shape)
+        if not -ndim <= self.time_axis < ndim:
+            raise ValueError(f"time_axis must be an axis of {name} of shape {tuple(x.shape)}, got {self.time_axis}")
+        axis = self.time_axis % ndim
+        if not len(range(*self.frames.indices(index(x.shape[axis])))):
+            raise ValueError(
+                f"frames must leave a frame of {name}, got {self.frames} of {x.shape[axis]} on axis {axis} "
+                f"(shape {tuple(x.shape)})"
+            )
+        return x[(slice(None),) * axis + (self.frames, ...)]
+
+    def spectrum_options(self) -> dict[str, Any] | None:
+        """The options of the target's spectrum, where a stored one may stand for the target; else None."""
+        if not isinstance(self.loss, str) or not set(SpectrumOptions._fields) <= options_of(self.function):
+            return None
+        return {name: value for name, value in self.options.items() if name in SpectrumOptions._fields}
+
+
+class CompositeLoss:
+    """A weighted sum of named components, in any framework.
+
+    Parameters
+    ----------
+    components : mapping of str to Component, str or callable
+        A str is the name of a loss of this library, a callable any ``(prediction, target) -> 0-d array``;
+        `Component` adds options and frames.
+    weights : mapping of str to float, optional
+        By default 1 for each component. Those that are left out are 0.
+
+    Raises
+    ------
+    ValueError
+        No component; a weight for no component, or one that is not finite; a loss that is not known.
+    TypeError
+        A component or a weight of another type.
+
+    Notes
+    -----
+    A component whose weight is 0 is not computed, and not among the parts. The spectrum of the target is computed once
+    for all components that need the same one.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> loss = sl.CompositeLoss(
+    ...     {
+    ...         "recFieldError": sl.Component("field_error", frames=0),
+    ...         "predFieldError": sl.Component("field_error", frames=slice(1, None)),
+    ...         "spectrumError": "spectrum_error",
+    ...     },
+    ...     weights=sl.LossScheduler(sl.SchedulerConfig()).weights,
+    ... )
+    >>> target = np.random.default_rng(0).normal(size=(2, 4, 1, 16, 16))  # batch, time, channels, height, width
+    >>> total, parts = loss(1.1 * target, target)
+    >>> round(float(total), 6), sorted(parts)
+    (0.02, ['predFieldError', 'recFieldError'])
+    """
+
+    def __init__(
+        self, components: Mapping[str, Component | str | Loss], weights: Mapping[str, float] | None = None
+    ) -> None:
+        if not isinstance(components, Mapping):
+            raise TypeError(f"components must map names to losses, got {type(components).__name__}")
+        if not components:
+            raise ValueError("components must hold at least one loss, got none")
+        self.components: dict[str, Component] = {}
+        for name, component in components.items():
+            self.components[name] = component if isinstance(component, Component) else Component(component)
+        self._weights = dict.fromkeys(self.components, 1.0 if weights is None else 0.0)
+        self.set_weights(weights or {})
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each component."""
+        return dict(self._weights)
+
+    def set_weights(self, weights: Any) -> None:
+        """Set weights by name; those that are not named stay.
+
+        Parameters
+        ----------
+        weights : mapping of str to float, Decision or LossScheduler
+            What a scheduler answers can be passed as it is.
+
+        Raises
+        ------
+        ValueError
+            A name that is no component, or a weight that is not finite.
+        TypeError
+            A weight that is no number.
+        """
+        given = self._named(weights)
+        for name, weight in given.items():
+            if isinstance(weight, bool) or not isinstance(weight, Real):
+                raise TypeError(f"weight {name!r} must be a number, got {weight!r}")
+            if not math.isfinite(weight):
+                raise ValueError(f"weight {name!r} must be finite, got {weight}")
+        self._weights.update({name: float(weight) for name, weight in given.items()})
+
+    def __call__(self, prediction: Array, target: Array, *, weights: Any = None) -> tuple[Array, dict[str, Array]]:
+        """The total and the parts.
+
+        Parameters
+        ----------
+        prediction, target : array
+            As the components take them.
+        weights : mapping of str to float or 0-d array, Decision or LossScheduler, optional
+            In place of those that were set, by name. Arrays, which ``jax.jit`` and ``torch.compile`` can take as
+            arguments without compiling anew, are not looked at: their components are always computed.
+
+        Returns
+        -------
+        total : array, 0-d
+            The sum of weight times part.
+        parts : dict of str to array, 0-d
+            Of the components that were computed, without their weights.
+
+        Raises
+        ------
+        ValueError
+            A name that is no component; every weight 0; frames that leave none; a component whose result is not 0-d;
+            whatever the components refuse.
+        TypeError
+            A component whose result is no array.
+        """
+        now = self._weights if weights is None else {**self._weights, **self._named(weights)}
+        active = {name: weight for name, weight in now.items() if not isinstance(weight, Real) or weight != 0}
+        if not active:
+            raise ValueError(f"every weight is 0, of {', '.join(now)}: nothing is left to compute")
+        targets = self._targets(target, active)
+        parts = {name: self._part(name, prediction, targets[name]) for name in active}
+        total = None
+        for name, part in parts.items():
+            term = part * _like(active[name], part, name)
+            total = term if total is None else total + term
+        xp = backend_of(total, "total").namespace(total)
+        return xp.reshape(total, ()), parts
+
+    def __repr__(self) -> str:
+        return f"CompositeLoss({self.components!r}, weights={self._weights!r})"
+
+    def _named(self, weights: Any) -> dict[str, Any]:
+        given = getattr(weights, "weights", weights)
+        if not isinstance(given, Mapping):
+            raise TypeError(f"weights must map names to numbers, got {type(weights).__name__}")
+        for name in given:
+            if name not in self.components:
+                raise ValueError(f"component {suggest(str(name), self.components)}")
+        return dict(given)
+
+    def _targets(self, target: Array, active: Mapping[str, Any]) -> dict[str, Any]:
+        """What each component compares with: its frames, or their spectrum where several need that one."""
+        keys = {}
+        for name in active:
+            component = self.components[name]
+            options = component.spectrum_options()
+            if options is not None:
+                keys[name] = repr((component.frames, component.time_axis, sorted(options.items())))
+        shared = Counter(keys.values())
+        spectra: dict[str, Any] = {}
+        targets: dict[str, Any] = {}
+        for name in active:
+            component, key = self.components[name], keys.get(name, "")
+            if shared[key] < 2:
+                targets[name] = component.seen(target, "target")
+                continue
+            if key not in spectra:
+                spectra[key] = radial_spectrum(component.seen(target, "target"), **component.spectrum_options() or {})
+            targets[name] = spectra[key]
+        return targets
+
+    def _part(self, name: str, prediction: Array, target: Any) -> Array:
+        component = self.components[name]
+        part = component.function(component.seen(prediction, "prediction"), target, **component.options)
+        shape = getattr(part, "shape", None)
+        if shape is None:
+            raise TypeError(f"component {name!r} must return a 0-d array, got {type(part).__name__}")
+        if tuple(shape) != ():
+            raise ValueError(f"component {name!r} must return a 0-d array, got shape {tuple(shape)}")
+        return part
+
+
+def _like(weight: Any, part: Array, name: str) -> Any:
+    """A weight that does not change the part's dtype."""
+    if isinstance(weight, Real):
+        return float(weight)
+    if tuple(getattr(weight, "shape", (None,))) != ():
+        raise TypeError(f"weight {name!r} must be a number or a 0-d array, got {weight!r}")
+    xp = backend_of(part, name).namespace(part)
+    return weight if weight.dtype == part.dtype else xp.astype(weight, part.dtype)

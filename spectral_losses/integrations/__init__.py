@@ -1,0 +1,5 @@
+"""What joins the library to training frameworks; each module needs the framework of its name, and none the others.
+
+`torch`: a criterion for any PyTorch loop, and means over the ranks of a distributed run. `lightning`: a callback.
+`torchmetrics`: metrics. Nothing else in the library imports these modules.
+"""

@@ -1,0 +1,225 @@
+"""PyTorch: a criterion whose weights can be saved, moved and scheduled, and means over the ranks of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from spectral_losses._dispatch import backend_of
+from spectral_losses.composite import Component, CompositeLoss, Loss
+from spectral_losses.spectra import Spectrum
+
+__all__ = ["CompositeCriterion", "mean_over_ranks"]
+
+
+class CompositeCriterion(nn.Module):
+    """`CompositeLoss` as a module: a criterion that returns the total, and whose weights are in its ``state_dict``.
+
+    Parameters
+    ----------
+    components : mapping of str to Component, str or callable, or CompositeLoss
+        As `CompositeLoss` takes them, or one of those, whose weights it starts with. A component that is a module
+        becomes a part of this one, and moves and is saved with it.
+    weights : mapping of str to float, optional
+        By default 1 for each component. Those that are left out are 0.
+
+    Attributes
+    ----------
+    parts : dict of str to Tensor, 0-d
+        Of the last call, detached and without their weights; reading one as a float waits for the device.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `CompositeLoss`; a name with a dot, which no ``state_dict`` could hold; weights beside a CompositeLoss.
+
+    Notes
+    -----
+    A component whose weight is 0 is not computed, and no call waits for the device to know that: the weights are kept
+    on both sides. Under ``torch.compile`` they are tensors, so that a new weight compiles nothing; every component
+    is then computed, whatever its weight.
+
+    The buffers stay in float64 (float32 where a device has no other) through ``half()`` and ``to(dtype)``, so that
+    a loaded state holds exactly the weights that were in use.
+
+    Examples
+    --------
+    >>> import torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torch import CompositeCriterion
+    >>> criterion = CompositeCriterion(
+    ...     {"field_error": "field_error", "spectrum_error": sl.Component("spectrum_error", channels="sum")},
+    ...     weights={"field_error": 1})
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> target = torch.randn(2, 1, 16, 16, generator=generator)
+    >>> total = criterion((1.1 * target).requires_grad_(), target)
+    >>> total.requires_grad, sorted(criterion.parts)
+    (True, ['field_error'])
+    >>> criterion.set_weights({"field_error": 0.3, "spectrum_error": 0.7})
+    >>> for name, weight in criterion.state_dict().items():
+    ...     print(name, weight.item())
+    weight.field_error 0.3
+    weight.spectrum_error 0.7
+    """
+
+    def __init__(
+        self,
+        components: Mapping[str, Component | str | Loss] | CompositeLoss,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        if isinstance(components, CompositeLoss):
+            if weights is not None:
+                raise TypeError("weights must not be given beside a CompositeLoss, which has its own")
+            weights, components = components.weights, components.components
+        # Its own weights stay as they are: what torch.compile sees of it must never change.
+        self._loss = CompositeLoss(components)
+        for name in self._loss.components:
+            if "." in name or not name:
+                raise ValueError(f"components must have names without dots, for the state_dict, got {name!r}")
+        self.component = nn.Module()
+        for name, component in self._loss.components.items():
+            if isinstance(component.function, nn.Module):
+                self.component._modules[name] = component.function  # add_module refuses names such as "type"
+        self.weight = _Weights(CompositeLoss(components, weights).weights)
+        self.parts: dict[str, Tensor] = {}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each component."""
+        return dict(self.weight.floats)
+
+    def set_weights(self, weights: Any) -> None:
+        """Set weights by name; those that are not named stay.
+
+        Parameters
+        ----------
+        weights : mapping of str to float, Decision or LossScheduler
+            What a scheduler answers can be passed as it is.
+
+        Raises
+        ------
+        ValueError
+            A name that is no component, or a weight that is not finite.
+        TypeError
+            A weight that is no number.
+        """
+        checked = CompositeLoss(self._loss.components, self.weight.floats)
+        checked.set_weights(weights)
+        self.weight.fill(checked.weights)
+
+    def forward(self, prediction: Tensor, target: Tensor | Spectrum) -> Tensor:
+        """The total of one batch, 0-d; raises what `CompositeLoss` raises."""
+        weights = self.weight.tensors() if torch.compiler.is_compiling() else self.weight.floats
+        total, parts = self._loss(prediction, target, weights=weights)
+        self.parts = {name: part.detach() for name, part in parts.items()}
+        result: Tensor = total
+        return result
+
+    def extra_repr(self) -> str:
+        """Its components and weights, for ``print``."""
+        floats = self.weight.floats
+        return "\n".join(f"({name}): {floats[name]:g} * {each!r}" for name, each in self._loss.components.items())
+
+
+def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, float]:
+    """Means over the ranks of a distributed run, each rank weighted by its count; the same floats on every rank.
+
+    Without a process group they are the rank's own. All ranks have to call it, with the same names.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        Means over this rank's share: plain numbers, or whatever ``float`` takes.
+    count : float, default 1
+        How much went into them, such as the number of samples. A rank whose count is 0 contributes nothing, whatever
+        its values.
+
+    Returns
+    -------
+    dict of str to float
+        In the order of `metrics`.
+
+    Raises
+    ------
+    ValueError
+        A count that is negative or not finite, or 0 on all ranks.
+    TypeError
+        Metrics that are no mapping.
+
+    Notes
+    -----
+    Summed in float64, on the CPU where the process group takes that, and else on the current device, which with NCCL
+    ``torch.cuda.set_device`` chooses.
+
+    Examples
+    --------
+    >>> from spectral_losses.integrations.torch import mean_over_ranks
+    >>> mean_over_ranks({"field_error": 0.25, "spectrum_error": 0.5}, count=16)
+    {'field_error': 0.25, 'spectrum_error': 0.5}
+    """
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__}")
+    if not 0 <= count < math.inf:
+        raise ValueError(f"count must be finite and at least 0, got {count}")
+    means = {name: float(value) for name, value in metrics.items()}
+    total = float(count)
+    if dist.is_available() and dist.is_initialized():
+        names = sorted(means)  # two ranks may have filled their mappings in different orders
+        sums = [count * means[name] if count else 0.0 for name in names]
+        packed = torch.tensor([*sums, total], dtype=torch.float64, device=_device_of_group())
+        dist.all_reduce(packed)
+        *sums, total = packed.tolist()
+        reduced = {name: value / total for name, value in zip(names, sums, strict=True)} if total else {}
+        means = {name: reduced.get(name, math.nan) for name in means}
+    if not total:
+        raise ValueError("count must be positive on some rank, got 0 on all")
+    return means
+
+
+class _Weights(nn.Module):
+    """Weights on both sides: floats, for the host to decide by, and buffers, to be saved, moved and compiled."""
+
+    def __init__(self, floats: Mapping[str, float]) -> None:
+        super().__init__()
+        self.floats = dict(floats)
+        for name, value in floats.items():
+            self._buffers[name] = torch.tensor(value, dtype=torch.float64)  # register_buffer refuses "type", too
+        backend_of(next(iter(self._buffers.values())), "weight")  # what is met while compiling is compiled twice
+
+    def tensors(self) -> dict[str, Any]:
+        """The weights as 0-d tensors."""
+        return {name: self._buffers[name] for name in self.floats}
+
+    def fill(self, floats: Mapping[str, float]) -> None:
+        """Change the weights in place, without waiting for the device."""
+        self.floats = dict(floats)
+        for name, value in floats.items():
+            self.tensors()[name].fill_(value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> _Weights:
+        # Only the device may change. A tensor that is made in inference mode could not be trained with.
+        with torch.inference_mode(False):
+            device = fn(torch.zeros(1, device=_device_of(self._buffers.values()))).device
+            dtype = torch.float32 if device.type == "mps" else torch.float64
+            for name, value in self.floats.items():
+                self._buffers[name] = torch.tensor(value, dtype=dtype, device=device)
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.floats = {name: float(buffer) for name, buffer in self.tensors().items()}
+
+
+def _device_of(tensors: Iterable[Tensor | None]) -> torch.device:
+    return next(tensor.device for tensor in tensors if tensor is not None)
+
+
+def _device_of_group() -> str:
+    """A device on which the process group works: the CPU if it can, with NCCL the current GPU."""
+    devices = [pair.split(":")[0] for pair in dist.get_backend_config().split(",")]
+    return "cpu" if "cpu" in devices else devices[0]

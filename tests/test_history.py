@@ -1,0 +1,261 @@
+"""The history of a run: what the files hold, what replay makes of them, and runs that are killed and go on."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from frameworks import Framework
+
+import spectral_losses as sl
+from spectral_losses.cli import main
+
+CONFIG = sl.SchedulerConfig(warmup_epochs=1, min_epochs_before_adapt=1, patience=2, use_ema=False)
+METRICS = [1 / 3 + 1 / (1 + i) ** 2 + 0.01 * math.sin(7 * i) for i in range(40)]
+METRICS[5], METRICS[9], METRICS[21] = math.nan, math.inf, -math.inf
+SUFFIXES = [".csv", ".jsonl", ".ndjson", ".json"]
+
+
+class Writer:
+    """What TensorBoard's SummaryWriter has, as far as it matters."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, float, int]] = []
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self.calls.append((tag, value, step))
+
+
+def replayed(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    config = tmp_path / "scheduler.json"
+    config.write_text(CONFIG.to_json())
+    assert main(["replay", str(path), "--config", str(config), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["configurations"]
+    return found
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_replay_decides_as_the_run_did(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / f"run{suffix}"
+    history, scheduler = sl.History(path), sl.LossScheduler(CONFIG)
+    for epoch, error in enumerate(METRICS):
+        if epoch == 20:
+            history = sl.History(path)  # as a run that was stopped and goes on
+        decision = scheduler.step({"spectrum_error": error}, epoch)
+        parts = {"recFieldError": 0.1, **({"spectrumError": error} if scheduler.progress else {})}
+        history.record(
+            epoch, losses=sum(parts.values()), parts=parts, metrics={"spectrum_error": error}, decision=decision
+        )
+    found = replayed(path, tmp_path, capsys)
+    adapted = [decision for decision in scheduler.history if decision]
+    assert len(adapted) > 3
+    assert [a["epoch"] for a in found["adaptations"]] == [decision.epoch for decision in adapted]
+    assert [a["weights"] for a in found["adaptations"]] == [decision.weights for decision in adapted]
+    assert found["reasons"]["not finite"] == 3
+    assert found["final"]["weights"] == scheduler.weights
+
+
+def test_the_columns(tmp_path: Path) -> None:
+    path, lines = tmp_path / "new" / "run.csv", tmp_path / "run.jsonl"
+    scheduler, writer = sl.LossScheduler(CONFIG), Writer()
+    history = sl.History(path, str(lines), writer)
+    row = history.record(
+        3,
+        losses={"train": 1, "validation": None},
+        parts={"a": np.float32(0.5)},
+        metrics={"spectrum_error": math.nan},
+        decision=scheduler.step({"spectrum_error": math.nan}, 3),
+    )
+    names = "epoch,loss/train,loss/validation,part/a,spectrum_error,weight/recFieldError,weight/predFieldError"
+    expected = [f"{names},weight/spectrumError,scheduler/progress,scheduler/reason", "3,1.0,,0.5,nan,1.0,1.0,0.0,0.0,"]
+    assert path.read_text().splitlines() == [expected[0], f"{expected[1]}not finite"]
+    (line,) = lines.read_text().splitlines()
+    assert json.loads(line, parse_constant=pytest.fail) == {**row, "spectrum_error": "nan"}
+    assert [tag for tag, _, _ in writer.calls] == [
+        "loss/train", "part/a", "metric/spectrum_error", "weight/recFieldError", "weight/predFieldError",
+        "weight/spectrumError", "scheduler/progress",
+    ]  # fmt: skip
+    assert {step for _, _, step in writer.calls} == {3}
+    assert all(type(value) is float for _, value, _ in writer.calls)
+
+
+def test_one_loss_and_weights_of_other_things() -> None:
+    history = sl.History()
+    loss = sl.CompositeLoss({"a": "field_error", "b": "spectrum_error"}, {"a": 0.25})
+    decision = sl.LossScheduler(CONFIG).step({"spectrum_error": 1.0})
+    row = history.record(0, losses=0.5, weights=loss, decision=decision)
+    assert row == {
+        "epoch": 0, "loss": 0.5, "weight/a": 0.25, "weight/b": 0.0, "scheduler/progress": 0.0,
+        "scheduler/reason": "warmup",
+    }  # fmt: skip
+    assert history.rows == (row,)
+
+
+def test_arrays_of_any_framework(framework: Framework) -> None:
+    value = sl.field_error(framework.asarray(np.full((1, 4, 4), 1.5)), framework.asarray(np.ones((1, 4, 4))))
+    row = sl.History().record(np.int64(2), losses=value, parts={"a": value})
+    assert row == {"epoch": 2, "loss": pytest.approx(0.25), "part/a": pytest.approx(0.25)}
+    assert type(row["epoch"]) is int
+
+
+def test_a_tensor_with_a_graph() -> None:
+    torch = pytest.importorskip("torch")
+    assert sl.History().record(0, losses=torch.tensor(0.5, requires_grad=True) * 2)["loss"] == 1
+
+
+def test_a_killed_run_keeps_its_rows(tmp_path: Path) -> None:
+    code = """
+import os, sys, spectral_losses as sl
+history = sl.History(*sys.argv[1:])
+for epoch in range(3):
+    history.record(epoch, metrics={"spectrum_error": 0.5})
+os._exit(1)
+"""
+    paths = [tmp_path / "run.csv", tmp_path / "run.jsonl"]
+    assert subprocess.run([sys.executable, "-c", code, *map(str, paths)]).returncode == 1
+    assert [len(path.read_text().splitlines()) for path in paths] == [4, 3]
+    assert sl.History(*paths).epoch == 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_half_a_row_is_dropped(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"run{suffix}"
+    first = sl.History(path)
+    first.record(0, losses=0.5)
+    first.record(1, losses=0.25)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    again = sl.History(path)
+    assert again.epoch == 0
+    again.record(1, losses=0.25)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_run_goes_back_to_a_checkpoint(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"run{suffix}"
+    first = sl.History(path)
+    for epoch in range(5):
+        first.record(epoch, losses=float(epoch))
+    again = sl.History(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"must not go back, got 3 after 4; rewind\(3\)"):
+        again.record(3, losses=30)
+    assert path.read_bytes() == before
+    again.rewind(3)
+    assert again.epoch == 2
+    again.record(3, losses=30)
+    assert "".join(path.read_text().splitlines()[-2:]).count("2.0") == 1
+    assert "30.0" in path.read_text().splitlines()[-1]
+    assert len(path.read_text().splitlines()) == 4 + (suffix == ".csv")
+    first.rewind(0)
+    assert (first.rows, first.epoch) == ((), None)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_new_columns_are_empty_in_the_rows_before(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, losses=1, parts={"a, b": 1})
+    history.record(1, losses=2, parts={"c": 3})
+    history.record(2, losses=None)
+    assert path.read_text().splitlines() == [
+        'epoch,loss,"part/a, b",part/c', "0,1.0,1.0,", "1,2.0,,3.0", "2,,,",
+    ]  # fmt: skip
+
+
+def test_memory_does_not_grow(tmp_path: Path) -> None:
+    history, held = sl.History(tmp_path / "run.csv", tmp_path / "run.jsonl", last=10), []
+    tracemalloc.start()
+    for rounds in (50, 400):
+        for _ in range(rounds):
+            history.record((history.epoch or 0) + 1, losses=0.1, metrics={"spectrum_error": 0.2})
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[1] - held[0] < 20_000
+    assert [row["epoch"] for row in history.rows] == list(range(441, 451))
+
+
+def test_it_works_without_numpy(tmp_path: Path) -> None:
+    code = """
+import sys
+sys.modules["numpy"] = sys.modules["array_api_compat"] = None
+import spectral_losses as sl
+scheduler = sl.LossScheduler(sl.SchedulerConfig())
+print(sl.History(sys.argv[1]).record(0, decision=scheduler.step({"spectrum_error": 1}))["scheduler/reason"])
+"""
+    run = [sys.executable, "-c", code, str(tmp_path / "run.csv")]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "warmup\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"losses": "much"}, TypeError, "losses must be a number or a 0-d array, got 'much'"),
+        ({"losses": np.ones(1)}, TypeError, "losses must be a number or a 0-d array"),
+        ({"metrics": {"a": True}}, TypeError, r"metrics\['a'\] must be a number"),
+        ({"parts": [1]}, TypeError, "parts must map names to numbers, got list"),
+        ({"weights": 0.5}, TypeError, "weights must map names to numbers, got float"),
+        ({"metrics": {"Epoch": 1}}, ValueError, "the name 'Epoch' is taken"),
+        ({"metrics": {"a\n": 1}}, ValueError, "printable text"),
+        ({"metrics": {3: 1}}, ValueError, "printable text"),
+        ({"losses": 1, "metrics": {"loss": 1}}, ValueError, "two values for the column 'loss'"),
+        ({"epoch": 1.5}, TypeError, "epoch must be an integer, got 1.5"),
+        ({"epoch": True}, TypeError, "epoch must be an integer"),
+        ({"epoch": -1}, ValueError, "epoch must not be negative, got -1"),
+    ],
+)
+def test_what_is_refused_is_not_written(given: Any, error: type[Exception], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    history, writer = sl.History(path), Writer()
+    with pytest.raises(error, match=message):
+        sl.History(path, writer).record(**{"epoch": 0, **given})
+    assert path.read_bytes() == b""
+    assert writer.calls == []
+    assert history.rows == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("run.txt", "", r"takes a file that ends in \.csv"),
+        ("run.csv", "a,b\n1,2\n", "row 1: not a row of a history: the header must have one column epoch"),
+        ("run.csv", "epoch,a\n1,2\n1\n", "row 3: not a row of a history: the header has 2 cells, this row 1"),
+        ("run.csv", "epoch,a\nx,2\n", "row 2: not a row of a history"),
+        ("run.csv", 'epoch,a\n"x,2\n', "row 2: not a row of a history"),
+        ("run.csv", "epoch", "row 1: not a row of a history: its only line has no end"),
+        ("config.json", '{"patience": 3}\n', "row 1: not a row of a history: has no epoch"),
+        ("config.json", '{"patience": 3}', "row 1: not a row of a history: its only line has no end"),
+        ("config.json", "{\n  1\n}", "row 1: not a row of a history"),
+    ],
+)
+def test_other_files_are_refused_and_stay(name: str, text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        sl.History(path)
+    assert path.read_text() == text
+
+
+def test_other_errors(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"paths or objects with add_scalar\(tag, value, step\), got 3"):
+        sl.History(3)
+    with pytest.raises(ValueError, match="last must be a number of rows, got -1"):
+        sl.History(last=-1)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(OSError, match=r"folder\.csv"):
+        sl.History(tmp_path / "folder.csv")
+
+
+def test_it_prints_where_it_writes(tmp_path: Path) -> None:
+    history = sl.History(tmp_path / "run.csv", Writer())
+    history.record(4)
+    assert repr(history) == f"History({str(tmp_path / 'run.csv')!r}, Writer, epoch=4)"
+    assert repr(sl.History()) == "History(epoch=None)"

@@ -1,0 +1,196 @@
+"""Metrics over batches of unequal size are the losses of all batches in one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import spectral_losses as sl
+
+torch = pytest.importorskip("torch")
+torchmetrics = pytest.importorskip("torchmetrics")
+
+from spectral_losses.integrations.torchmetrics import FieldError, SpectrumError  # noqa: E402
+
+MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
+CASES: list[tuple[Any, Any, dict[str, Any]]] = [
+    (FieldError, sl.field_error, {}),
+    (FieldError, sl.field_error, {"mask": MASK, "eps": 0}),
+    (FieldError, sl.field_error, {"mask": MASK.float(), "spatial_axes": (3, 4)}),
+    (FieldError, sl.field_error, {"spatial_axes": -1}),
+    (SpectrumError, sl.spectrum_error, {}),
+    (SpectrumError, sl.spectrum_error, {"channels": "sum", "window": "hann", "detrend": "linear"}),
+    (SpectrumError, sl.spectrum_error, {"spatial_axes": (3, 4), "channel_axis": 1, "bins": 2, "lengths": (1.0, 1.2)}),
+    (SpectrumError, sl.spectrum_error, {"channels": "mean", "channel_axis": None, "bins": (0.5, 1.5, 2.5)}),
+]
+
+
+def pair(dtype: Any = torch.float64) -> tuple[Any, Any]:
+    p, t = torch.randn(2, 7, 2, 3, 6, 8, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    # Batch elements that differ in their error, so that a mean of means would be seen.
+    return p * torch.linspace(0.1, 3, 7, dtype=dtype).reshape(7, 1, 1, 1, 1), t
+
+
+def batches(*tensors: Any) -> Any:
+    return zip(*(x.split([1, 4, 2]) for x in tensors), strict=True)
+
+
+@pytest.mark.parametrize(("kind", "loss", "options"), CASES)
+def test_batches_of_unequal_size_give_the_loss_of_all(
+    kind: Callable[..., Any], loss: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    p, t = pair()
+    metric, expected = kind(**options), loss(p, t, **options)
+    for batch in batches(p, t):
+        metric.update(*batch)
+    found = metric.compute()
+    assert found.shape == ()
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    naive = torch.stack([loss(*batch, **options) for batch in batches(p, t)]).mean()
+    assert abs(naive - expected) > 1e-3 * expected
+    metric.reset()
+    metric.update(p[:2], t[:2])
+    torch.testing.assert_close(metric.compute(), loss(p[:2], t[:2], **options), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("kind", "loss", "options"), CASES[:5])
+def test_forward_gives_the_batch_and_compute_all(kind: Any, loss: Any, options: dict[str, Any]) -> None:
+    p, t = pair()
+    metric = kind(**options)
+    for a, b in batches(p, t):
+        a.requires_grad_()
+        value = metric(a, b)
+        torch.testing.assert_close(value, loss(a, b, **options))
+        torch.testing.assert_close(torch.autograd.grad(value, a)[0], torch.autograd.grad(loss(a, b, **options), a)[0])
+    found = metric.compute()
+    assert not found.requires_grad  # no graph is kept from batch to batch
+    torch.testing.assert_close(found, loss(p, t, **options).detach())
+
+
+def test_merged_states_and_copies() -> None:
+    p, t = pair()
+    one, other = SpectrumError(), SpectrumError()
+    one.update(p[:2], t[:2])
+    other.update(p[2:], t[2:])
+    one.merge_state(other)
+    torch.testing.assert_close(one.compute(), sl.spectrum_error(p, t))
+    for twin in (copy.deepcopy(one), pickle.loads(pickle.dumps(one)), one.clone()):
+        assert torch.equal(twin.compute(), one.compute())
+
+
+def test_a_collection() -> None:
+    p, t = pair(torch.float32)
+    each = {"field": FieldError(), "masked": FieldError(mask=MASK), "spectrum": SpectrumError()}
+    metrics = torchmetrics.MetricCollection({**each, "sum": SpectrumError(channels="sum")})
+    for batch in batches(p, t):
+        metrics.update(*batch)
+    found = metrics.compute()
+    expected = {
+        "field": sl.field_error(p, t),
+        "masked": sl.field_error(p, t, mask=MASK),
+        "spectrum": sl.spectrum_error(p, t),
+        "sum": sl.spectrum_error(p, t, channels="sum"),
+    }
+    torch.testing.assert_close({name: value.float() for name, value in found.items()}, expected)
+    metrics.reset()
+    assert {int(metric.count) for metric in metrics.values()} == {0}
+
+
+@pytest.mark.parametrize("change", ["half", "bfloat16", "double", "float", "cpu"])
+def test_sums_stay_in_float64(change: str) -> None:
+    p, t = pair(torch.float32)
+    metric = FieldError(mask=MASK.float())
+    for batch in batches(p, t):
+        metric.update(*batch)
+        getattr(metric, change)()
+        metric.to(torch.bfloat16)
+        metric.to(torch.float32)
+    assert metric.total.dtype == torch.float64
+    assert metric.count.dtype == torch.int64
+    metric.reset()
+    assert metric.total.dtype == torch.float64
+    assert metric.to("meta").total.device.type == metric.mask.device.type == "meta"
+
+
+def test_half_precision_of_the_fields() -> None:
+    p, t = (x.bfloat16() for x in pair(torch.float32))
+    metric = SpectrumError()
+    metric.update(p, t)
+    torch.testing.assert_close(metric.compute().float(), sl.spectrum_error(p, t))
+
+
+def test_compute_before_update_warns_as_torchmetrics_does() -> None:
+    with pytest.warns(UserWarning, match="before the ``update`` method"):
+        assert torch.isnan(FieldError().compute())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "error", "message"),
+    [
+        (FieldError, {"eps": -1}, ValueError, "eps must be finite and at least 0, got -1"),
+        (FieldError, {"spatial_axes": (1, 1)}, ValueError, "must not repeat an axis"),
+        (FieldError, {"spatial_axes": ()}, ValueError, "one, two or three axes"),
+        (FieldError, {"spatial_axes": "xy"}, TypeError, "spatial_axes must be integers"),
+        (FieldError, {"mask": torch.zeros(4, 4)}, ValueError, "mask is 0 everywhere"),
+        (FieldError, {"mask": torch.tensor([[1.0, -1.0]])}, ValueError, "weights >= 0"),
+        (FieldError, {"mask": torch.ones(4)}, ValueError, r"mask must have the 2 spatial axes, got shape \(4,\)"),
+        (FieldError, {"bins": "log"}, ValueError, "Unexpected keyword"),
+        (SpectrumError, {"eps": "0"}, TypeError, "eps must be a number, got str"),
+        (SpectrumError, {"channels": "each"}, ValueError, "channels must be one of separate, sum, mean, got 'each'"),
+        (SpectrumError, {"channel_axis": -1}, ValueError, "also one of the spatial axes"),
+        (SpectrumError, {"channel_axis": "first"}, ValueError, "channel_axis must be an axis, None or 'auto'"),
+        (SpectrumError, {"bins": 0}, ValueError, "bins must be 'unit'"),
+        (SpectrumError, {"bins": (2.0, 1.0)}, ValueError, "bins must be 'unit'"),
+        (SpectrumError, {"lengths": (1.0, 2.0, 3.0)}, ValueError, r"one value per spatial axis \(2\)"),
+        (SpectrumError, {"lengths": -1.0}, ValueError, "lengths must be finite and positive"),
+        (SpectrumError, {"window": "han"}, ValueError, "window must be one of"),
+        (SpectrumError, {"detrend": "mean"}, ValueError, "detrend must be one of"),
+    ],
+)
+def test_options_are_checked_when_it_is_made(kind: Any, options: dict[str, Any], error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        kind(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"spatial_axes": (1, 2), "channel_axis": -1},
+        {"spatial_axes": (-3, -2, -1), "channel_axis": 1, "lengths": (1, 2, 1000)},
+        {"spatial_axes": 0, "channel_axis": None},
+        {"bins": 64},
+        {"bins": (10.0, 20.0, 40.0)},
+        {"window": ("hann", None), "lengths": 0.001},
+    ],
+)
+def test_options_that_some_field_takes_are_taken(options: dict[str, Any]) -> None:
+    SpectrumError(**options)
+
+
+def test_a_field_without_a_batch_counts_as_one() -> None:
+    p, t = pair()
+    metric = SpectrumError()
+    for a, b in zip(p[:, 0], t[:, 0], strict=True):  # channels and space alone
+        metric.update(a, b)
+    assert int(metric.count) == 7
+    torch.testing.assert_close(metric.compute(), sl.spectrum_error(p[:, :1], t[:, :1]))
+
+
+def test_without_torchmetrics_the_error_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["torchmetrics"] = None
+try:
+    import spectral_losses.integrations.torchmetrics
+except ModuleNotFoundError as error:
+    print(error.name, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("torchmetrics this module needs torchmetrics: pip install")
