@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
         needed("rich", "the table")
     if args.plot is not None:
         needed("matplotlib", "--plot")
-        from spectral_losses.cli.plot import check_writable, write_plot
+        from spectral_losses.cli.figures import check_writable
+        from spectral_losses.cli.plot import write_plot
 
         check_writable(args.plot)
     from spectral_losses.cli.bands import band_numbers, lay_bands

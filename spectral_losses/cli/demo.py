@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from spectral_losses.cli import options
-from spectral_losses.cli.errors import CommandError, reason
+from spectral_losses.cli.errors import needed
+from spectral_losses.cli.figures import check_writable
 
 EPILOG = """\
 Both networks start from the same weights and see the same data in the same order for as many steps. One is
@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Run, then draw, then print."""
     # What can be known to fail is asked first, not after minutes of training.
     for module in ("torch", "matplotlib", *(() if args.json else ("rich",))):
-        _needed(module)
-    _check_writable(args.output)
+        needed(module, "demo", extra="demo")
+    check_writable(args.output, "--output")
     from spectral_losses.cli.progress import progress
     from spectral_losses.demo.experiment import run_demo
     from spectral_losses.demo.figure import write_figure
@@ -77,29 +77,6 @@ def run(args: argparse.Namespace) -> int:
     write_figure(args.output, outcome)
     (print_json if args.json else print_tables)(outcome, args.output)
     return 0
-
-
-def _needed(module: str) -> None:
-    # As errors.needed, with the extra that brings all that the demo needs.
-    try:
-        import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != module:
-            raise
-        raise CommandError(
-            f"demo needs {module}, which is not installed: pip install 'spectral-losses[demo]'"
-        ) from error
-
-
-def _check_writable(path: Path) -> None:
-    try:
-        existed = path.exists()
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise CommandError(f"--output: {path}: {reason(error)}") from error
 
 
 def _seed(text: str) -> int:

@@ -14,7 +14,7 @@ class CommandError(Exception):
         super().__init__(" ".join(message.split()))
 
 
-def needed(module: str, purpose: str) -> Any:
+def needed(module: str, purpose: str, extra: str = "cli") -> Any:
     """Import an optional module, or say what to install.
 
     Raises
@@ -29,7 +29,7 @@ def needed(module: str, purpose: str) -> Any:
         if (error.name or "").split(".")[0] != package:
             raise
         raise CommandError(
-            f"{purpose} needs {package}, which is not installed: pip install 'spectral-losses[cli]'"
+            f"{purpose} needs {package}, which is not installed: pip install 'spectral-losses[{extra}]'"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses._grid import Grid
-from spectral_losses.cli.errors import CommandError, needed, reason
+from spectral_losses.cli.errors import needed
+from spectral_losses.cli.figures import save_figure
 from spectral_losses.cli.report import Report
 
 # Of the palette of Okabe and Ito, which the colour-blind tell apart; curves also differ in dash or marker.
 TRUTH, PREDICTION = "#000000", "#D55E00"
 BANDS = (("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "^"))
 SHOWN = 3.0  # a ratio above this leaves the picture
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be written to, before any work is done."""
-    try:
-        existed = path.exists()
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise CommandError(f"--plot: {path}: {reason(error)}") from error
 
 
 def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> None:
@@ -53,24 +41,6 @@ def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64
         The file cannot be written.
     """
     save_figure(path, _figure(report, grid, power, precision))
-
-
-def save_figure(path: Path, figure: Any) -> None:
-    """Write a figure; the format follows the suffix.
-
-    Raises
-    ------
-    CommandError
-        The file cannot be written.
-    """
-    # Drawn in memory first, so that no half a file is left behind.
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=160)
-    try:
-        path.write_bytes(drawn.getvalue())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise CommandError(f"--plot: {path}: {reason(error)}") from error
 
 
 def _figure(report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> Any:

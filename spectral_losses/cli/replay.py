@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         needed("rich", "the table")
     if args.plot is not None:
         needed("matplotlib", "--plot")
-        from spectral_losses.cli.plot import check_writable
+        from spectral_losses.cli.figures import check_writable
 
         check_writable(args.plot)
     from spectral_losses.cli.metrics_log import metrics_size, read_metrics

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.errors import needed
-from spectral_losses.cli.plot import save_figure
+from spectral_losses.cli.figures import save_figure
 from spectral_losses.cli.replay_configs import monitored
 from spectral_losses.cli.replay_outcome import Curve, Outcome, Replay, weight_curves
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spectral_losses.cli.plot import save_figure
+from spectral_losses.cli.figures import save_figure
 from spectral_losses.demo.experiment import NAMES, Outcome
 from spectral_losses.demo.rollout import bands_of
 from spectral_losses.spectra import radial_spectrum
@@ -39,7 +39,7 @@ def write_figure(path: Path, outcome: Outcome) -> None:
     for ax in axes.values():
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(which="both", direction="in")
-    save_figure(path, fig)
+    save_figure(path, fig, "--output")
 
 
 def _vorticity(fig: Any, outcome: Outcome) -> None:
