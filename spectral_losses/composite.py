@@ -11,7 +11,7 @@ from typing import Any
 
 from spectral_losses._dispatch import Array, backend_of
 from spectral_losses.losses import named_loss, options_of, suggest
-from spectral_losses.spectra import SpectrumOptions, radial_spectrum
+from spectral_losses.spectra import Spectrum, SpectrumOptions, radial_spectrum
 
 __all__ = ["Component", "CompositeLoss"]
 
@@ -55,12 +55,8 @@ class Component:
         if isinstance(loss, str):
             for name in options.keys() - options_of(function):
                 raise TypeError(f"{loss}: option {suggest(name, sorted(options_of(function)))}")
-        if isinstance(frames, int) and not isinstance(frames, bool):
-            frames = slice(frames, None if frames == -1 else frames + 1)
-        if frames is not None and not isinstance(frames, slice):
-            raise TypeError(f"frames must be a slice, an int or None, got {frames!r}")
         self.loss, self.function, self.options = loss, function, options
-        self.frames, self.time_axis = frames, index(time_axis)
+        self.frames, self.time_axis = _as_slice(frames), index(time_axis)
 
     def __repr__(self) -> str:
         given = {} if self.frames is None else {"frames": self.frames}
@@ -71,7 +67,7 @@ class Component:
 
     def seen(self, x: Array, name: str) -> Array:
         """The frames of x that this component sees."""
-        if self.frames is None:
+        if self.frames is None or isinstance(x, Spectrum):  # a stored spectrum is that of the frames
             return x
         ndim = len(x.shape)
         if not -ndim <= self.time_axis < ndim:
@@ -165,12 +161,7 @@ class CompositeLoss:
             A weight that is no number.
         """
         given = self._named(weights)
-        for name, weight in given.items():
-            if isinstance(weight, bool) or not isinstance(weight, Real):
-                raise TypeError(f"weight {name!r} must be a number, got {weight!r}")
-            if not math.isfinite(weight):
-                raise ValueError(f"weight {name!r} must be finite, got {weight}")
-        self._weights.update({name: float(weight) for name, weight in given.items()})
+        self._weights.update({name: _checked(name, weight) for name, weight in given.items()})
 
     def __call__(self, prediction: Array, target: Array, *, weights: Any = None) -> tuple[Array, dict[str, Array]]:
         """The total and the parts.
@@ -225,12 +216,15 @@ class CompositeLoss:
 
     def _targets(self, target: Array, active: Mapping[str, Any]) -> dict[str, Any]:
         """What each component compares with: its frames, or their spectrum where several need that one."""
+        if isinstance(target, Spectrum):
+            return dict.fromkeys(active, target)
         keys = {}
         for name in active:
             component = self.components[name]
             options = component.spectrum_options()
             if options is not None:
-                keys[name] = repr((component.frames, component.time_axis, sorted(options.items())))
+                plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in options.items()}
+                keys[name] = repr((component.frames, component.time_axis, sorted(plain.items())))
         shared = Counter(keys.values())
         spectra: dict[str, Any] = {}
         targets: dict[str, Any] = {}
@@ -255,11 +249,35 @@ class CompositeLoss:
         return part
 
 
+def _as_slice(frames: Any) -> slice | None:
+    if frames is None or isinstance(frames, slice):
+        if frames is not None and frames.step is not None and frames.step < 1:
+            raise ValueError(f"frames must go forward, got a step of {frames.step}")
+        return frames
+    try:
+        if isinstance(frames, bool):
+            raise TypeError
+        frame = index(frames)
+    except TypeError:
+        raise TypeError(f"frames must be a slice, an int or None, got {frames!r}") from None
+    return slice(frame, None if frame == -1 else frame + 1)
+
+
+def _checked(name: str, weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise TypeError(f"weight {name!r} must be a number, got {weight!r}")
+    if not math.isfinite(weight):
+        raise ValueError(f"weight {name!r} must be finite, got {weight}")
+    return float(weight)
+
+
 def _like(weight: Any, part: Array, name: str) -> Any:
     """A weight that does not change the part's dtype."""
     if isinstance(weight, Real):
-        return float(weight)
+        return _checked(name, weight)
     if tuple(getattr(weight, "shape", (None,))) != ():
         raise TypeError(f"weight {name!r} must be a number or a 0-d array, got {weight!r}")
-    xp = backend_of(part, name).namespace(part)
-    return weight if weight.dtype == part.dtype else xp.astype(weight, part.dtype)
+    backend = backend_of(part, name)
+    if backend_of(weight, f"weight {name!r}") is not backend:
+        return float(weight)
+    return weight if weight.dtype == part.dtype else backend.namespace(part).astype(weight, part.dtype)

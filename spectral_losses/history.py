@@ -69,7 +69,10 @@ class History:
         self._writers: list[Any] = []
         for each in to:
             if isinstance(each, str | os.PathLike):
-                self._files.append(_file(Path(each)))
+                file = _file(Path(each))
+                if any(file.path == other.path for other in self._files):
+                    raise ValueError(f"to must name a file once, got {str(each)!r} twice")
+                self._files.append(file)
             elif callable(getattr(each, "add_scalar", None)):
                 self._writers.append(each)
             else:
@@ -254,7 +257,11 @@ class _File:
         end = 0
         for epoch, line in self.lines():
             self.last, end = epoch if epoch is not None else self.last, end + len(line)
-        if end < self.path.stat().st_size:  # a run was killed while it wrote
+        rest = self.path.read_bytes()[end:] if end < self.path.stat().st_size else b""
+        if rest and self.is_whole(rest):
+            self.last = self.epoch_of(rest.decode())
+            self.write("\n")
+        elif rest:  # a run was killed while it wrote
             os.truncate(self.path, end)
 
     def lines(self) -> Iterator[tuple[int | None, bytes]]:
@@ -275,8 +282,13 @@ class _File:
         self.last = row["epoch"]
 
     def write(self, text: str) -> None:
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            file.write(text)
+        end = self.path.stat().st_size
+        try:
+            with self.path.open("a", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except BaseException:  # a full disk, an interrupt: no half a row stays in front of the next one
+            os.truncate(self.path, end)
+            raise
 
     def rewind(self, epoch: int) -> None:
         """Drop the rows of this epoch and of later ones."""
@@ -294,6 +306,10 @@ class _File:
         finally:
             new.unlink(missing_ok=True)
 
+    def is_whole(self, rest: bytes) -> bool:
+        """Whether what follows the last line end is a row that lacks nothing but its own."""
+        return False
+
     def epoch_of(self, text: str) -> int | None:
         raise NotImplementedError
 
@@ -302,6 +318,13 @@ class _File:
 
 
 class _JsonLines(_File):
+    def is_whole(self, rest: bytes) -> bool:
+        try:
+            self.epoch_of(rest.decode())
+        except ValueError:
+            return False
+        return True
+
     def epoch_of(self, text: str) -> int:
         row = json.loads(text)
         if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):

@@ -266,3 +266,35 @@ def test_nothing_left() -> None:
         original(spectrumError=0)(*fields())
     with pytest.raises(TypeError, match="weight 'spectrumError' must be a number or a 0-d array"):
         original()(*fields(), weights={"spectrumError": np.ones(2)})
+
+
+def test_a_stored_spectrum_may_stand_for_the_target() -> None:
+    p, t = fields()
+    stored, later = sl.radial_spectrum(t), sl.radial_spectrum(t[:, 1:])
+    loss = sl.CompositeLoss({"a": "spectrum_error", "b": sl.Component("spectrum_error", eps=1e-6)})
+    assert float(loss(p, stored)[0]) == pytest.approx(float(loss(p, t)[0]), rel=1e-6)
+    loss = sl.CompositeLoss({"a": sl.Component("spectrum_error", frames=slice(1, None))})
+    assert float(loss(p, later)[0]) == pytest.approx(float(loss(p, t)[0]), rel=1e-6)
+
+
+def test_bins_that_print_alike_are_not_shared() -> None:
+    p, t = fields(dtype="float64")
+    edges = np.array([0.5, 2.0, 3.5])
+    bins = {"a": edges, "b": edges + 1e-10, "c": edges.copy()}
+    _, parts = sl.CompositeLoss({name: sl.Component("spectrum_error", bins=b) for name, b in bins.items()})(p, t)
+    assert float(parts["a"]) == float(parts["c"]) == float(sl.spectrum_error(p, t, bins=edges))
+
+
+def test_weights_at_the_call_are_checked_too() -> None:
+    with pytest.raises(ValueError, match="weight 'spectrumError' must be finite, got nan"):
+        original()(*fields(), weights={"spectrumError": float("nan")})
+    torch = pytest.importorskip("torch")
+    p, t = fields()
+    total, _ = original(recFieldError=1.0)(p, t, weights={"recFieldError": torch.tensor(0.5)})
+    assert float(total) == pytest.approx(0.5 * float(sl.field_error(p[:, :1], t[:, :1])), rel=1e-6)
+
+
+def test_frames_go_forward() -> None:
+    with pytest.raises(ValueError, match="frames must go forward, got a step of -1"):
+        sl.Component("field_error", frames=slice(None, None, -1))
+    assert sl.Component("field_error", frames=np.int64(1)).frames == slice(1, 2)  # type: ignore[arg-type]

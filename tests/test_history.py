@@ -259,3 +259,41 @@ def test_it_prints_where_it_writes(tmp_path: Path) -> None:
     history.record(4)
     assert repr(history) == f"History({str(tmp_path / 'run.csv')!r}, Writer, epoch=4)"
     assert repr(sl.History()) == "History(epoch=None)"
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.jsonl"])
+def test_a_failed_write_leaves_no_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = tmp_path / name
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    opened = Path.open
+
+    def full(self: Path, mode: str = "r", **options: Any) -> Any:
+        file = opened(self, mode, **options)
+        if mode == "a":
+            file.write("1,0")
+            file.close()
+            raise OSError(28, "No space left on device")
+        return file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left"):
+            history.record(1, losses=0.5)
+    history.record(1, losses=0.5)
+    assert sl.History(path).epoch == 1
+    assert len(path.read_text().splitlines()) == (3 if name.endswith("csv") else 2)
+
+
+def test_json_lines_whose_last_row_has_no_line_end_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b'{"epoch": 0, "loss": 1}\n{"epoch": 1, "loss": 0.5}')
+    history = sl.History(path)
+    assert history.epoch == 1
+    history.record(2, losses=0.25)
+    assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [0, 1, 2]
+
+
+def test_a_file_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="to must name a file once"):
+        sl.History(tmp_path / "run.csv", str(tmp_path / "run.csv"))

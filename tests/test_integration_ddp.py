@@ -83,6 +83,16 @@ def work(rank: int, folder: str) -> None:
         mean_over_ranks({"a": 1.0}, count=0)
     except ValueError as error:
         found["refused"] = str(error)
+    # What one rank alone does wrong is an error on all of them: none is left waiting.
+    for key, wrong in (("names", {"ba"[rank]: 1.0}), ("fewer", {"a": 1.0} if rank else {"a": 1.0, "b": 1.0})):
+        try:
+            mean_over_ranks(wrong)
+        except ValueError as error:
+            found[key] = str(error)
+    try:
+        mean_over_ranks({"a": "much" if rank else 1.0})
+    except Exception as error:
+        found["failed"] = f"{type(error).__name__}: {error}"
     try:
         import torchmetrics  # noqa: F401
 
@@ -137,6 +147,14 @@ def test_means_over_ranks(found: list[dict[str, Any]]) -> None:
         assert rank["ordered"] == pytest.approx({"a": 2 / 3, "b": 10 + 2 / 3})
         assert rank["empty"] == {"a": pytest.approx(0.1)}
         assert rank["refused"] == "count must be positive on some rank, got 0 on all"
+
+
+def test_what_one_rank_does_wrong_is_an_error_on_all(found: list[dict[str, Any]]) -> None:
+    for rank in found:
+        assert rank["names"].startswith("metrics must have the same names on every rank, got ")
+        assert rank["fewer"].startswith("metrics must have the same names on every rank, got a")
+    assert found[0]["failed"] == "RuntimeError: another rank has metrics that are no numbers"
+    assert found[1]["failed"].startswith("ValueError: could not convert string to float")
 
 
 def test_metrics_of_torchmetrics_are_those_of_all_data(found: list[dict[str, Any]]) -> None:

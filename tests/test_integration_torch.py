@@ -342,3 +342,19 @@ def test_no_call_waits_for_the_device() -> None:
         torch.cuda.set_sync_debug_mode("default")
     on_cpu = CompositeCriterion(FIELD_AND_SPECTRUM, criterion.weights)(p.cpu(), t.cpu())
     torch.testing.assert_close(criterion(p, t).cpu(), on_cpu, rtol=1e-4, atol=0)
+
+
+def test_a_loaded_weight_that_is_not_finite_is_refused() -> None:
+    criterion = CompositeCriterion({"a": "field_error", "b": "spectrum_error"}, {"a": 1.0})
+    state = criterion.state_dict()
+    state["weight.a"] = torch.tensor(float("nan"))
+    with pytest.raises(RuntimeError, match="weight 'a' must be finite, got nan"):
+        criterion.load_state_dict(state)
+    assert criterion.weights == {"a": 1.0, "b": 0.0}
+
+
+def test_loaded_weights_are_double_however_they_were_saved() -> None:
+    criterion = CompositeCriterion({"a": "field_error"}, {"a": 1.0})
+    criterion.load_state_dict({"weight.a": torch.tensor(0.5)}, assign=True)
+    assert criterion.state_dict()["weight.a"].dtype == torch.float64
+    assert criterion.weights == {"a": 0.5}

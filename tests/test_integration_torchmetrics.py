@@ -194,3 +194,41 @@ except ModuleNotFoundError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("torchmetrics this module needs torchmetrics: pip install")
+
+
+def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
+    # After a perfect batch, or a prediction of zeros, the states of all of them are alike.
+    torchmetrics = pytest.importorskip("torchmetrics")
+    y = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    west = torch.zeros(16, 16)
+    west[:, :8] = 1
+    collection = torchmetrics.MetricCollection(
+        {
+            "west": FieldError(mask=west),
+            "east": FieldError(mask=1 - west),
+            "plain": SpectrumError(),
+            "window": SpectrumError(window="hann"),
+        }
+    )
+    for first in (y, torch.zeros_like(y)):
+        collection.update(first, y)
+        collection.compute()
+        collection.reset()
+    p = y.clone()
+    p[..., :8] *= 1.5
+    collection.update(p, y)
+    found = collection.compute()
+    assert float(found["west"]) == pytest.approx(0.25, rel=1e-4)
+    assert float(found["east"]) == 0
+    assert float(found["window"]) == pytest.approx(float(sl.spectrum_error(p, y, window="hann")), rel=1e-5)
+
+
+def test_the_mask_stays_exact() -> None:
+    mask = torch.cos(torch.linspace(-1.5, 1.5, 16))[:, None] * torch.ones(16, 16)
+    metric = torch.nn.ModuleList([FieldError(mask=mask)]).to(torch.bfloat16)[0]
+    assert torch.equal(metric.mask, mask)
+    y = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    metric.update(1.5 * y, y)
+    assert float(metric.compute()) == pytest.approx(0.25, rel=1e-4)
+    half = sl.field_error((1.5 * y).bfloat16(), y.bfloat16(), mask=mask.bfloat16())
+    assert half.item() == pytest.approx(0.25, rel=0.05)

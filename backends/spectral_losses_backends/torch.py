@@ -87,7 +87,8 @@ class Backend(generic.Backend):
             return None
         if torch._C._functorch.is_functorch_wrapped_tensor(x):  # under vmap or grad
             return None
-        return x.detach().numpy()
+        x = x.detach()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
 
     def to_floats(self, values: Sequence[Tensor]) -> list[float]:
         """0-d tensors as floats, in one transfer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -42,7 +43,10 @@ class CompositeCriterion(nn.Module):
     -----
     A component whose weight is 0 is not computed, and no call waits for the device to know that: the weights are kept
     on both sides. Under ``torch.compile`` they are tensors, so that a new weight compiles nothing; every component
-    is then computed, whatever its weight.
+    is then computed, whatever its weight: one that is NaN makes the total NaN with a weight of 0, too, and with
+    nothing but zeros the total is 0 and no error.
+
+    What writes to the buffers itself, as averages of models over time do, has to be followed by `set_weights`.
 
     The buffers stay in float64 (float32 where a device has no other) through ``half()`` and ``to(dtype)``, so that
     a loaded state holds exactly the weights that were in use.
@@ -147,7 +151,7 @@ def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, f
     Raises
     ------
     ValueError
-        A count that is negative or not finite, or 0 on all ranks.
+        A count that is negative or not finite, or 0 on all ranks; on all ranks, names that are not the same on all.
     TypeError
         Metrics that are no mapping.
 
@@ -166,19 +170,42 @@ def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, f
         raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__}")
     if not 0 <= count < math.inf:
         raise ValueError(f"count must be finite and at least 0, got {count}")
-    means = {name: float(value) for name, value in metrics.items()}
     total = float(count)
+    failed: Exception | None = None
+    try:  # a rank that raised alone would leave the others waiting
+        means = {name: float(value) if count else math.nan for name, value in metrics.items()}
+    except Exception as error:
+        means, failed = dict.fromkeys(metrics, math.nan), error
     if dist.is_available() and dist.is_initialized():
         names = sorted(means)  # two ranks may have filled their mappings in different orders
+        _agree(names, failed)
         sums = [count * means[name] if count else 0.0 for name in names]
         packed = torch.tensor([*sums, total], dtype=torch.float64, device=_device_of_group())
         dist.all_reduce(packed)
         *sums, total = packed.tolist()
         reduced = {name: value / total for name, value in zip(names, sums, strict=True)} if total else {}
         means = {name: reduced.get(name, math.nan) for name in means}
+    if failed is not None:
+        raise failed
     if not total:
         raise ValueError("count must be positive on some rank, got 0 on all")
     return means
+
+
+def _agree(names: list[str], failed: Exception | None) -> None:
+    """Raise on every rank where one of them failed, or has other names."""
+    told = [zlib.crc32(repr(names).encode()), int(failed is not None)]
+    low, high = (torch.tensor(told, dtype=torch.int64, device=_device_of_group()) for _ in range(2))
+    dist.all_reduce(low, dist.ReduceOp.MIN)
+    dist.all_reduce(high, dist.ReduceOp.MAX)
+    if failed is not None:
+        raise failed
+    if high[1]:
+        raise RuntimeError("another rank has metrics that are no numbers")
+    if low[0] != high[0]:
+        raise ValueError(
+            f"metrics must have the same names on every rank, got {', '.join(names) or 'none'} on this one"
+        )
 
 
 class _Weights(nn.Module):
@@ -210,9 +237,17 @@ class _Weights(nn.Module):
                 self._buffers[name] = torch.tensor(value, dtype=dtype, device=device)
         return self
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self.floats = {name: float(buffer) for name, buffer in self.tensors().items()}
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        for name in self.floats:
+            weight = state_dict.get(f"{prefix}{name}")
+            if weight is not None and not weight.is_meta and not torch.isfinite(weight).all():
+                args[-1].append(f"weight {name!r} must be finite, got {weight.item()}")  # errors that PyTorch raises
+                return
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        for name, buffer in self.tensors().items():
+            if buffer.dtype != torch.float64 and buffer.device.type != "mps":
+                self._buffers[name] = buffer.double()
+        self.floats = {n: self.floats[n] if b.is_meta else float(b) for n, b in self.tensors().items()}
 
 
 def _device_of(tensors: Iterable[Tensor | None]) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,12 @@ class _MeanError(Metric):
         super().__init__(**kwargs)
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def _tell_apart(self, *more: bytes) -> None:
+        # A MetricCollection lets metrics whose states are alike after one batch share them from then on, as two with
+        # other options are after a perfect one. States of other names are never alike; equal options may share.
+        told = zlib.crc32(b"".join([repr((type(self).__name__, self.options)).encode(), *more]))
+        self.add_state(f"options_{told:08x}", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch; raises what the loss raises."""
@@ -118,6 +125,15 @@ class FieldError(_MeanError):
             field = torch.ones_like(mask, dtype=torch.float32)
             field_error(field, field, mask=mask, spatial_axes=tuple(range(axes)))
         self.register_buffer("mask", mask, persistent=False)
+        plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
+        self._tell_apart(*plain)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        mask = self.mask
+        super()._apply(fn, exclude_state)
+        if mask is not None:  # weights stay as exact as they were given
+            self.mask = mask.to(self.count.device)
+        return self
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
         error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
@@ -180,6 +196,7 @@ class SpectrumError(_MeanError):
         check_bins(bins)
         check_lengths(lengths, len(_field_of(probe.shape, axes).shape))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths}
+        self._tell_apart()
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
         error: Tensor = spectrum_error(preds, target, **self.options)
