@@ -12,8 +12,9 @@ Examples
 (0.0099..., ['field_error', 'spectrum_error'])
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spectral_losses._lazy import lazily
 
 if TYPE_CHECKING:
     from spectral_losses.composite import Component as Component
@@ -47,20 +48,4 @@ _HOMES = {
     "value_and_grad": "gradients",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES.get(name, 'losses')}")
-    if name not in home.__all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(home, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    try:
-        losses = import_module(f"{__name__}.losses").__all__
-    except ModuleNotFoundError:  # without NumPy there is the scheduler
-        losses = []
-    return sorted({*globals(), *_HOMES, *losses})
+__getattr__, __dir__ = lazily(__name__, _HOMES, "losses")

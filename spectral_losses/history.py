@@ -185,12 +185,12 @@ class History:
         return f"History({', '.join(said)}, epoch={self._last})".replace("(, ", "(")
 
     def _checked(self, epoch: Any) -> int:
-        epoch = _epoch(epoch)
-        if self._last is not None and epoch < self._last:
+        at = _epoch(epoch)
+        if self._last is not None and at < self._last:
             raise ValueError(
-                f"epoch must not go back, got {epoch} after {self._last}; rewind({epoch}) drops the rows from there on"
+                f"epoch must not go back, got {at} after {self._last}; rewind({at}) drops the rows from there on"
             )
-        return int(epoch)
+        return at
 
 
 # From arguments to columns, tags and values.
@@ -257,7 +257,9 @@ class _File:
         end = 0
         for epoch, line in self.lines():
             self.last, end = epoch if epoch is not None else self.last, end + len(line)
-        rest = self.path.read_bytes()[end:] if end < self.path.stat().st_size else b""
+        with self.path.open("rb") as file:
+            file.seek(end)
+            rest = file.read()
         if rest and self.is_whole(rest):
             self.last = self.epoch_of(rest.decode())
             self.write("\n")

@@ -475,13 +475,13 @@ def _checked_epoch(epoch: Any, last: int | None) -> int:
     try:
         if isinstance(epoch, bool):
             raise TypeError
-        epoch = index(epoch)
+        number = index(epoch)
     except TypeError:
         raise TypeError(f"epoch must be an integer, got {epoch!r}") from None
-    if epoch < (last or 0):
+    if number < (last or 0):
         after = "" if last is None else f" after {last}"
-        raise ValueError(f"epoch must not be negative or go back, got {epoch}{after}")
-    return int(epoch)
+        raise ValueError(f"epoch must not be negative or go back, got {number}{after}")
+    return number
 
 
 def _monitored(stages: Sequence[SchedulerConfig], metrics: Mapping[str, Any]) -> float | None:

@@ -69,7 +69,7 @@ MUTATIONS = [
     Mutation("epoch: only on the very epoch", SCHEDULER, "return _next_epoch(c, before) <= (now.epoch or 0)", "return _next_epoch(c, before) == (now.epoch or 0)"),
     Mutation("epoch: interval from zero", SCHEDULER, "return warm + c.interval * ((since - warm) // c.interval + 1)", "return c.interval * (since // c.interval + 1)"),
     Mutation("epoch: a held milestone is lost", SCHEDULER, "state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf", "next((state.started + m for m in c.milestones if state.started + m > (-1 if state.seen is None else state.seen)), math.inf)"),
-    Mutation("epochs: may go back", SCHEDULER, "if epoch < (last or 0):", "if epoch < 0:"),
+    Mutation("epochs: may go back", SCHEDULER, "if number < (last or 0):", "if number < 0:"),
     Mutation("progress: rounding leaves a rest", SCHEDULER, "return progress if progress < ALMOST else 1.0", "return min(progress, 1.0)"),
     Mutation("progress: beyond one", SCHEDULER, "return progress if progress < ALMOST else 1.0", "return progress"),
     Mutation("progress: no least step", SCHEDULER, "max(step * (1 - progress), min(LEAST_STEP, step))", "step * (1 - progress)"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from spectral_losses.cli.console import console, count
 from spectral_losses.cli.errors import needed
 from spectral_losses.cli.replay_configs import monitored
 from spectral_losses.cli.replay_outcome import Outcome, Replay, weight_curves
@@ -27,27 +28,24 @@ REASONS = (
 def print_tables(found: Replay) -> None:
     """Print tables to stdout: the adaptations of each configuration, and before them a comparison of several."""
     needed("rich", "the table")
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)  # a file or a pipe has no edge to wrap at
+    printer = console()
 
     def line(words: str, style: str = "") -> None:
         # Text, because square brackets in a name are no markup; soft, because names are to be copied whole.
-        console.print(Text(words, style=style), soft_wrap=True)
+        printer.print(Text(words, style=style), soft_wrap=True)
 
     names = [outcome.name for outcome in found.outcomes]
     line(f"{found.path} under {', '.join(names)}", "bold")
-    line(f"{_count(found.rows, 'row')}, {_span(found)}")
+    line(f"{count(found.rows, 'row')}, {_span(found)}")
     if len(names) > 1:
-        console.print(_comparison(found))
+        printer.print(_comparison(found))
     for outcome in found.outcomes:
         if len(names) > 1:
             line(outcome.name, "bold")
         if outcome.moves:
-            console.print(_adaptations(outcome))
+            printer.print(_adaptations(outcome))
         else:
             line(f"The weights never moved: {_why_not(outcome, found)}.")
         if len(names) == 1:
@@ -164,15 +162,15 @@ def _why_not(outcome: Outcome, found: Replay) -> str:
         without = f"{reasons['missing']} have none, {reasons['not finite']} one that is not finite"
         return f"no row {after} has a finite {c.monitor}: {without}"
     if c.trigger == "increase":
-        return f"{c.monitor} never got worse by more than {c.min_delta:g} in {_count(counted, 'observation')} {after}"
+        return f"{c.monitor} never got worse by more than {c.min_delta:g} in {count(counted, 'observation')} {after}"
     if c.trigger == "epoch":
         warm = c.min_epochs_before_adapt + c.warmup_epochs
         first = c.milestones[0] if c.interval is None else warm + c.interval
         return f"the first move comes at epoch {first}, and no later row has a finite {c.monitor}"
     if not outcome.stalest:
-        return f"each of {_count(counted, 'observation')} {after} was an improvement"
+        return f"each of {count(counted, 'observation')} {after} was an improvement"
     return (
-        f"at most {outcome.stalest} of {_count(counted, 'observation')} {after} in a row came without an improvement, "
+        f"at most {outcome.stalest} of {count(counted, 'observation')} {after} in a row came without an improvement, "
         f"and patience is {c.patience}"
     )
 
@@ -201,7 +199,3 @@ def _number(value: float | None) -> str:
 
 def _span(found: Replay) -> str:
     return f"epoch {found.first}" if found.first == found.last else f"epochs {found.first} to {found.last}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

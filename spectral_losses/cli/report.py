@@ -6,6 +6,7 @@ import json
 from typing import NamedTuple
 
 from spectral_losses.cli.bands import Band, BandNumbers
+from spectral_losses.cli.console import console, count
 from spectral_losses.cli.errors import needed
 from spectral_losses.cli.layout import Layout
 
@@ -33,20 +34,17 @@ class Report(NamedTuple):
 def print_table(report: Report) -> None:
     """Print tables to stdout: one of everything and, with ``--per``, one with a row for each index."""
     needed("rich", "the table")
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)  # a file or a pipe has no edge to wrap at
+    printer = console()
     layout = report.layout
-    counts = _count(layout.frames, "frame"), _count(layout.channels, "channel"), f"grid {_by(layout.grid)}"
+    counts = count(layout.frames, "frame"), count(layout.channels, "channel"), f"grid {_by(layout.grid)}"
     # Text, because square brackets in a name are no markup; soft, because names are to be copied whole.
-    console.print(Text(f"{report.prediction} against {report.truth}", style="bold"), soft_wrap=True)
-    console.print(", ".join(counts))
-    console.print(_overall(report))
+    printer.print(Text(f"{report.prediction} against {report.truth}", style="bold"), soft_wrap=True)
+    printer.print(", ".join(counts))
+    printer.print(_overall(report))
     if report.per:
-        console.print(_per(report))
+        printer.print(_per(report))
 
 
 def print_json(report: Report) -> None:
@@ -129,10 +127,6 @@ def _number(value: float | None) -> str:
 
 def _range(low: float, high: float) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _by(sizes: tuple[int, ...]) -> str:

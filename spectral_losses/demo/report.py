@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from spectral_losses.cli.console import console
 from spectral_losses.demo.experiment import NAMES, Outcome
 from spectral_losses.demo.rollout import Score, bands_of
 from spectral_losses.demo.setting import Setting
@@ -32,19 +33,15 @@ SHOWN = (
 
 def print_tables(outcome: Outcome, figure: Path) -> None:
     """Print what was run, both trainings side by side, and what the scheduler did."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)  # a file or a pipe has no edge to wrap at
+    printer = console()
 
     def line(text: str = "") -> None:
-        console.print(text, markup=False, soft_wrap=True)
+        printer.print(text, markup=False, soft_wrap=True)
 
     for text in _settings(outcome.setting, outcome.seed):
         line(text)
-    console.print(_scores(outcome))
-    console.print(_times(outcome))
+    printer.print(_scores(outcome))
+    printer.print(_times(outcome))
     line("scheduler, on the error of the validation after each epoch")
     for decision in _adaptations(outcome):
         line(f"  {decision}")

@@ -19,8 +19,9 @@ and a scheduler that was subclassed with::
     TestMyScheduler = MyMachine.TestCase
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spectral_losses._lazy import lazily
 
 if TYPE_CHECKING:
     from spectral_losses.testing.arrays import *  # noqa: F403
@@ -36,20 +37,4 @@ _HOMES = {
     "scheduler_configs": "scheduling",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES.get(name, 'arrays')}")
-    if name not in home.__all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(home, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    try:
-        arrays = import_module(f"{__name__}.arrays").__all__
-    except ModuleNotFoundError:  # without NumPy
-        arrays = []
-    return sorted({*globals(), *_HOMES, *arrays})
+__getattr__, __dir__ = lazily(__name__, _HOMES, "arrays")
