@@ -105,6 +105,7 @@ def work(rank: int, folder: str) -> None:
                 metric.update(unseen[0, i : i + 1], unseen[1, i : i + 1])
             found[type(metric).__name__] = metric.compute()
     torch.save(found, f"{folder}/{rank}.pt")
+    dist.barrier()  # no rank takes the group down while another still uses it
     dist.destroy_process_group()
 
 

@@ -70,6 +70,7 @@ def main() -> None:
     if rank == 0:
         print(f"{ranks} ranks, one scheduler: {all(each == agreed[0] for each in agreed)}")
         print({name: round(weight, 3) for name, weight in scheduler.weights.items()})
+    dist.barrier()  # no rank takes the group down while another still uses it
     dist.destroy_process_group()
 
 
