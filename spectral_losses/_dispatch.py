@@ -27,9 +27,21 @@ class ShellGrid(Source, Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     def slots(self) -> Any: ...
+    def folded_order(self) -> Any: ...
+    def folded_starts(self) -> Any: ...
     def rows(self) -> Any: ...
     def row_weights(self) -> Any: ...
     def scale(self) -> Any: ...
+
+
+class Misfit(Protocol):
+    """A scalar of shell powers ``(batch, ..., shells)``: the mean of an error that each batch element has by itself."""
+
+    def errors(self, p: Array, t: Array, xp: Any) -> Array:
+        """The error of each element, differentiable."""
+
+    def errors_and_slope(self, p: Array, t: Array, xp: Any) -> tuple[Array, Array]:
+        """The errors, and the gradient of their sum with respect to p."""
 
 
 class Backend(Protocol):
@@ -56,8 +68,19 @@ class Backend(Protocol):
     def shell_power(self, x: Array, grid: ShellGrid) -> Array:
         """Power of each shell: ``(..., *grid.shape)`` -> ``(..., shells)``, differentiable."""
 
-    def square_means(self, x: Array, y: Array, weights: Array | None, ndim: int) -> tuple[Array, Array]:
-        """Means over the last ndim axes of ``(x - y)**2`` and ``y**2``, differentiable.
+    def misfit(self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit) -> Array:
+        """Mean of the errors of x's powers against y's, differentiable, 0-d.
+
+        The fields are ``(batch, ..., *grid.shape)``; where y is None, ``known`` are its powers.
+        """
+
+    def misfit_and_gradient(
+        self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit
+    ) -> tuple[Array, Array]:
+        """`misfit`, and its gradient with respect to x, for arrays that may not differentiate themselves."""
+
+    def relative_error(self, x: Array, y: Array, weights: Array | None, eps: float, ndim: int) -> Array:
+        """Mean of ``<(x - y)**2> / (<y**2> + eps)``, means over the last ndim axes, differentiable, 0-d.
 
         ``weights`` (of the shape of those axes) makes them weighted means; where it is 0, nothing counts.
         """

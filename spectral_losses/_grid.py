@@ -79,6 +79,14 @@ class Grid(NamedTuple):
         slots: Integers = shells.shell + (len(shells.counts) + 1) * lane
         return slots
 
+    def folded_order(self) -> Integers:
+        """The modes inside the shells, sorted by shell, of the half plane folded onto wavenumbers >= 0 (flat)."""
+        return _folded(self)[0]
+
+    def folded_starts(self) -> Integers:
+        """Where each shell starts in `folded_order`."""
+        return _folded(self)[1]
+
     def rows(self) -> tuple[Integers, ...]:
         """Index tables that sum shells by gathering: row by row, level by level, until a row is a shell.
 
@@ -165,6 +173,16 @@ def _edges(grid: Grid) -> Floats:
     # Shells at least an octave wide always hold a mode: that is how many "log" makes unless told.
     number = int(math.log2(high / low)) if isinstance(grid.bins, str) else int(grid.bins[1])
     return np.asarray(np.geomspace(low, high, number + 1), dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _folded(grid: Grid) -> tuple[Integers, Integers]:
+    shells = _shells(grid)
+    shell = shells.shell.reshape(*grid.shape[:-1], -1)
+    shell = shell[tuple(slice(n // 2 + 1) for n in grid.shape[:-1])].ravel()
+    order = np.argsort(shell, kind="stable")
+    starts = np.searchsorted(shell[order], np.arange(len(shells.counts) + 1))
+    return order[: starts[-1]], starts[:-1]
 
 
 @lru_cache(maxsize=64)

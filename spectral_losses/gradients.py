@@ -12,11 +12,10 @@ from typing import Any
 
 from spectral_losses._dispatch import Array, Backend, backend_of
 from spectral_losses._fields import as_field, check_eps
-from spectral_losses._grid import Grid
 from spectral_losses._taper import Taper, apply_taper
 from spectral_losses.composite import Component, CompositeLoss
-from spectral_losses.losses import field_error, log_spectrum_error, spectrum_error
-from spectral_losses.spectra import Spectrum, SpectrumOptions, plan_of, powers
+from spectral_losses.losses import LogMisfit, field_error, spectrum_error
+from spectral_losses.spectra import Spectrum, SpectrumOptions, pair_of
 
 __all__ = ["value_and_grad"]
 
@@ -174,52 +173,16 @@ def _field_error(
 def _spectrum_error(prediction: Array, target: Array | Spectrum, eps: float, **options: Any) -> tuple[Array, Array]:
     check_eps(eps)
     chosen = SpectrumOptions(**options)
-    p, t, batch, backend = powers(prediction, target, chosen)
-    value = log_spectrum_error(p, t, batch, eps, backend)
-    field, grid, taper, channels = plan_of(prediction, "prediction", chosen)
-    slope = _log_spectrum_slope(p, t, batch, eps, backend)
-    x, xp = field.array, backend.namespace(p)
-    channel = None if channels == "separate" else field.channel
-    if channel is not None:
-        slope = xp.expand_dims(slope, axis=channel)
-        if channels == "mean":
-            x = xp.mean(x, axis=channel, keepdims=True)
-    gradient = _shell_adjoint(apply_taper(x, taper, backend), slope, grid, backend)
+    pair = pair_of(prediction, target, chosen, LogMisfit(eps))
+    value, gradient = pair.misfit_and_gradient()
+    field, _, taper, channels = pair.plan
+    backend = field.backend
     gradient = _taper_adjoint(gradient, taper, backend)
-    if channel is not None and channels == "mean":
-        size = field.array.shape[channel]
-        gradient = xp.concat([gradient / size] * size, axis=channel)
+    if channels == "mean" and field.channel is not None:
+        size = field.array.shape[field.channel]
+        xp = backend.namespace(gradient)
+        gradient = xp.concat([xp.expand_dims(gradient, axis=field.channel) / size] * size, axis=field.channel)
     return value, _to_layout(gradient, chosen.spatial_axes, backend)
-
-
-def _log_spectrum_slope(p: Array, t: Array, batch: int | None, eps: float, backend: Backend) -> Array:
-    """Gradient of `log_spectrum_error` with respect to the powers p."""
-    xp = backend.namespace(p)
-    others = tuple(axis for axis in range(len(p.shape)) if axis != batch)
-    log_p, log_t = xp.log(p + eps), xp.log(t + eps)
-    scale = xp.mean(log_t**2, axis=others, keepdims=True) + eps
-    # The means over the batch and over the others are together one over all powers.
-    return (2 / math.prod(p.shape)) * (log_p - log_t) / scale / (p + eps)
-
-
-def _shell_adjoint(x: Array, slope: Array, grid: Grid, backend: Backend) -> Array:
-    """``2 N irfftn(F * (slope * m / c)[shell of each mode])``: the gradient of powers with the gradient ``slope``.
-
-    ``P_b = m_b / c_b x^T D^H S_b D x`` with the full transform D and the modes of shell b that S_b picks, so that the
-    gradient is ``2 Re D^H (F * factor)``, and ``D^H`` is N times the inverse transform. On the half plane that is
-    irfftn: a factor of the wavenumber alone keeps F Hermitian.
-    """
-    xp, axes = backend.namespace(x), tuple(range(-len(grid.shape), 0))
-    if hasattr(x, "rechunk"):  # Dask transforms an axis only where it is in one piece
-        x = x.rechunk(dict.fromkeys(axes, -1))
-    # Once more rather than kept since the power was computed: each backend has its own way there, in pieces or lazy.
-    modes = xp.fft.rfftn(x, axes=axes)
-    scaled = xp.astype(slope, x.dtype) * (2 * math.prod(grid.shape) * backend.constant(grid, "scale", x))
-    factors = xp.concat((scaled, xp.zeros_like(scaled[..., :1])), axis=-1)
-    # A slot is a shell and a lane, see `Grid.slots`; the last shell is the outside.
-    shells = backend.constant(grid, "slots", x) % factors.shape[-1]
-    factor = xp.reshape(xp.take(factors, shells, axis=-1), (*factors.shape[:-1], *modes.shape[-len(axes) :]))
-    return xp.fft.irfftn(modes * factor, s=grid.shape, axes=axes)
 
 
 def _taper_adjoint(x: Array, taper: Taper, backend: Backend) -> Array:

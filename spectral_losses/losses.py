@@ -7,13 +7,15 @@ subject to the tests that hold for every loss.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any, NamedTuple
 
-from spectral_losses._dispatch import Array, Backend
+from spectral_losses._dispatch import Array
 from spectral_losses._fields import ChannelAxis, Field, as_field, check_eps, check_pair, check_same_home
 from spectral_losses._taper import Detrend, Window
-from spectral_losses.spectra import Spectrum, SpectrumOptions, powers
+from spectral_losses.spectra import Spectrum, SpectrumOptions, pair_of
 
 __all__ = ["field_error", "spectrum_error"]
 
@@ -74,8 +76,7 @@ def field_error(
     check_pair(prediction, target)
     p, t = as_field(prediction, "prediction", spatial_axes), as_field(target, "target", spatial_axes)
     weights = None if mask is None else _weights(mask, prediction, p, t)
-    error, power = p.backend.square_means(p.array, t.array, weights, len(p.shape))
-    return _mean(error / (power + eps), p.backend)
+    return p.backend.relative_error(p.array, t.array, weights, eps, len(p.shape))
 
 
 def spectrum_error(
@@ -139,17 +140,31 @@ def spectrum_error(
     """
     check_eps(eps)
     options = SpectrumOptions(spatial_axes, channel_axis, channels, bins, lengths, window, detrend)
-    p, t, batch, backend = powers(prediction, target, options)
-    return log_spectrum_error(p, t, batch, eps, backend)
+    return pair_of(prediction, target, options, LogMisfit(eps)).misfit()
 
 
-def log_spectrum_error(p: Array, t: Array, batch: int | None, eps: float, backend: Backend) -> Array:
-    """`spectrum_error` of powers that are already known, their batch on axis ``batch``."""
-    xp = backend.namespace(p)
-    others = tuple([axis for axis in range(len(p.shape)) if axis != batch])
-    log_p, log_t = xp.log(p + eps), xp.log(t + eps)
-    error = xp.mean((log_p - log_t) ** 2, axis=others)
-    return _mean(error / (xp.mean(log_t**2, axis=others) + eps), backend)
+class LogMisfit(NamedTuple):
+    """`spectrum_error` of powers ``(batch, ..., shells)``."""
+
+    eps: float
+
+    def errors(self, p: Array, t: Array, xp: Any) -> Array:
+        """The error of each batch element."""
+        difference, _, norm, axes = self._parts(p, t, xp)
+        return xp.sum(difference * difference, axis=axes) / norm
+
+    def errors_and_slope(self, p: Array, t: Array, xp: Any) -> tuple[Array, Array]:
+        """The errors, and the gradient of their sum with respect to p: ``2 (l_p - l_t) / (n <l_t^2> (P + eps))``."""
+        difference, power, norm, axes = self._parts(p, t, xp)
+        errors = xp.sum(difference * difference, axis=axes) / norm
+        return errors, difference / power * xp.reshape(2 / norm, (-1, *(1,) * len(axes)))
+
+    def _parts(self, p: Array, t: Array, xp: Any) -> tuple[Array, Array, Array, tuple[int, ...]]:
+        """The difference of logarithms, ``P + eps`` and ``n (<l_t^2> + eps)``; sums need no division by n."""
+        axes = tuple(range(1, len(p.shape)))
+        power, log_t = p + self.eps, xp.log(t + self.eps)
+        norm = xp.sum(log_t * log_t, axis=axes) + self.eps * math.prod(p.shape[1:])
+        return xp.log(power) - log_t, power, norm, axes
 
 
 def named_loss(name: str) -> Callable[..., Array]:
@@ -171,12 +186,6 @@ def suggest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = get_close_matches(name, known, 1)
     return f"{name!r} is not known{f', did you mean {near[0]!r}?' if near else ''}; there are {', '.join(known)}"
-
-
-def _mean(x: Array, backend: Backend) -> Array:
-    xp = backend.namespace(x)
-    # In NumPy a mean over everything is a scalar, not a 0-d array, unless it keeps its axes.
-    return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
 
 
 def _weights(mask: Array, prediction: Array, p: Field, t: Field) -> Array:

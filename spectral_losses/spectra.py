@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from spectral_losses._dispatch import Array, Backend, record
+from spectral_losses._dispatch import Array, Misfit, record
 from spectral_losses._fields import ChannelAxis, Field, as_field, check_pair, check_same_home, plain_float
 from spectral_losses._grid import Bins, Grid
 from spectral_losses._taper import Detrend, Taper, Window, apply_taper, as_taper
@@ -149,30 +149,69 @@ def radial_spectrum(
     return plan.spectrum(plan.power())
 
 
-def powers(
-    prediction: Array, target: Array | Spectrum, options: SpectrumOptions
-) -> tuple[Array, Array, int | None, Backend]:
-    """Shell powers of prediction and target, the batch axis in them, and their backend.
+class Pair(NamedTuple):
+    """A prediction and its target, checked and ready for `Backend.misfit`."""
 
-    The target may be a field or its `Spectrum`. Everything is checked before anything is computed.
-    """
+    plan: _Plan
+    x: Array  # the prediction as it is transformed, batch first
+    y: Array | None  # the target likewise, or None where its powers are known
+    known: Array | None
+    of: Misfit
+
+    def misfit(self) -> Array:
+        """The scalar."""
+        return self.plan.field.backend.misfit(self.x, self.y, self.known, self.plan.grid, self.of)
+
+    def misfit_and_gradient(self) -> tuple[Array, Array]:
+        """The scalar, and its gradient with respect to ``plan.ready()``."""
+        backend = self.plan.field.backend
+        value, gradient = backend.misfit_and_gradient(self.x, self.y, self.known, self.plan.grid, self.of)
+        return value, self.plan.batch_back(gradient)
+
+
+def pair_of(prediction: Array, target: Array | Spectrum, options: SpectrumOptions, of: Misfit) -> Pair:
+    """Check a prediction and its target, a field or its `Spectrum`, before anything is computed."""
     plan = plan_of(prediction, "prediction", options)
+    if plan.summed() is not None:
+        of = _OfChannelSum(of, plan.summed(), isinstance(target, Spectrum))
     if isinstance(target, Spectrum):
-        check_same_home("prediction", prediction, "target", target.power)
-        expected = (*plan.frames(), target.wavenumber.shape[-1])
-        if target.layout != plan.layout():
-            raise ValueError(
-                "target: this spectrum was computed on another grid or with other options: "
-                f"{target.layout}, while the prediction's are {plan.layout()}"
-            )
-        if tuple(target.power.shape) != expected:
-            raise ValueError(
-                f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
-            )
-        return plan.power(), target.power, plan.batch(), plan.field.backend
+        _check_stored(prediction, target, plan)
+        return Pair(plan, plan.batch_first(plan.ready()), None, plan.batch_first(target.power, plan.batch()), of)
     check_pair(prediction, target)
     other = plan_of(target, "target", options)
-    return plan.power(), other.power(), plan.batch(), plan.field.backend
+    return Pair(plan, plan.batch_first(plan.ready()), other.batch_first(other.ready()), None, of)
+
+
+def _check_stored(prediction: Array, target: Spectrum, plan: _Plan) -> None:
+    check_same_home("prediction", prediction, "target", target.power)
+    expected = (*plan.frames(), target.wavenumber.shape[-1])
+    if target.layout != plan.layout():
+        raise ValueError(
+            "target: this spectrum was computed on another grid or with other options: "
+            f"{target.layout}, while the prediction's are {plan.layout()}"
+        )
+    if tuple(target.power.shape) != expected:
+        raise ValueError(
+            f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
+        )
+
+
+class _OfChannelSum(NamedTuple):
+    """A misfit of powers summed over the channel axis; those of a stored spectrum are summed already."""
+
+    inner: Misfit
+    axis: int | None
+    stored: bool
+
+    def errors(self, p: Array, t: Array, xp: Any) -> Array:
+        return self.inner.errors(*self._sums(p, t, xp), xp)
+
+    def errors_and_slope(self, p: Array, t: Array, xp: Any) -> tuple[Array, Array]:
+        errors, slope = self.inner.errors_and_slope(*self._sums(p, t, xp), xp)
+        return errors, xp.broadcast_to(xp.expand_dims(slope, axis=self.axis), p.shape)
+
+    def _sums(self, p: Array, t: Array, xp: Any) -> tuple[Array, Array]:
+        return xp.sum(p, axis=self.axis), t if self.stored else xp.sum(t, axis=self.axis)
 
 
 class _Plan(NamedTuple):
@@ -183,14 +222,19 @@ class _Plan(NamedTuple):
     taper: Taper
     channels: str
 
-    def power(self) -> Array:
+    def ready(self) -> Array:
+        """The field as it is transformed: channels averaged where that is asked for, detrended, windowed."""
         x, backend = self.field.array, self.field.backend
-        xp = backend.namespace(x)
         if self.channels == "mean" and self.field.channel is not None:
-            x = xp.mean(x, axis=self.field.channel)
-        power = backend.shell_power(apply_taper(x, self.taper, backend), self.grid)
+            x = backend.namespace(x).mean(x, axis=self.field.channel)
+        return apply_taper(x, self.taper, backend)
+
+    def power(self) -> Array:
+        """Shell powers, their axes in the field's order."""
+        x, backend = self.ready(), self.field.backend
+        power = backend.shell_power(x, self.grid)
         if self.channels == "sum" and self.field.channel is not None:
-            power = xp.sum(power, axis=self.field.channel)
+            power = backend.namespace(x).sum(power, axis=self.field.channel)
         return power
 
     def spectrum(self, power: Array) -> Spectrum:
@@ -209,11 +253,36 @@ class _Plan(NamedTuple):
         return shape[: self.field.channel] + shape[self.field.channel + 1 :]
 
     def batch(self) -> int | None:
-        """The batch axis in the power."""
+        """The batch axis in the power of `Spectrum`."""
         batch, channel = self.field.batch, self.field.channel
         if batch is None or channel is None or channel > batch or self.channels == "separate":
             return batch
         return batch - 1
+
+    def batch_first(self, x: Array, batch: int | None = -1) -> Array:
+        """``ready()``, or anything with its batch on the axis given, with that axis first; one of length 1 if none."""
+        batch = self._batch_when_ready() if batch == -1 else batch
+        xp = self.field.backend.namespace(x)
+        if batch is None:
+            return xp.expand_dims(x, axis=0)
+        return x if batch == 0 else xp.moveaxis(x, batch, 0)
+
+    def batch_back(self, x: Array) -> Array:
+        """Undo `batch_first` of ``ready()``."""
+        batch, xp = self._batch_when_ready(), self.field.backend.namespace(x)
+        if batch is None:
+            return x[0, ...]
+        return x if batch == 0 else xp.moveaxis(x, 0, batch)
+
+    def summed(self) -> int | None:
+        """The axis that powers are summed over once the batch is first."""
+        batch, channel = self.field.batch, self.field.channel
+        if self.channels != "sum" or channel is None:
+            return None
+        return channel if batch is not None and batch < channel else channel + 1
+
+    def _batch_when_ready(self) -> int | None:
+        return self.batch() if self.channels == "mean" else self.field.batch
 
 
 def plan_of(x: Array, name: str, options: SpectrumOptions) -> _Plan:

@@ -236,7 +236,7 @@ except ModuleNotFoundError as error:
 
 
 TWO_RANKS = """
-import json, sys, torch
+import json, os, sys, torch
 sys.path.insert(0, {tests!r})
 from test_integration_lightning import Emulator, LossSchedulerCallback, loader, pl, scheduler
 
@@ -252,7 +252,9 @@ trainer = pl.Trainer(
 )
 trainer.fit(module, loader(6), loader(6, seed=1))
 found = [callback.scheduler.state_dict(), module.criterion.weights, sum(p.sum().item() for p in module.parameters())]
-open({folder!r} + f"/{{trainer.global_rank}}.json", "w").write(json.dumps(found))
+with open({folder!r} + f"/{{trainer.global_rank}}.json", "w") as file:
+    file.write(json.dumps(found))
+os._exit(0)  # gloo's threads abort a process now and then while it is taken down, after all is done
 """
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from spectral_losses._dispatch import ShellGrid, Source
+    from spectral_losses._dispatch import Misfit, ShellGrid, Source
 
 Array = Any
 
@@ -57,6 +57,11 @@ class Backend:
         """Unnormalised half-plane transform over the last ndim axes, in x's own precision."""
         return self.namespace(x).fft.rfftn(x, axes=tuple(range(-ndim, 0)))
 
+    def irfftn(self, modes: Array, shape: tuple[int, ...]) -> Array:
+        """Its inverse times the number of points: the plain sum over modes. May overwrite the modes."""
+        axes = tuple(range(-len(shape), 0))
+        return self.namespace(modes).fft.irfftn(modes, s=shape, axes=axes, norm="forward")
+
     def shell_sum(self, values: Array, grid: ShellGrid) -> Array:
         """Sum real values of the half plane over the full plane's shells: ``(..., *half)`` -> ``(..., shells)``.
 
@@ -77,10 +82,60 @@ class Backend:
 
     def shell_power(self, x: Array, grid: ShellGrid) -> Array:
         """Power of each shell: ``(..., *grid.shape)`` -> ``(..., shells)``."""
-        xp = self.namespace(x)
+        return self.power_of(self.rfftn(x, len(grid.shape)), grid)
+
+    def power_of(self, modes: Array, grid: ShellGrid, keep: bool = False) -> Array:
+        """Power of each shell, of modes; what may be overwritten is, unless they are to be kept."""
+        xp = self.namespace(modes)
+        real, imag = xp.real(modes), xp.imag(modes)
+        sums = self.shell_sum(real * real + imag * imag, grid)
+        return sums * self.constant(grid, "scale", sums)
+
+    def shell_gradient(self, modes: Array, slope: Array, grid: ShellGrid) -> Array:
+        """Gradient of a function of the shell powers that has the gradient ``slope``; uses up the modes.
+
+        ``2 N irfftn(F * (slope * m / c)[shell of each mode])``. For ``P_b = m_b / c_b x^T D^H S_b D x`` with the full
+        transform D and the modes of shell b that S_b picks, so that the gradient is ``2 Re D^H (F * factor)``, and
+        ``D^H`` is N times the inverse transform. On the half plane that is irfftn: a factor of the wavenumber alone
+        keeps F Hermitian.
+        """
+        xp, ndim = self.namespace(slope), len(grid.shape)
+        scaled = slope * (2 * self.constant(grid, "scale", slope))
+        factors = xp.concat((scaled, xp.zeros_like(scaled[..., :1])), axis=-1)
+        # A slot is a shell and a lane, see `Grid.slots`; the last shell is the outside.
+        shells = self.constant(grid, "slots", slope) % factors.shape[-1]
+        factor = xp.reshape(xp.take(factors, shells, axis=-1), (*factors.shape[:-1], *modes.shape[-ndim:]))
+        return self.irfftn(modes * factor, grid.shape)
+
+    def misfit(self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit) -> Array:
+        """Mean of the errors of x's powers against y's, or against known ones."""
+        target = known if y is None else self.shell_power(y, grid)
+        return self.mean(of.errors(self.shell_power(x, grid), target, self.namespace(x)))
+
+    def misfit_and_gradient(
+        self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit
+    ) -> tuple[Array, Array]:
+        """`misfit` and its gradient with respect to x; the prediction is transformed once."""
+        target = known if y is None else self.shell_power(y, grid)
         modes = self.rfftn(x, len(grid.shape))
-        power = xp.real(modes) ** 2 + xp.imag(modes) ** 2
-        return self.shell_sum(power, grid) * self.constant(grid, "scale", x)
+        errors, slope = self.judge(of, self.power_of(modes, grid, keep=True), target, x.shape[0])
+        return self.mean(errors), self.shell_gradient(modes, slope, grid)
+
+    def judge(self, of: Misfit, p: Array, t: Array, elements: int) -> tuple[Array, Array]:
+        """Errors of the powers, and the gradient of their mean over so many elements, in p's dtype."""
+        errors, slope = of.errors_and_slope(p, t, self.namespace(p))
+        return errors, self.namespace(p).astype(slope / elements, p.dtype, copy=False)
+
+    def mean(self, x: Array) -> Array:
+        """Mean over everything, 0-d."""
+        xp = self.namespace(x)
+        # In NumPy a mean over everything is a scalar, not a 0-d array, unless it keeps its axes.
+        return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
+
+    def relative_error(self, x: Array, y: Array, weights: Array | None, eps: float, ndim: int) -> Array:
+        """Mean of ``<(x - y)**2> / (<y**2> + eps)``, (weighted) means over the last ndim axes."""
+        error, power = self.square_means(x, y, weights, ndim)
+        return self.mean(error / (power + eps))
 
     def square_means(self, x: Array, y: Array, weights: Array | None, ndim: int) -> tuple[Array, Array]:
         """(Weighted) means over the last ndim axes of ``(x - y)**2`` and ``y**2``."""

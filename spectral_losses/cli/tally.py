@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses import field_error, spectrum_error
-from spectral_losses._dispatch import backend_of
 from spectral_losses.cli.blocks import Block, Slab
 from spectral_losses.cli.layout import Layout
-from spectral_losses.losses import log_spectrum_error
+from spectral_losses.losses import LogMisfit
 
 EPS: float = signature(spectrum_error).parameters["eps"].default
 
@@ -122,8 +121,8 @@ class Tally:
         return overall, [Numbers(float(field[i]), float(spectrum[i]), power[:, i]) for i in range(self.groups)]
 
     def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:
-        backend = backend_of(prediction, "prediction")
-        return float(log_spectrum_error(prediction, truth, self.batch, EPS, backend))
+        p, t = (x[None] if self.batch is None else np.moveaxis(x, self.batch, 0) for x in (prediction, truth))
+        return float(np.mean(LogMisfit(EPS).errors(p, t, np)))
 
 
 def _at(i: int, axis: int, x: NDArray[Any]) -> NDArray[Any]:
