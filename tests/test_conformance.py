@@ -24,6 +24,7 @@ def test_backend_conforms(framework: Framework) -> None:
     [
         ("shell_power", lambda right: lambda x, grid: right(x, grid) * 1.001),
         ("square_means", lambda right: lambda x, y, w, ndim: right(x, y, None, ndim)),
+        ("shell_gradient", lambda right: lambda modes, slope, grid: 1.001 * right(modes, slope, grid)),
         ("to_floats", lambda right: lambda values: values),
         ("shell_power", lambda right: lambda x, grid: np.nan_to_num(right(x, grid))),
     ],

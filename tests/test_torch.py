@@ -98,6 +98,55 @@ def test_the_pieces_of_a_large_stack_fit_together(monkeypatch: pytest.MonkeyPatc
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.parametrize("shape", [(5, 2, 8, 6), (3, 9, 7), (2, 4, 6, 5)])
+def test_the_way_of_other_devices(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    """What a GPU computes, computed here: gathered sums, one piece, everything in PyTorch."""
+    from spectral_losses_backends import generic
+    from spectral_losses_backends.torch_kernels import Kernels
+
+    p, t = pair(*shape)
+    p.requires_grad_()
+
+    def found() -> list[Any]:
+        results = []
+        for loss in (sl.field_error, sl.spectrum_error, lambda p, t: sl.spectrum_error(p, sl.radial_spectrum(t))):
+            value = loss(p, t)
+            results += [value.detach(), torch.autograd.grad(3 * value, p)[0]]
+        return [*results, sl.radial_spectrum(p).power.detach()]
+
+    expected = found()
+    for name in ("power_of", "judge"):
+        monkeypatch.setattr(Kernels, name, getattr(generic.Backend, name))
+    monkeypatch.setattr(Kernels, "piece", lambda self, x: x.numel())
+    for a, b in zip(found(), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_other_spatial_layouts_go_through_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    from spectral_losses_backends import torch_kernels
+
+    p, t = pair(6, 3, 5, 4, dtype=torch.float64)
+    p.requires_grad_()
+    cases: list[dict[str, Any]] = [
+        {"spatial_axes": (0, 3), "channel_axis": 1},
+        {"spatial_axes": (0, 3), "channel_axis": 1, "channels": "sum"},
+        {"spatial_axes": (3, 0), "channel_axis": 2, "channels": "mean"},
+        {"spatial_axes": (1, 2, 3), "channel_axis": None},
+        {"spatial_axes": (2, 3), "channel_axis": 0, "channels": "sum", "window": "hann"},
+        {"spatial_axes": (0,), "channel_axis": 3, "channels": "sum"},
+    ]
+    for options in cases:
+        monkeypatch.setattr(torch_kernels, "PIECE", 1 << 17)
+        value = sl.spectrum_error(p, t, **options)
+        whole = torch.autograd.grad(value, p)[0]
+        monkeypatch.setattr(torch_kernels, "PIECE", 1)
+        pieces = sl.spectrum_error(p, t, **options)
+        torch.testing.assert_close(pieces, value)
+        torch.testing.assert_close(torch.autograd.grad(pieces, p)[0], whole)
+        composed = torch.func.grad(lambda p: sl.spectrum_error(p, t, **options))(p.detach())  # noqa: B023
+        torch.testing.assert_close(composed, whole)
+
+
 def test_backward_twice_through_one_graph() -> None:
     p, t = pair(2, 8, 8)
     p.requires_grad_()
