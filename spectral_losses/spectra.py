@@ -166,7 +166,7 @@ class Pair(NamedTuple):
         """The scalar, and its gradient with respect to ``plan.ready()``."""
         backend = self.plan.field.backend
         value, gradient = backend.misfit_and_gradient(self.x, self.y, self.known, self.plan.grid, self.of)
-        return value, self.plan.batch_back(gradient)
+        return value, self.plan.unbatched(gradient)
 
 
 def pair_of(prediction: Array, target: Array | Spectrum, options: SpectrumOptions, of: Misfit) -> Pair:
@@ -176,10 +176,10 @@ def pair_of(prediction: Array, target: Array | Spectrum, options: SpectrumOption
         of = _OfChannelSum(of, plan.summed(), isinstance(target, Spectrum))
     if isinstance(target, Spectrum):
         _check_stored(prediction, target, plan)
-        return Pair(plan, plan.batch_first(plan.ready()), None, plan.batch_first(target.power, plan.batch()), of)
+        xp = plan.field.backend.namespace(target.power)
+        return Pair(plan, plan.batched(), None, _batch_first(target.power, plan.batch(), xp), of)
     check_pair(prediction, target)
-    other = plan_of(target, "target", options)
-    return Pair(plan, plan.batch_first(plan.ready()), other.batch_first(other.ready()), None, of)
+    return Pair(plan, plan.batched(), plan_of(target, "target", options).batched(), None, of)
 
 
 def _check_stored(prediction: Array, target: Spectrum, plan: _Plan) -> None:
@@ -259,20 +259,16 @@ class _Plan(NamedTuple):
             return batch
         return batch - 1
 
-    def batch_first(self, x: Array, batch: int | None = -1) -> Array:
-        """``ready()``, or anything with its batch on the axis given, with that axis first; one of length 1 if none."""
-        batch = self._batch_when_ready() if batch == -1 else batch
-        xp = self.field.backend.namespace(x)
-        if batch is None:
-            return xp.expand_dims(x, axis=0)
-        return x if batch == 0 else xp.moveaxis(x, batch, 0)
+    def batched(self) -> Array:
+        """``ready()`` with the batch first; where there is none, as a batch of one."""
+        return _batch_first(self.ready(), self._batch_when_ready(), self.field.backend.namespace(self.field.array))
 
-    def batch_back(self, x: Array) -> Array:
-        """Undo `batch_first` of ``ready()``."""
-        batch, xp = self._batch_when_ready(), self.field.backend.namespace(x)
+    def unbatched(self, x: Array) -> Array:
+        """Something of the shape of ``batched()`` in that of ``ready()``."""
+        batch = self._batch_when_ready()
         if batch is None:
             return x[0, ...]
-        return x if batch == 0 else xp.moveaxis(x, 0, batch)
+        return x if batch == 0 else self.field.backend.namespace(x).moveaxis(x, 0, batch)
 
     def summed(self) -> int | None:
         """The axis that powers are summed over once the batch is first."""
@@ -283,6 +279,12 @@ class _Plan(NamedTuple):
 
     def _batch_when_ready(self) -> int | None:
         return self.batch() if self.channels == "mean" else self.field.batch
+
+
+def _batch_first(x: Array, batch: int | None, xp: Any) -> Array:
+    if batch is None:
+        return xp.expand_dims(x, axis=0)
+    return x if batch == 0 else xp.moveaxis(x, batch, 0)
 
 
 def plan_of(x: Array, name: str, options: SpectrumOptions) -> _Plan:

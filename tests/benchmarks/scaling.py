@@ -31,6 +31,8 @@ class Point(NamedTuple):
 
 def scaling(setting: Setting) -> Section:
     """Three curves, each with that of the bare transforms."""
+    import torch  # noqa: F401, says so where it is missing
+
     points = [*by_size(setting), *by_batch(setting), *by_bins(setting)]
     header = [
         "varied",
