@@ -26,7 +26,7 @@ def test_backend_conforms(framework: Framework) -> None:
         ("square_means", lambda right: lambda x, y, w, ndim: right(x, y, None, ndim)),
         ("shell_gradient", lambda right: lambda modes, slope, grid: 1.001 * right(modes, slope, grid)),
         ("to_floats", lambda right: lambda values: values),
-        ("shell_power", lambda right: lambda x, grid: np.nan_to_num(right(x, grid))),
+        ("power_of", lambda right: lambda modes, grid, keep=False: np.nan_to_num(right(modes, grid, keep))),
     ],
 )
 def test_a_broken_backend_is_caught(monkeypatch: pytest.MonkeyPatch, method: str, broken: object) -> None:

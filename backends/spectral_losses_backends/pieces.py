@@ -29,6 +29,18 @@ class Backend(generic.Backend):
         power = powers[0] if len(powers) == 1 else xp.concat(powers, axis=0)
         return xp.reshape(power, (*lead, power.shape[-1]))
 
+    def misfit(self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit) -> Array:
+        """Mean of the errors of x's powers against y's, or against known ones."""
+        if y is not None and self._small(x, y):
+            elements, powers = x.shape[0], self.power_of(self._modes_of_both(x, y, grid), grid)
+            return self.mean(self.errors(of, powers[:elements], powers[elements:]))
+        target = known if y is None else self.shell_power(y, grid)
+        return self.mean(self.errors(of, self.shell_power(x, grid), target))
+
+    def errors(self, of: Misfit, p: Array, t: Array) -> Array:
+        """Errors of the powers."""
+        return of.errors(p, t, self.namespace(p))
+
     def misfit_and_gradient(
         self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit
     ) -> tuple[Array, Array]:
@@ -39,8 +51,11 @@ class Backend(generic.Backend):
         """
         xp, ndim, elements = self.namespace(x), len(grid.shape), x.shape[0]
         step = max(1, self.piece(x) // math.prod(x.shape[1:]))
-        if y is not None and step >= 2 * elements and x.dtype == y.dtype:
-            return self._both_at_once(x, y, grid, of)
+        if y is not None and self._small(x, y):
+            modes = self._modes_of_both(x, y, grid)
+            powers = self.power_of(modes, grid, keep=True)
+            errors, slope = self.judge(of, powers[:elements], powers[elements:], elements)
+            return self.mean(errors), self.shell_gradient(modes[:elements], slope, grid)
         found, gradient = [], None
         for start in range(0, elements, step):
             these = slice(start, start + step)
@@ -58,13 +73,12 @@ class Backend(generic.Backend):
             found.append(errors)
         return self.mean(xp.concat(found, axis=0)), gradient
 
-    def _both_at_once(self, x: Array, y: Array, grid: ShellGrid, of: Misfit) -> tuple[Array, Array]:
-        """For small stacks, where calls take longer than arithmetic."""
-        xp, elements = self.namespace(x), x.shape[0]
-        modes = self.rfftn(xp.concat((x, y), axis=0), len(grid.shape))
-        powers = self.power_of(modes, grid, keep=True)
-        errors, slope = self.judge(of, powers[:elements], powers[elements:], elements)
-        return self.mean(errors), self.shell_gradient(modes[:elements], slope, grid)
+    def _small(self, x: Array, y: Array) -> bool:
+        """Whether calls take longer than arithmetic, so that one is better than two."""
+        return 2 * math.prod(x.shape) <= self.piece(x) and x.dtype == y.dtype
+
+    def _modes_of_both(self, x: Array, y: Array, grid: ShellGrid) -> Array:
+        return self.rfftn(self.namespace(x).concat((x, y), axis=0), len(grid.shape))
 
     def _fill(self, gradient: Array, modes: list[Array], slope: Array, grid: ShellGrid) -> None:
         """The gradient of frames whose modes come in pieces, which it uses up."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
-from spectral_losses_backends import torch_compiled, torch_functions
+from spectral_losses_backends import generic, torch_compiled, torch_functions
 from spectral_losses_backends.torch_kernels import Kernels, is_plain, kernels
 
 if TYPE_CHECKING:
@@ -40,13 +40,16 @@ class Backend(Kernels):
     def misfit(self, x: Tensor, y: Tensor | None, known: Tensor | None, grid: ShellGrid, of: Misfit) -> Tensor:
         """Mean of the errors of x's powers against y's; eager, its gradient is made along with it."""
         target = known if y is None else y
-        if is_plain(x, target) and _wants_gradient(x) and not _wants_gradient(target):
-            return torch_functions.misfit(x, y, known, grid, of)
-        return super().misfit(x, y, known, grid, of)
+        if not is_plain(x, target) or _wants_gradient(target):
+            return generic.Backend.misfit(self, x, y, known, grid, of)
+        way = torch_functions.misfit if _wants_gradient(x) else super().misfit
+        return way(x, y, known, grid, of)
 
     def relative_error(self, x: Tensor, y: Tensor, weights: Tensor | None, eps: float, ndim: int) -> Tensor:
         """Mean of ``<(x - y)**2> / (<y**2> + eps)``; eager, its gradient is made along with it."""
-        if weights is None and x.dtype == y.dtype and is_plain(x, y) and _wants_gradient(x) and not _wants_gradient(y):
+        if weights is not None or x.dtype != y.dtype or not is_plain(x, y) or _wants_gradient(y):
+            return generic.Backend.relative_error(self, x, y, weights, eps, ndim)
+        if _wants_gradient(x):
             return torch_functions.relative_error(x, y, eps, ndim)
         return super().relative_error(x, y, weights, eps, ndim)
 

@@ -18,7 +18,7 @@ from spectral_losses_backends import generic, pieces
 if TYPE_CHECKING:
     from spectral_losses._dispatch import Misfit, ShellGrid, Source
 
-PIECE = 1 << 17  # values per piece of work and thread of the CPU: what is made of them stays near its core
+PIECE = 1 << 18  # values per piece of work and thread of the CPU: what is made of them stays near its core
 LANES = 4  # of `spectral_losses._grid.Grid.slots`
 
 
@@ -82,8 +82,14 @@ class Kernels(pieces.Backend):
             modes = torch.fft.ifftn(modes, dim=tuple(range(-len(grid.shape), -1)), norm="forward")
         return torch.fft.irfft(modes, n=grid.shape[-1], norm="forward")
 
+    def errors(self, of: Misfit, p: Tensor, t: Tensor) -> Tensor:
+        """Errors of the powers; in NumPy where it can see them, because its calls take a fraction of the time."""
+        if p.device.type != "cpu" or not is_plain(p, t):
+            return super().errors(of, p, t)
+        return torch.from_numpy(of.errors(p.detach().numpy(), t.detach().numpy(), np))
+
     def judge(self, of: Misfit, p: Tensor, t: Tensor, elements: int) -> tuple[Tensor, Tensor]:
-        """Errors and slope; in NumPy where it can see the powers, because its calls take a fraction of the time."""
+        """Errors and slope, likewise."""
         if p.device.type != "cpu" or not is_plain(p, t):
             return super().judge(of, p, t, elements)
         errors, slope = of.errors_and_slope(p.detach().numpy(), t.detach().numpy(), np)
@@ -93,19 +99,30 @@ class Kernels(pieces.Backend):
         """Mean over everything, 0-d."""
         return x.mean()
 
+    def relative_error(self, x: Tensor, y: Tensor, weights: Tensor | None, eps: float, ndim: int) -> Tensor:
+        """Mean of ``<(x - y)**2> / (<y**2> + eps)`` over the last ndim axes."""
+        if weights is not None or x.dtype != y.dtype:
+            return super().relative_error(x, y, weights, eps, ndim)
+        return self._relative_error(x, y, eps, ndim, None)
+
     def relative_error_and_gradient(self, x: Tensor, y: Tensor, eps: float, ndim: int) -> tuple[Tensor, Tensor]:
-        """Mean of ``<(x - y)**2> / (<y**2> + eps)`` over the last ndim axes, and its gradient with respect to x."""
+        """The same, and its gradient with respect to x, for x and y of one dtype."""
+        gradient = x.new_empty(x.shape)
+        return self._relative_error(x, y, eps, ndim, gradient), gradient
+
+    def _relative_error(self, x: Tensor, y: Tensor, eps: float, ndim: int, gradient: Tensor | None) -> Tensor:
         n = math.prod(x.shape[-ndim:])
         frames, others = x.reshape(-1, n), y.reshape(-1, n)
-        # Three stacks pass through the cache where a transform has six.
-        step, gradient = max(1, 2 * self.piece(x) // n), x.new_empty(frames.shape)
-        errors = []
-        for a, b, difference in zip(*(stack.split(step) for stack in (frames, others, gradient)), strict=True):
-            norm = _square_sums(b).add_(n * eps)
-            torch.sub(a, b, out=difference)
+        slope = None if gradient is None else gradient.view(-1, n)
+        step, errors = max(1, self.piece(x) // n), []
+        for first in range(0, len(frames), step):
+            these = slice(first, first + step)
+            norm = _square_sums(others[these]).add_(n * eps)
+            difference = torch.sub(frames[these], others[these], out=None if slope is None else slope[these])
             errors.append(_square_sums(difference).div_(norm))
-            difference.mul_(norm.reciprocal_().mul_(2 / len(frames)).unsqueeze(-1))
-        return self.mean(torch.cat(errors) if len(errors) > 1 else errors[0]), gradient.view(x.shape)
+            if slope is not None:
+                difference.mul_(norm.reciprocal_().mul_(2 / len(frames)).unsqueeze(-1))
+        return self.mean(torch.cat(errors) if len(errors) > 1 else errors[0])
 
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""
