@@ -3,7 +3,7 @@
 Everything is measured in one process, the candidates of a framework in turn, in another order in each round; the
 import and the scheduler alone in processes of their own. Printed are medians with their quartiles, ratios of medians,
 and extra peak memory. What is not installed, raises or gives wrong numbers is listed with the reason.
-``pip install -e '.[benchmark]'`` installs all that can be measured.
+``pip install -e '.[benchmark]'`` and ``pip install --no-deps the_well`` install all that can be measured.
 """
 
 from __future__ import annotations
