@@ -223,7 +223,7 @@ def test_autocast() -> None:
     assert torch.all(torch.isfinite(weights.grad))
     lifted = prediction.detach().float()
     expected = sl.spectrum_error(lifted, t) + sl.field_error(lifted, t)
-    torch.testing.assert_close(value.detach(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(value.detach(), expected, rtol=0, atol=0)
 
 
 def test_channels_last_and_views() -> None:

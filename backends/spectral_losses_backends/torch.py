@@ -48,10 +48,9 @@ class Backend(Kernels):
     def relative_error(self, x: Tensor, y: Tensor, weights: Tensor | None, eps: float, ndim: int) -> Tensor:
         """Mean of ``<(x - y)**2> / (<y**2> + eps)``; eager, its gradient is made along with it."""
         if weights is not None or x.dtype != y.dtype or not is_plain(x, y) or _wants_gradient(y):
-            return generic.Backend.relative_error(self, x, y, weights, eps, ndim)
-        if _wants_gradient(x):
-            return torch_functions.relative_error(x, y, eps, ndim)
-        return super().relative_error(x, y, weights, eps, ndim)
+            return super().relative_error(x, y, weights, eps, ndim)
+        way = torch_functions.relative_error if _wants_gradient(x) else self.relative_error_of
+        return way(x, y, eps, ndim)
 
     def square_means(self, x: Tensor, y: Tensor, weights: Tensor | None, ndim: int) -> tuple[Tensor, Tensor]:
         """(Weighted) means over the last ndim axes of ``(x - y)**2`` and ``y**2``."""

@@ -78,7 +78,8 @@ def _misfit_gradient(
 class _RelativeError(_Eager):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, eps: float, ndim: int) -> Tensor:
-        value, ctx.gradient = kernels.relative_error_and_gradient(x, y, eps, ndim)
+        ctx.gradient = x.new_empty(x.shape)
+        value = kernels.relative_error_of(x, y, eps, ndim, ctx.gradient)
         ctx.save_for_backward(x, y)
         ctx.anew = partial(_relative_error_gradient, eps, ndim)
         return value

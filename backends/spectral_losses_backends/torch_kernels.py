@@ -99,18 +99,8 @@ class Kernels(pieces.Backend):
         """Mean over everything, 0-d."""
         return x.mean()
 
-    def relative_error(self, x: Tensor, y: Tensor, weights: Tensor | None, eps: float, ndim: int) -> Tensor:
-        """Mean of ``<(x - y)**2> / (<y**2> + eps)`` over the last ndim axes."""
-        if weights is not None or x.dtype != y.dtype:
-            return super().relative_error(x, y, weights, eps, ndim)
-        return self._relative_error(x, y, eps, ndim, None)
-
-    def relative_error_and_gradient(self, x: Tensor, y: Tensor, eps: float, ndim: int) -> tuple[Tensor, Tensor]:
-        """The same, and its gradient with respect to x, for x and y of one dtype."""
-        gradient = x.new_empty(x.shape)
-        return self._relative_error(x, y, eps, ndim, gradient), gradient
-
-    def _relative_error(self, x: Tensor, y: Tensor, eps: float, ndim: int, gradient: Tensor | None) -> Tensor:
+    def relative_error_of(self, x: Tensor, y: Tensor, eps: float, ndim: int, gradient: Tensor | None = None) -> Tensor:
+        """`relative_error` of fields of one dtype, without weights; fills ``gradient`` where one is given."""
         n = math.prod(x.shape[-ndim:])
         frames, others = x.reshape(-1, n), y.reshape(-1, n)
         slope = None if gradient is None else gradient.view(-1, n)

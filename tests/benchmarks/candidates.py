@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from cases import Case, Problem
 
 COMPILED = "PyTorch, compiled"
@@ -156,3 +157,8 @@ def cupy_call(problem: Problem, function: Callable[[Any, Any], Any]) -> Callable
         return result
 
     return run
+
+
+def as_numpy(x: Any) -> Any:
+    """Tensors of any device, and arrays."""
+    return x.detach().cpu().float().numpy() if hasattr(x, "detach") else np.asarray(x, np.float32)

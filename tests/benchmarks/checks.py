@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import numpy as np
-from candidates import Candidate
+from candidates import Candidate, as_numpy
 from cases import Case, Problem
 from report import NONE
 from timing import reason
@@ -121,8 +121,3 @@ def installed(package: str) -> str:
         return version(package) if package else ""
     except PackageNotFoundError:
         return "not installed"
-
-
-def as_numpy(x: Any) -> Any:
-    """Tensors of any device, and arrays."""
-    return x.detach().cpu().float().numpy() if hasattr(x, "detach") else np.asarray(x, np.float32)

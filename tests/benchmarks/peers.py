@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from candidates import Candidate, anything, flat, jax_call, jax_step, torch_call, torch_step
+from candidates import Candidate, anything, as_numpy, flat, jax_call, jax_step, torch_call, torch_step
 from cases import Case, Problem
 from memory import available
 
@@ -235,8 +235,3 @@ def norm(problem: Problem, name: str) -> Callable[[], object]:
 
     loss = getattr(neuralop.losses, name)(d=len(problem.case.grid))
     return torch_step(problem, lambda x, y: loss(x[:, None], y[:, None]))
-
-
-def as_numpy(tensor: Any) -> Any:
-    """A tensor of any device and precision."""
-    return tensor.detach().cpu().float().numpy()

@@ -13,6 +13,7 @@ from cases import Case, Problem
 from measure import group
 from parts import Setting
 from report import Section, Table, digits
+from tables import spread
 from timing import Timing
 
 import spectral_losses as sl
@@ -48,8 +49,8 @@ def scaling(setting: Setting) -> Section:
             p.curve,
             str(p.x),
             p.stack,
-            per_field(p.ours),
-            per_field(p.bare),
+            spread(p.ours),
+            spread(p.bare),
             digits(p.ours.median / p.bare.median),
             digits(p.memory),
         ]
@@ -123,9 +124,3 @@ def each(timing: Timing, case: Case) -> Timing:
     """Per field."""
     n = case.batch
     return Timing(timing.median / n, timing.low / n, timing.high / n, timing.calls)
-
-
-def per_field(timing: Timing) -> str:
-    """Milliseconds with quartiles."""
-    low, high = digits(1e3 * timing.low), digits(1e3 * timing.high)
-    return f"{digits(1e3 * timing.median)} [{low}-{high}]"
