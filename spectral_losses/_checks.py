@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from difflib import get_close_matches
 from numbers import Integral, Real
 from operator import index
 from typing import TYPE_CHECKING, Any
 
 from spectral_losses._former import renamed
+from spectral_losses.messages import listed, nearest
 from spectral_losses.scheduler import LEAST_STEP, advance, distance, side_weights
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def _text(name: str, value: Any) -> str:
 def _choice(name: str, value: Any) -> str:
     chosen = _text(name, value)
     if chosen not in CHOICES[name]:
-        near = get_close_matches(chosen, CHOICES[name], 1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
+        hint = nearest(chosen, CHOICES[name])
         raise ValueError(f"{name} must be one of {listed(CHOICES[name])}, got {value!r}{hint}")
     return chosen
 
@@ -182,11 +181,6 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "transition_schedule": _choice,
     "missing": _choice,
 }
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as a message lists them."""
-    return ", ".join(repr(name) for name in names)
 
 
 # Settings that contradict each other.

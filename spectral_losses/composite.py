@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping
 from numbers import Real
 from operator import index
 from typing import Any
 
-from spectral_losses._dispatch import Array, backend_of
-from spectral_losses.losses import named_loss, options_of, suggest
-from spectral_losses.spectra import Spectrum, SpectrumOptions, radial_spectrum
+from spectral_losses.losses.comparison import Comparison, grouped, prepared
+from spectral_losses.losses.registry import comparison_of, is_loss, named_loss, options_of
+from spectral_losses.messages import suggest
+from spectral_losses.spectra import Spectrum
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.registry import backend_of
 
 __all__ = ["Component", "CompositeLoss"]
 
@@ -55,6 +57,8 @@ class Component:
         if isinstance(loss, str):
             for name in options.keys() - options_of(function):
                 raise TypeError(f"{loss}: option {suggest(name, sorted(options_of(function)))}")
+        if is_loss(function) and options.get("reduction", "mean") != "mean":
+            raise ValueError(f"reduction of a component must be 'mean', got {options['reduction']!r}")
         self.loss, self.function, self.options = loss, function, options
         self.frames, self.time_axis = _as_slice(frames), index(time_axis)
 
@@ -80,12 +84,6 @@ class Component:
             )
         return x[(slice(None),) * axis + (self.frames, ...)]
 
-    def spectrum_options(self) -> dict[str, Any] | None:
-        """The options of the target's spectrum, where a stored one may stand for the target; else None."""
-        if not isinstance(self.loss, str) or not set(SpectrumOptions._fields) <= options_of(self.function):
-            return None
-        return {name: value for name, value in self.options.items() if name in SpectrumOptions._fields}
-
 
 class CompositeLoss:
     """A weighted sum of named components, in any framework.
@@ -107,8 +105,8 @@ class CompositeLoss:
 
     Notes
     -----
-    A component whose weight is 0 is not computed, and not among the parts. The spectrum of the target is computed once
-    for all components that need the same one.
+    A component whose weight is 0 is not computed, and not among the parts. Components with the same frames and the same
+    spectral options share the transforms of prediction and target.
 
     Examples
     --------
@@ -189,18 +187,25 @@ class CompositeLoss:
         TypeError
             A component whose result is no array.
         """
-        now = self._weights if weights is None else {**self._weights, **self._named(weights)}
-        active = {name: weight for name, weight in now.items() if not isinstance(weight, Real) or weight != 0}
-        if not active:
-            raise ValueError(f"every weight is 0, of {', '.join(now)}: nothing is left to compute")
-        targets = self._targets(target, active)
-        parts = {name: self._part(name, prediction, targets[name]) for name in active}
-        total = None
-        for name, part in parts.items():
-            term = part * _like(active[name], part, name)
-            total = term if total is None else total + term
+        active = self.active(weights)
+        seen = self.seen(prediction, target, active)
+        parts: dict[str, Array] = {}
+        totals: list[Array] = []
+        for group in self.groups(seen):
+            if group.problem is None or not all(isinstance(active[name], Real) for name in group.names):
+                values = self._apart(group, seen)
+                totals += [value * like(active[name], value, name) for name, value in values.items()]
+            else:
+                backend, weights = group.backend, [_checked(name, active[name]) for name in group.names]
+                total, each = backend.weighted(group.problem, group.arrays, weights)
+                values = dict(zip(group.names, each, strict=True))
+                totals.append(total)
+            parts.update(values)
+        total = totals[0]
+        for term in totals[1:]:
+            total = total + term
         xp = backend_of(total, "total").namespace(total)
-        return xp.reshape(total, ()), parts
+        return xp.reshape(total, ()), {name: parts[name] for name in active}
 
     def __repr__(self) -> str:
         return f"CompositeLoss({self.components!r}, weights={self._weights!r})"
@@ -214,39 +219,63 @@ class CompositeLoss:
                 raise ValueError(f"component {suggest(str(name), self.components)}")
         return dict(given)
 
-    def _targets(self, target: Array, active: Mapping[str, Any]) -> dict[str, Any]:
-        """What each component compares with: its frames, or their spectrum where several need that one."""
-        if isinstance(target, Spectrum):
-            return dict.fromkeys(active, target)
-        keys = {}
+    def active(self, weights: Any = None) -> dict[str, Any]:
+        """The weights that are not 0, these in place of those that were set."""
+        now = self._weights if weights is None else {**self._weights, **self._named(weights)}
+        active = {name: weight for name, weight in now.items() if not isinstance(weight, Real) or weight != 0}
+        if not active:
+            raise ValueError(f"every weight is 0, of {', '.join(now)}: nothing is left to compute")
+        return active
+
+    def seen(self, prediction: Array, target: Any, active: Mapping[str, Any]) -> dict[str, tuple[Array, Any]]:
+        """What each active component compares: the same arrays where components see the same frames."""
+        sliced: dict[str, tuple[Array, Any]] = {}
+        seen: dict[str, tuple[Array, Any]] = {}
         for name in active:
             component = self.components[name]
-            options = component.spectrum_options()
-            if options is not None:
-                plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in options.items()}
-                keys[name] = repr((component.frames, component.time_axis, sorted(plain.items())))
-        shared = Counter(keys.values())
-        spectra: dict[str, Any] = {}
-        targets: dict[str, Any] = {}
-        for name in active:
-            component, key = self.components[name], keys.get(name, "")
-            if shared[key] < 2:
-                targets[name] = component.seen(target, "target")
-                continue
-            if key not in spectra:
-                spectra[key] = radial_spectrum(component.seen(target, "target"), **component.spectrum_options() or {})
-            targets[name] = spectra[key]
-        return targets
+            key = repr((component.frames, component.time_axis if component.frames is not None else None))
+            if key not in sliced:
+                sliced[key] = component.seen(prediction, "prediction"), component.seen(target, "target")
+            seen[name] = sliced[key]
+        return seen
 
-    def _part(self, name: str, prediction: Array, target: Any) -> Array:
+    def groups(self, seen: Mapping[str, tuple[Array, Any]]) -> list[Group]:
+        """Components that are computed together, because they share transforms; others by themselves."""
+        comparisons: dict[str, Comparison] = {}
+        for name, (prediction, target) in seen.items():
+            component = self.components[name]
+            if is_loss(component.function):
+                comparisons[name] = comparison_of(component.function, prediction, target, **component.options)
+        groups = [Group(names, [comparisons[name] for name in names]) for names in grouped(comparisons)]
+        return groups + [Group([name], []) for name in seen if name not in comparisons]
+
+    def _apart(self, group: Group, seen: Mapping[str, tuple[Array, Any]]) -> dict[str, Array]:
+        """The values of a group, to be weighted by arrays, or of a component that is no loss of this library."""
+        if group.problem is not None:
+            values = group.backend.values(group.problem, group.arrays)
+            return dict(zip(group.names, values, strict=True))
+        (name,) = group.names
         component = self.components[name]
-        part = component.function(component.seen(prediction, "prediction"), target, **component.options)
+        part = component.function(*seen[name], **component.options)
         shape = getattr(part, "shape", None)
         if shape is None:
             raise TypeError(f"component {name!r} must return a 0-d array, got {type(part).__name__}")
         if tuple(shape) != ():
             raise ValueError(f"component {name!r} must return a 0-d array, got shape {tuple(shape)}")
-        return part
+        return {name: part}
+
+
+class Group:
+    """Components that share transforms, with the problem that they make together; None for a foreign callable."""
+
+    def __init__(self, names: list[str], comparisons: list[Comparison]) -> None:
+        self.names, self.comparisons = names, comparisons
+        self.problem, self.arrays = prepared(comparisons) if comparisons else (None, None)
+
+    @property
+    def backend(self) -> Any:
+        """Of the fields."""
+        return self.comparisons[0].backend
 
 
 def _as_slice(frames: Any) -> slice | None:
@@ -271,7 +300,7 @@ def _checked(name: str, weight: Any) -> float:
     return float(weight)
 
 
-def _like(weight: Any, part: Array, name: str) -> Any:
+def like(weight: Any, part: Array, name: str) -> Any:
     """A weight that does not change the part's dtype."""
     if isinstance(weight, Real):
         return _checked(name, weight)

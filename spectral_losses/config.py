@@ -11,7 +11,6 @@ import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,11 +21,11 @@ from spectral_losses._checks import (
     check_components,
     check_epochs,
     check_weights,
-    listed,
 )
 from spectral_losses._former import FIELDS as FORMER
 from spectral_losses._former import monitored
 from spectral_losses._saved import restore
+from spectral_losses.messages import listed, nearest
 from spectral_losses.scheduler import Decision, SchedulerState
 
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
@@ -364,10 +363,7 @@ def _table(value: Any, what: str) -> Mapping[str, Any]:
 
 def _unknown(key: Any, known: Iterable[str]) -> str:
     known = list(known)
-    near = get_close_matches(str(key), known, 1)
-    return f"setting {key!r} is not known" + (
-        f", did you mean {near[0]!r}?" if near else f"; there are {listed(known)}"
-    )
+    return f"setting {key!r} is not known{nearest(str(key), known) or f'; there are {listed(known)}'}"
 
 
 def _plain(value: Any) -> Any:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from spectral_losses._dispatch import Array, backend_of
-from spectral_losses.losses import named_loss, options_of, suggest
+from spectral_losses.losses.comparison import grouped, prepared
+from spectral_losses.losses.registry import comparison_of, named_loss, options_of
+from spectral_losses.messages import suggest
 from spectral_losses.spectra import Spectrum
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.registry import backend_of
 
 __all__ = ["evaluate"]
 
@@ -29,7 +32,8 @@ def evaluate(
         Names of losses of this library.
     **options
         Passed to each loss that takes an option of that name (``spatial_axes`` to both, ``mask`` to
-        `field_error`, ``channels`` to `spectrum_error`); one that none of them takes is an error.
+        `field_error`, ``bins`` to `spectrum_error`); one that none of them takes is an error. ``reduction`` must be
+        "mean".
 
     Returns
     -------
@@ -39,7 +43,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        An unknown loss; whatever the losses refuse.
+        An unknown loss; another reduction; whatever the losses refuse.
     TypeError
         An option that none of the losses takes; whatever the losses refuse.
 
@@ -58,9 +62,18 @@ def evaluate(
     if unknown:
         known = sorted(set().union(*(options_of(function) for function in functions)))
         raise TypeError(f"option {suggest(min(unknown), known)}")
-    backend = backend_of(prediction, "prediction")
-    prediction = backend.detach(prediction)
+    if options.get("reduction", "mean") != "mean":
+        raise ValueError(f"reduction must be 'mean' to give one float, got {options['reduction']!r}")
+    prediction = backend_of(prediction, "prediction").detach(prediction)
     if not isinstance(target, Spectrum):
         target = backend_of(target, "target").detach(target)
-    values = [function(prediction, target, **own) for function, own in zip(functions, taken, strict=True)]
-    return dict(zip((f.__name__ for f in functions), backend.to_floats(values), strict=True))
+    comparisons = {
+        function.__name__: comparison_of(function, prediction, target, **own)
+        for function, own in zip(functions, taken, strict=True)
+    }
+    values: dict[str, Array] = {}
+    for names in grouped(comparisons):
+        group = [comparisons[name] for name in names]
+        values.update(zip(names, group[0].backend.values(*prepared(group)), strict=True))
+    floats = backend_of(prediction, "prediction").to_floats([values[name] for name in comparisons])
+    return dict(zip(comparisons, floats, strict=True))

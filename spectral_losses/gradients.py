@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from functools import wraps
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
-from spectral_losses._dispatch import Array, Backend, backend_of
-from spectral_losses._fields import as_field, check_eps
-from spectral_losses._taper import Taper, apply_taper
-from spectral_losses.composite import Component, CompositeLoss
-from spectral_losses.losses import LogMisfit, field_error, spectrum_error
-from spectral_losses.spectra import Spectrum, SpectrumOptions, pair_of
+from spectral_losses.composite import Component, CompositeLoss, Group, like
+from spectral_losses.losses.comparison import restored
+from spectral_losses.losses.registry import all_losses, is_loss
+from spectral_losses.spectra import Spectrum
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.registry import backend_of
 
 __all__ = ["value_and_grad"]
 
@@ -26,18 +22,18 @@ def value_and_grad(
     r"""A function that returns a loss and its gradient with respect to the prediction.
 
     For training by hand with arrays that do not differentiate themselves: NumPy, CuPy, Dask and whatever follows the
-    array API standard. With :math:`f` the gradient of the field error, of frames and channels :math:`i` of :math:`n`,
-    and :math:`s` that of the spectrum error,
+    array API standard. A loss is a function of sums over bins of modes ``X = fftn(p) / N`` and ``Y = fftn(t) / N``: of
+    :math:`P = \sum |X|^2`, :math:`C = \sum \mathrm{Re}\, X \bar Y`, :math:`Q = \sum s\, \mathrm{Im}\, X \bar Y` and
+    :math:`D = \sum |X - Y|^2`, with s = 1 on one half of the modes and -1 on their mirror images. Its gradient is one
+    inverse transform,
 
-    .. math:: f_i = \frac{2}{n} \frac{w \, (p_i - t_i)}{\sum w \, (\langle t_i^2 \rangle + \epsilon)}, \qquad
-              s = 2 N \, \mathrm{irfftn}\Bigl(F \cdot \frac{m_b}{c_b} \frac{\partial L}{\partial P_b}\Bigr), \qquad
-              \frac{\partial L}{\partial P_b} = \frac{2}{n} \frac{l_p - l_t}
-              {(\langle l_t^2 \rangle + \epsilon) (P_b + \epsilon)}
+    .. math:: \frac{2}{M} \, \mathrm{irfftn}\Bigl(\frac{\partial L}{\partial P} X + \frac{1}{2}
+              \frac{\partial L}{\partial C} Y + \frac{\partial L}{\partial D} (X - Y)
+              + \frac{i s}{2} \frac{\partial L}{\partial Q} Y \Bigr)
 
-    where each mode of ``F = rfftn(p)`` takes the factor of its shell b, of measure ``m_b`` and ``c_b`` modes, or 0
-    outside all shells; N counts the points, n the powers. The mask's weights are w, or 1. Symbols are those of
-    `field_error` and `spectrum_error`. A window and a trend that was taken off are applied to s once more, the window
-    first.
+    where each mode takes the slopes of its bin, N counts the points and M the frames that were pooled. Of a loss
+    without a transform the modes are the points. A window and a trend that was taken off are applied once more, the
+    window first; a mask's weights likewise.
 
     Parameters
     ----------
@@ -85,118 +81,56 @@ def value_and_grad(
         if options:
             raise TypeError(f"options belong to the component where one is given, got {', '.join(options)}")
         return _of_composite(loss) if isinstance(loss, CompositeLoss) else _of_component(loss)
-    if not isinstance(loss, str) and _adjoint(loss) is None:
+    if not isinstance(loss, str) and not is_loss(loss):
         raise TypeError(f"loss must be one of this library ({_known()}) or a CompositeLoss of such, got {loss!r}")
     return _of_component(Component(loss if isinstance(loss, str) else loss.__name__, **options))
 
 
 def _of_component(component: Component) -> Callable[..., tuple[Array, Array]]:
-    both = _both(component, "the component")
+    single = CompositeLoss({"the component": component})
+    _refuse_foreign(component, "the component")
+    both = _of_composite(single)
 
     def value_and_gradient(prediction: Array, target: Array | Spectrum) -> tuple[Array, Array]:
-        prediction, target = _detached(prediction, "prediction"), _detached(target, "target")
-        seen = component.seen(prediction, "prediction"), component.seen(target, "target")
-        value, gradient = both(*seen, **component.options)
-        return value, _in_dtype(_put_back(gradient, component, prediction), prediction)
+        (_, parts), gradient = both(prediction, target)
+        return parts["the component"], gradient
 
     return value_and_gradient
 
 
 def _of_composite(loss: CompositeLoss) -> Callable[..., tuple[tuple[Array, dict[str, Array]], Array]]:
     def value_and_gradient(
-        prediction: Array, target: Array, *, weights: Any = None
+        prediction: Array, target: Array | Spectrum, *, weights: Any = None
     ) -> tuple[tuple[Array, dict[str, Array]], Array]:
         prediction, target = _detached(prediction, "prediction"), _detached(target, "target")
-        gradients: dict[str, Array] = {}
-        # The composite itself runs, on components that leave their gradients behind: weights, frames, shared spectra
-        # and errors are its own.
-        recording = copy(loss)
-        recording.components = {name: _recording(c, name, gradients) for name, c in loss.components.items()}
-        value = recording(prediction, target, weights=weights)
-        now: Mapping[str, Any] = {**loss.weights, **(getattr(weights, "weights", weights) or {})}
-        terms = [
-            _put_back(_weighted(now[name], gradient), loss.components[name], prediction)
-            for name, gradient in gradients.items()
-        ]
+        active = loss.active(weights)
+        for name in active:
+            _refuse_foreign(loss.components[name], f"component {name!r}")
+        terms, parts, total = [], {}, None
+        for group in loss.groups(loss.seen(prediction, target, active)):
+            values, gradient = _value_and_gradient(group, active)
+            parts.update(values)
+            terms.append(_put_back(gradient, loss.components[group.names[0]], prediction))
+            for name, value in values.items():
+                part = value * like(active[name], value, name)
+                total = part if total is None else total + part
+        xp = backend_of(total, "total").namespace(total)
+        value = xp.reshape(total, ()), {name: parts[name] for name in active}
         return value, _in_dtype(sum(terms[1:], start=terms[0]), prediction)
 
     return value_and_gradient
 
 
-def _recording(component: Component, name: str, gradients: dict[str, Array]) -> Component:
-    def value(prediction: Array, target: Array, **options: Any) -> Array:
-        result, gradients[name] = _both(component, f"component {name!r}")(prediction, target, **options)
-        return result
-
-    recording = copy(component)
-    recording.function = wraps(component.function)(value)
-    return recording
+def _value_and_gradient(group: Group, weights: Mapping[str, Any]) -> tuple[dict[str, Array], Array]:
+    """The values of components that share transforms, and the gradient of their weighted sum."""
+    now = [float(weights[name]) if not isinstance(weights[name], Real) else weights[name] for name in group.names]
+    values, gradient = group.backend.value_and_grad(group.problem, group.arrays, [float(w) for w in now])
+    return dict(zip(group.names, values, strict=True)), restored(gradient, group.comparisons[0])
 
 
-def _both(component: Component, name: str) -> Callable[..., tuple[Array, Array]]:
-    """Value and gradient by the component's loss, of the frames that it sees."""
-    adjoint = _adjoint(component.function)
-    if adjoint is None:
+def _refuse_foreign(component: Component, name: str) -> None:
+    if not is_loss(component.function):
         raise TypeError(f"{name} must be a loss of this library ({_known()}) to have a gradient, got {component!r}")
-
-    def both(prediction: Array, target: Array, **options: Any) -> tuple[Array, Array]:
-        given = inspect.signature(component.function).bind(prediction, target, **options)
-        given.apply_defaults()
-        result: tuple[Array, Array] = adjoint(**given.arguments)
-        return result
-
-    return both
-
-
-# The losses. Gradients have the precision that they were computed in.
-
-
-def _field_error(
-    prediction: Array, target: Array, spatial_axes: int | Sequence[int], mask: Array | None, eps: float
-) -> tuple[Array, Array]:
-    value = field_error(prediction, target, spatial_axes=spatial_axes, mask=mask, eps=eps)  # checks everything
-    field = as_field(prediction, "prediction", spatial_axes)
-    p, t, xp = field.array, as_field(target, "target", spatial_axes).array, field.backend.namespace(prediction)
-    axes = tuple(range(-len(field.shape), 0))
-    if mask is None:
-        share, power = 1 / math.prod(field.shape), xp.mean(t**2, axis=axes, keepdims=True)
-    else:
-        weights = xp.astype(mask, xp.result_type(p, t))
-        share, inside = weights / xp.sum(weights), weights > 0
-        # Before any arithmetic, as in the loss.
-        p, t = xp.where(inside, p, xp.zeros_like(p)), xp.where(inside, t, xp.zeros_like(t))
-        power = xp.sum(share * t**2, axis=axes, keepdims=True)
-    gradient = (p - t) * ((2 / math.prod(power.shape)) * share / (power + eps))
-    return value, _to_layout(gradient, spatial_axes, field.backend)
-
-
-def _spectrum_error(prediction: Array, target: Array | Spectrum, eps: float, **options: Any) -> tuple[Array, Array]:
-    check_eps(eps)
-    chosen = SpectrumOptions(**options)
-    pair = pair_of(prediction, target, chosen, LogMisfit(eps))
-    value, gradient = pair.misfit_and_gradient()
-    field, _, taper, channels = pair.plan
-    backend = field.backend
-    gradient = _taper_adjoint(gradient, taper, backend)
-    if channels == "mean" and field.channel is not None:
-        size = field.array.shape[field.channel]
-        xp = backend.namespace(gradient)
-        gradient = xp.concat([xp.expand_dims(gradient, axis=field.channel) / size] * size, axis=field.channel)
-    return value, _to_layout(gradient, chosen.spatial_axes, backend)
-
-
-def _taper_adjoint(x: Array, taper: Taper, backend: Backend) -> Array:
-    """The transpose of `apply_taper`: both steps are symmetric, so that only their order changes."""
-    x = apply_taper(x, taper._replace(detrend=None), backend)
-    return apply_taper(x, taper._replace(windows=(None,) * len(taper.shape)), backend)
-
-
-def _to_layout(x: Array, spatial_axes: int | Sequence[int], backend: Backend) -> Array:
-    """Undo what `as_field` did to the axes."""
-    ndim = len(x.shape)
-    spatial = [axis % ndim for axis in ([spatial_axes] if isinstance(spatial_axes, int) else spatial_axes)]
-    order = [axis for axis in range(ndim) if axis not in spatial] + spatial
-    return backend.namespace(x).permute_dims(x, tuple(order.index(axis) for axis in range(ndim)))
 
 
 # Components, weights and precision.
@@ -215,12 +149,6 @@ def _put_back(gradient: Array, component: Component, prediction: Array) -> Array
     return xp.concat(each, axis=axis)
 
 
-def _weighted(weight: Any, gradient: Array) -> Array:
-    if isinstance(weight, Real):
-        return gradient * float(weight)
-    return gradient * backend_of(gradient, "gradient").namespace(gradient).astype(weight, gradient.dtype)
-
-
 def _detached(x: Any, name: str) -> Any:
     return x if isinstance(x, Spectrum) else backend_of(x, name).detach(x)
 
@@ -229,15 +157,5 @@ def _in_dtype(gradient: Array, prediction: Array) -> Array:
     return backend_of(prediction, "prediction").namespace(prediction).astype(gradient, prediction.dtype, copy=False)
 
 
-def _adjoint(function: Any) -> Callable[..., tuple[Array, Array]] | None:
-    return next((adjoint for loss, adjoint in _ADJOINTS if loss is function), None)
-
-
 def _known() -> str:
-    return ", ".join(loss.__name__ for loss, _ in _ADJOINTS)
-
-
-_ADJOINTS: tuple[tuple[Callable[..., Array], Callable[..., tuple[Array, Array]]], ...] = (
-    (field_error, _field_error),
-    (spectrum_error, _spectrum_error),
-)
+    return ", ".join(sorted(all_losses()))

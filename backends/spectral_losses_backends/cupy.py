@@ -1,4 +1,4 @@
-"""CuPy: the generic primitives, with constants kept per device."""
+"""CuPy: the primitives of the standard, with constants kept per device."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import array_api_compat.cupy as xp
 
-from spectral_losses_backends import generic
+from spectral_losses_backends import base
 
 Array = Any
 
 
-class Backend(generic.Backend):
+class Backend(base.Backend):
     """CuPy arrays; work runs on the current device, as CuPy's own functions do."""
 
     name = "cupy"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import array_api_compat.dask.array as xp
 from dask.base import compute
 
-from spectral_losses_backends import generic
-
-if TYPE_CHECKING:
-    from spectral_losses._dispatch import Misfit, ShellGrid, Source
+from spectral_losses_backends import base
+from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.problem import Arrays, Problem, Tables
 
 Array = Any
 
 
-class Backend(generic.Backend):
+class Backend(base.Backend):
     """Dask arrays of NumPy or CuPy blocks."""
 
     name = "dask"
@@ -32,34 +31,35 @@ class Backend(generic.Backend):
 
     def constant(self, source: Source, name: str, like: Array) -> Any:
         """A constant of the kind of like's blocks, as one block."""
-        return generic.each_array(_inner(like).constant(source, name, like._meta), xp.asarray)
+        return base.each_array(_inner(like).constant(source, name, like._meta), xp.asarray)
 
-    def shell_power(self, x: Array, grid: ShellGrid) -> Array:
-        """Power of each shell, block by block; a field that is cut along space is put together first."""
-        ndim = len(grid.shape)
-        if any(len(chunks) > 1 for chunks in x.chunks[-ndim:]):
-            # Blocks of whole frames, and no larger than the blocks are now where one frame allows that.
-            wanted = {axis: -1 if axis >= x.ndim - ndim else "auto" for axis in range(x.ndim)}
-            frame, block = math.prod(grid.shape), math.prod(max(chunks) for chunks in x.chunks)
-            x = x.rechunk(wanted, block_size_limit=max(frame, block) * x.dtype.itemsize)
-        shells = grid.scale().size
-        return x.map_blocks(
-            _block_power,
-            grid,
-            dtype=x.dtype,
-            chunks=(*x.chunks[:-ndim], (shells,)),
-            drop_axis=list(range(x.ndim - ndim, x.ndim)),
-            new_axis=x.ndim - ndim,
-            meta=x._meta,
-        )
+    def power(self, x: Array, basis: Basis) -> Array:
+        """Share of the mean square in each bin, block by block; a field that is cut along space is joined first."""
+        if basis.pointwise:
+            return super().power(x, basis)
+        return _blocks(_block_power, [x], basis, (basis.bins(),))
 
-    def misfit_and_gradient(
-        self, x: Array, y: Array | None, known: Array | None, grid: ShellGrid, of: Misfit
-    ) -> tuple[Array, Array]:
-        """Powers block by block, as everywhere; then the gradient, from a transform of its own."""
-        target = known if y is None else self.shell_power(y, grid)
-        errors, slope = self.judge(of, self.shell_power(x, grid), target, x.shape[0])
-        return self.mean(errors), self.shell_gradient(self.rfftn(x, len(grid.shape)), slope, grid)
+    def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of a pair, likewise."""
+        if basis.pointwise:
+            return super().pair_power(e, y, basis, needs)
+        tables = _blocks(_block_pair_power, [e, y], basis, (len(needs), basis.bins()), needs=needs)
+        return {name: tables[..., i, :] for i, name in enumerate(needs)}
+
+    def value_and_grad(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
+    ) -> tuple[list[Array], Array]:
+        """Statistics block by block, as everywhere; then the gradient, from transforms of its own."""
+        x, y, lead = arrays.x, arrays.y, self.lead(problem, arrays.x)
+        tables = self.tables(problem, arrays)
+        shares = [t.rows.shares(lead, x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
+        rows, slopes = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables), shares)
+        values = [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
+        if problem.kind == "fields":
+            return values, slopes["X"]
+        modes = self.forward(problem.error(x, y) if problem.kind == "pair" else x, problem.basis)
+        modes_y = self.forward(y, problem.basis) if problem.kind == "pair" else None
+        return values, self.gradient_of(problem, modes, modes_y, slopes)
 
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Dask transforms an axis only where it is in one piece."""
@@ -70,8 +70,37 @@ class Backend(generic.Backend):
         return [float(value) for value in compute(*values)]
 
 
-def _block_power(block: Array, grid: ShellGrid) -> Array:
-    return _inner(block).shell_power(block, grid)
+def _blocks(function: Any, fields: list[Array], basis: Basis, behind: tuple[int, ...], **more: Any) -> Array:
+    """A function of blocks of whole fields, which puts axes of these sizes in the place of space."""
+    ndim, x = len(basis.shape), fields[0]
+    if any(len(chunks) > 1 for chunks in x.chunks[-ndim:]):
+        # Blocks of whole frames, and no larger than the blocks are now where one frame allows that.
+        wanted = {axis: -1 if axis >= x.ndim - ndim else "auto" for axis in range(x.ndim)}
+        frame, block = math.prod(basis.shape), math.prod(max(chunks) for chunks in x.chunks)
+        x = x.rechunk(wanted, block_size_limit=max(frame, block) * x.dtype.itemsize)
+    others = [y.rechunk(x.chunks) for y in fields[1:]]
+    return xp.map_blocks(
+        function,
+        x,
+        *others,
+        basis=basis,
+        dtype=x.dtype,
+        chunks=(*x.chunks[:-ndim], *((n,) for n in behind)),
+        drop_axis=list(range(x.ndim - ndim, x.ndim)),
+        new_axis=list(range(x.ndim - ndim, x.ndim - ndim + len(behind))),
+        meta=x._meta,
+        **more,
+    )
+
+
+def _block_power(block: Array, basis: Basis) -> Array:
+    return _inner(block).power(block, basis)
+
+
+def _block_pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Array:
+    inner = _inner(e)
+    tables = inner.pair_power(e, y, basis, needs)
+    return inner.namespace(e).stack([tables[name] for name in needs], axis=-2)
 
 
 def _inner(x: Array) -> Any:
@@ -85,7 +114,7 @@ def _inner(x: Array) -> Any:
         from spectral_losses_backends.cupy import backend as cupy_backend
 
         return cupy_backend
-    return generic.backend
+    return base.backend
 
 
 backend = Backend()

@@ -1,24 +1,23 @@
-"""JAX: the generic sums under ``jit``, with the exact adjoint of "field -> shell powers"."""
+"""JAX: the sums of the standard under ``jit``, with exact adjoints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectral_losses_backends import generic
-
-if TYPE_CHECKING:
-    from spectral_losses._dispatch import ShellGrid, Source
+from spectral_losses_backends import base
+from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.problem import Tables
 
 Array = Any
 
 
-class Backend(generic.Backend):
+class Backend(base.Backend):
     """JAX arrays and tracers."""
 
     name = "jax"
@@ -37,7 +36,7 @@ class Backend(generic.Backend):
 
         def make() -> Any:
             with jax.ensure_compile_time_eval():
-                return generic.each_array(getattr(source, name)(), partial(self.upload, like=like))
+                return base.each_array(getattr(source, name)(), partial(self.upload, like=like))
 
         return self.cached(key, make)
 
@@ -45,15 +44,19 @@ class Backend(generic.Backend):
         """A NumPy array, uncommitted, so that it follows like to its device."""
         return jnp.asarray(array, dtype=like.dtype if array.dtype.kind == "f" else int)
 
-    def shell_power(self, x: Array, grid: ShellGrid) -> Array:
-        """Power of each shell, with a custom reverse-mode rule."""
-        return _shell_power(x, grid)
+    def power(self, x: Array, basis: Basis) -> Array:
+        """Share of the mean square in each bin, with a custom reverse-mode rule."""
+        return super().power(x, basis) if basis.pointwise else _power(x, basis)
+
+    def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of a pair, with a custom reverse-mode rule."""
+        return super().pair_power(e, y, basis, needs) if basis.pointwise else _pair_power(e, y, basis, needs)
 
     def detach(self, x: Array) -> Array:
         """The same values without a gradient."""
         return jax.lax.stop_gradient(x)
 
-    def peek(self, x: Array) -> Any | None:
+    def to_numpy_if_free(self, x: Array) -> Any | None:
         """The values of a concrete array on the CPU."""
         if isinstance(x, jax.core.Tracer) or any(d.platform != "cpu" for d in x.devices()):
             return None
@@ -70,29 +73,45 @@ class Backend(generic.Backend):
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 @partial(jax.jit, static_argnums=1)
-def _shell_power(x: Array, grid: ShellGrid) -> Array:
-    return _forward(x, grid)[0]
+def _power(x: Array, basis: Basis) -> Array:
+    return _power_forward(x, basis)[0]
 
 
 @partial(jax.jit, static_argnums=1)
-def _forward(x: Array, grid: ShellGrid) -> tuple[Array, Array]:
-    modes = backend.rfftn(x, len(grid.shape))
-    power = modes.real**2 + modes.imag**2
-    return backend.shell_sum(power, grid) * backend.constant(grid, "scale", x), modes
+def _power_forward(x: Array, basis: Basis) -> tuple[Array, Array]:
+    modes = backend.forward(x, basis)
+    return backend.power_of(modes, basis), modes
 
 
 @partial(jax.jit, static_argnums=0)
-def _backward(grid: ShellGrid, modes: Array, gradient: Array) -> tuple[Array]:
-    """``2 N irfftn(F * (gradient * scale)[shell of each mode])``: one half-plane transform."""
-    scaled = gradient * backend.constant(grid, "scale", gradient)
-    outside = jnp.zeros_like(scaled[..., :1])
-    slots = backend.constant(grid, "slots", gradient) % (scaled.shape[-1] + 1)
-    weights = jnp.take(jnp.concat((scaled, outside), axis=-1), slots, axis=-1, mode="clip")
-    weights = jnp.reshape(weights, modes.shape)
-    axes = tuple(range(-len(grid.shape), 0))
-    return (2 * jnp.fft.irfftn(modes * weights, s=grid.shape, axes=axes, norm="forward"),)
+def _power_backward(basis: Basis, modes: Array, slope: Array) -> tuple[Array]:
+    return (backend.power_gradient(modes, slope, basis),)
 
 
-_shell_power.defvjp(_forward, _backward)
+_power.defvjp(_power_forward, _power_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@partial(jax.jit, static_argnums=(2, 3))
+def _pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+    return _pair_forward(e, y, basis, needs)[0]
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _pair_forward(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> tuple[Tables, tuple[Array, Array]]:
+    modes = backend.forward(e, basis), backend.forward(y, basis)
+    return backend.pair_power_of(*modes, basis, needs), modes
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _pair_backward(
+    basis: Basis, needs: tuple[str, ...], modes: tuple[Array, Array], slopes: Tables
+) -> tuple[Array, Array]:
+    # Under jit, a gradient that nobody asks for is never made.
+    of_error = backend.pair_gradient(*modes, slopes, basis)
+    return of_error, backend.pair_gradient(*modes, slopes, basis, of_target=True)
+
+
+_pair_power.defvjp(_pair_forward, _pair_backward)
 
 backend = Backend()

@@ -1,16 +1,15 @@
-"""NumPy in pieces, with SciPy's transforms where SciPy is installed: they are up to 4 times faster."""
+"""NumPy block by block, with SciPy's transforms where SciPy is installed: they are up to 4 times faster."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
 
-from spectral_losses_backends import pieces
-
-if TYPE_CHECKING:
-    from spectral_losses._dispatch import ShellGrid
+from spectral_losses_backends import blockwise
+from spectral_losses_backends.base import Basis
+from spectral_losses_backends.tables import Folding, halves, kept
 
 try:
     from scipy import fft as _fft
@@ -19,10 +18,10 @@ except ImportError:
 
 Array = Any
 
-PIECE = 1 << 17  # values worked on at a time: half a MiB of float32
+CHUNK = 1 << 17  # values worked on at a time: half a MiB of float32
 
 
-class Backend(pieces.Backend):
+class Backend(blockwise.Backend):
     """NumPy arrays, read-only ones included. SciPy's ``scipy.fft.set_workers`` is respected."""
 
     name = "numpy"
@@ -35,9 +34,9 @@ class Backend(pieces.Backend):
         """NumPy knows one device."""
         return "cpu"
 
-    def piece(self, x: Array) -> int:
-        """PIECE; more where SciPy is told to share the work."""
-        return PIECE * (_fft.get_workers() if hasattr(_fft, "get_workers") else 1)
+    def chunk_size(self, x: Array) -> int:
+        """CHUNK; more where SciPy is told to share the work."""
+        return CHUNK * (_fft.get_workers() if hasattr(_fft, "get_workers") else 1)
 
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Half-plane transform in x's own precision."""
@@ -47,28 +46,39 @@ class Backend(pieces.Backend):
         """Its inverse, not normalised."""
         return _fft.irfftn(modes, s=shape, axes=tuple(range(-len(shape), 0)), norm="forward")
 
-    def power_of(self, modes: Array, grid: ShellGrid, keep: bool = False) -> Array:
-        """Squares brought into the order of their shells, and each shell's segment summed."""
+    def power_of(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
+        """Share of the mean square in each bin, of modes."""
         squares = np.square(modes.real)
-        squares += np.square(modes.imag)
-        # Columns that stand for themselves count half as much as those that stand for two.
-        squares[..., 0] *= 0.5
-        if grid.shape[-1] % 2 == 0:
-            squares[..., -1] *= 0.5
-        # A wavevector and its mirror images are in one shell: fold each other axis, then sort and sum what is left.
-        for axis, n in enumerate(grid.shape[:-1], start=-len(grid.shape)):
-            after = (slice(None),) * (-axis - 1)
-            squares[..., 1 : (n + 1) // 2, *after] += squares[..., : n // 2 : -1, *after]
-            squares = squares[..., : n // 2 + 1, *after]
-        squares = squares.reshape(*modes.shape[: -len(grid.shape)], -1)
-        sums = np.add.reduceat(
-            squares.take(self.constant(grid, "folded_order", squares), axis=-1),
-            self.constant(grid, "folded_starts", squares),
-            axis=-1,
-        )
-        return sums * (2 * self.constant(grid, "scale", squares))
+        if modes.dtype.kind == "c":
+            squares += np.square(modes.imag)
+        return self._weighed_sum(squares, basis)
 
-    def peek(self, x: Array) -> Any | None:
+    def bin_sum(self, values: Array, basis: Basis) -> Array:
+        """Values brought into the order of their bins, and each bin's segment summed; overwrites them."""
+        multiplicity = basis.multiplicity()
+        if basis.pointwise or multiplicity.ndim != 1:
+            return super().bin_sum(values, basis)
+        layout, ndim = Folding(basis), len(basis.shape)
+        # Columns that stand for themselves count half as much as those that stand for two.
+        for column in np.flatnonzero(multiplicity == 1):
+            values[..., column] *= 0.5
+        for axis in layout.axes():
+            n = values.shape[axis]
+            forth, back = halves(axis, n)
+            values[forth] += values[back]
+            values = values[kept(axis, n)]
+        values = values.reshape(*values.shape[: values.ndim - ndim], -1)
+        order, starts = (self.constant(layout, name, values) for name in ("order", "starts"))
+        sums = np.add.reduceat(values.take(order, axis=-1), starts, axis=-1)
+        sums *= 2
+        present = layout.present()
+        if len(present) == basis.bins():
+            return sums
+        all_sums = np.zeros((*sums.shape[:-1], basis.bins()), dtype=sums.dtype)
+        all_sums[..., present] = sums
+        return all_sums
+
+    def to_numpy_if_free(self, x: Array) -> Any | None:
         """The array itself."""
         return np.asarray(x)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses._grid import Grid
+from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.errors import CommandError
 
 NAMES = ("low", "middle", "high")
@@ -48,7 +48,7 @@ class BandNumbers(NamedTuple):
     energy_ratio: float | None
 
 
-def lay_bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:
+def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
     """Three bands of shells, up to each of the limits and above.
 
     By default they are the thirds of the range of shells, in logarithms: ``K^(1/3)`` and ``K^(2/3)`` for
@@ -79,7 +79,7 @@ def lay_bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...
     )
 
 
-def band_numbers(power: NDArray[np.float64], grid: Grid, band: Band) -> BandNumbers:
+def band_numbers(power: NDArray[np.float64], grid: Plane, band: Band) -> BandNumbers:
     """Compare the powers of prediction, truth and difference, of shape (3, channels, shells), in a band."""
     # power = mean of |F|^2 times measure: the sum over a shell's modes is the power over measure / counts.
     prediction, truth, difference = np.sum((power / grid.scale())[..., band.shells], axis=-1)

@@ -11,7 +11,7 @@ from spectral_losses.cli import options
 from spectral_losses.cli.errors import CommandError, needed
 
 if TYPE_CHECKING:
-    from spectral_losses.spectra import SpectrumOptions
+    from spectral_losses.spectra.plan import Options
 
 EPILOG = """\
 Field error and spectrum error are those of spectral_losses.evaluate. The error of a band is that of the
@@ -110,11 +110,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _spectrum_options(args: argparse.Namespace, spatial: tuple[int, ...], channel: int | None) -> SpectrumOptions:
-    from spectral_losses.spectra import SpectrumOptions
+def _spectrum_options(args: argparse.Namespace, spatial: tuple[int, ...], channel: int | None) -> Options:
+    from spectral_losses.spectra.plan import Options
 
     lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    return SpectrumOptions(spatial, channel, args.channels, args.bins, lengths, args.window, args.detrend)
+    return Options(spatial, channel, args.channels, args.bins, lengths, args.window, args.detrend)
 
 
 def _check_files(args: argparse.Namespace) -> None:

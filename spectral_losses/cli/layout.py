@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral_losses._fields import as_field
+from spectral_losses.fields.layout import axes_of
+from spectral_losses.fields.pairs import check_field
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.files import StoredArray
 from spectral_losses.cli.options import Axis
@@ -123,14 +124,14 @@ def lay_out(
         free = {*range(len(shape))} - {axis % len(shape) for axis in spatial}
         channel = next((axis for axis in sorted(free) if dims[axis].lower() in CHANNEL), None)
     try:
-        # A field of the same shape that takes no memory lets the library judge its axes.
-        checked = as_field(np.broadcast_to(np.float32(0), shape), "fields", tuple(spatial), channel)  # type: ignore[arg-type]
+        check_field(np.broadcast_to(np.float32(0), shape), "fields")  # of the same shape, without taking memory
+        axes = axes_of(shape, tuple(spatial), channel, "fields")  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise CommandError(f"{error}; choose axes with --spatial-axes and --channel-axis") from error
     layout = Layout(shape, tuple(axis % len(shape) for axis in spatial), None, None, None, dims)
     layout = layout._replace(
-        channel=None if checked.channel is None else layout.others[checked.channel],
-        batch=None if checked.batch is None else layout.others[checked.batch],
+        channel=axes.channel,
+        batch=axes.frames[0] if axes.frames else None,
         per=None if per is None else _along(per, layout),
     )
     for axis in layout.spatial:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
+from typing import Any
 
 import numpy as np
 
 from spectral_losses import radial_spectrum
-from spectral_losses._grid import Grid
+from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.blocks import Block, slabs
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.files import StoredArray
 from spectral_losses.cli.layout import Layout
 from spectral_losses.cli.tally import Numbers, Tally
-from spectral_losses.spectra import SpectrumOptions
+from spectral_losses.spectra.plan import Options
 
 
 def measure(
     prediction: StoredArray,
     truth: StoredArray,
     layout: Layout,
-    options: SpectrumOptions,
+    options: Options,
     shells: int,
     advance: Callable[[int], object] = lambda fields: None,
 ) -> tuple[Numbers, list[Numbers]]:
@@ -31,7 +33,7 @@ def measure(
     prediction, truth : StoredArray
         Of one shape, their axes as in the layout.
     layout : Layout
-    options : SpectrumOptions
+    options : Options
         Accepted by `grid_of`, with the axes of the layout.
     shells : int
         How many shells that has.
@@ -64,9 +66,9 @@ def measure(
                 tally.add_fields(p, t, block)
                 for into, field in zip(powers, (p, t, p - t), strict=True):
                     part = into[tally.place(slab, block)]
-                    part[...] = radial_spectrum(field, **options._asdict()).power.reshape(part.shape)
+                    part[...] = radial_spectrum(field, **spectral(options)).power.reshape(part.shape)
             advance(p.size // int(np.prod(layout.grid)))
-        if not (np.isfinite(powers).all() and np.isfinite(tally.field).all()):
+        if not (np.isfinite(powers).all() and np.isfinite(tally.squares).all()):
             raise CommandError(
                 f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
             )
@@ -74,7 +76,7 @@ def measure(
     return tally.result()
 
 
-def grid_of(layout: Layout, options: SpectrumOptions) -> Grid:
+def grid_of(layout: Layout, options: Options) -> Plane:
     """The shells of a grid, from the spectrum of a field of zeros: before anything is read.
 
     Raises
@@ -84,10 +86,15 @@ def grid_of(layout: Layout, options: SpectrumOptions) -> Grid:
     """
     alone = options._replace(spatial_axes=tuple(range(len(layout.grid))), channel_axis=None)
     try:
-        spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **alone._asdict())
+        spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
     except (TypeError, ValueError) as error:
         raise CommandError(str(error).removeprefix("field: ")) from error
-    return Grid(*spectrum.layout[:3])  # type: ignore[arg-type]
+    return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+
+
+def spectral(options: Options) -> dict[str, Any]:
+    """The options of `radial_spectrum` among those of losses."""
+    return {name: value for name, value in options._asdict().items() if name in signature(radial_spectrum).parameters}
 
 
 def _index(layout: Layout, block: Block) -> Block:

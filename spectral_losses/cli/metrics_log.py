@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from spectral_losses.cli.errors import CommandError, reason
+from spectral_losses.messages import nearest
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".csv", *JSON_LINES)
@@ -91,11 +91,9 @@ def read_metrics(path: Path, wanted: Sequence[str], advance: Callable[[int], obj
 
 def no_column(name: str, columns: Collection[str]) -> str:
     """Say that there is no column of a name, and which there are."""
-    near = get_close_matches(name, columns, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     some = ", ".join(repr(column) for column in list(columns)[:LISTED])
     more = f" and {len(columns) - LISTED} more" if len(columns) > LISTED else ""
-    return f"no column {name!r}; {hint}there are {some or 'none'}{more}"
+    return f"no column {name!r}{nearest(name, columns)}; there are {some or 'none'}{more}"
 
 
 def _rows(path: Path, records: Iterable[_Record], wanted: Sequence[str]) -> Iterator[Row]:

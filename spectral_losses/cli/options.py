@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spectral_losses._grid import Bins
+    from spectral_losses.transforms.plane import Bins
 
 Axis = int | str
 PLOTS = (".png", ".pdf", ".svg")

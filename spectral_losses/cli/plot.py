@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses._grid import Grid
+from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.errors import needed
 from spectral_losses.cli.figures import save_figure
 from spectral_losses.cli.report import Report
@@ -19,7 +19,7 @@ BANDS = (("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "^"))
 SHOWN = 3.0  # a ratio above this leaves the picture
 
 
-def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> None:
+def write_plot(path: Path, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
     """Draw and write a figure; the format follows the suffix.
 
     Parameters
@@ -27,7 +27,7 @@ def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64
     path : Path
     report : Report
         With rows for each index, their errors and energies get a column of their own.
-    grid : Grid
+    grid : Plane
         The shells.
     power : array, shape (2 or more, channels, shells)
         Power of prediction and truth, mean over frames.
@@ -43,7 +43,7 @@ def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64
     save_figure(path, _figure(report, grid, power, precision))
 
 
-def _figure(report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> Any:
+def _figure(report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> Any:
     # A Figure of its own, not pyplot's: no state is shared, and no display is needed.
     figure = needed("matplotlib.figure", "--plot").Figure
     columns = 2 if len(report.per) > 1 else 1
@@ -66,7 +66,7 @@ def _figure(report: Report, grid: Grid, power: NDArray[np.float64], precision: f
     return fig
 
 
-def _spectra(axes: Any, report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> None:
+def _spectra(axes: Any, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
     top, bottom = axes
     k = grid.centres()
     floor = power[1].max(axis=-1, keepdims=True) * precision**2  # of each channel

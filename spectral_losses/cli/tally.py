@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from spectral_losses import field_error, spectrum_error
 from spectral_losses.cli.blocks import Block, Slab
 from spectral_losses.cli.layout import Layout
-from spectral_losses.losses import LogMisfit
+from spectral_losses.losses.logarithmic import SpectrumError
 
-EPS: float = signature(spectrum_error).parameters["eps"].default
+OBJECTIVE = SpectrumError(signature(spectrum_error).parameters["eps"].default, None, None)
 
 
 class Numbers(NamedTuple):
@@ -37,8 +37,9 @@ class Numbers(NamedTuple):
 class Tally:
     """Running sums.
 
-    ``field_error`` is a mean over fields, put together from means over pieces. ``spectrum_error`` is a mean
-    over the batch of quotients of means over an element, so that it takes the powers of whole elements.
+    ``field_error`` is made in the end, of the mean squares of the target and of the error of each field, because its
+    guard is relative to all of them. ``spectrum_error`` is a mean over the batch of quotients of means over an element,
+    so that it takes the powers of whole elements.
     """
 
     def __init__(self, layout: Layout, whole_channels: bool, shells: int) -> None:
@@ -51,7 +52,7 @@ class Tally:
         self.groups = 1 if layout.per is None else layout.shape[layout.per]
         channels = 1 if whole_channels or layout.per == layout.channel else layout.channels
         self.elements = 1 if layout.batch is None else layout.shape[layout.batch]
-        self.field = np.zeros(self.groups)
+        self.squares = np.zeros((2, *(layout.shape[axis] for axis in layout.others)))
         self.spectrum = np.zeros(self.groups)
         self.spectrum_of_all = 0.0
         self.power = np.zeros((3, self.groups, channels, shells))
@@ -73,17 +74,8 @@ class Tally:
 
     def add_fields(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
         """Count the fields of a block."""
-        axis, spatial = self.layout.per, self.layout.spatial
-        if axis is None or self.per is None:
-            pieces = [(0, prediction, truth)]
-        else:
-            pieces = [
-                (block[self.per].start + i, _at(i, axis, prediction), _at(i, axis, truth))
-                for i in range(prediction.shape[axis])
-            ]
-        for group, p, t in pieces:
-            fields = p.size // math.prod(self.layout.grid)
-            self.field[group] += fields * float(field_error(p, t, spatial_axes=spatial))
+        for into, field in zip(self.squares, (truth, prediction - truth), strict=True):
+            into[block] = np.mean(np.square(field, dtype=np.float64), axis=self.layout.spatial)
 
     def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:
         """Count the powers of a slab."""
@@ -107,7 +99,7 @@ class Tally:
     def result(self) -> tuple[Numbers, list[Numbers]]:
         """Numbers of everything, and of each index."""
         fields = math.prod(self.layout.shape[axis] for axis in self.layout.others) // self.groups
-        field, spectrum = self.field / fields, self.spectrum / self.elements
+        spectrum = self.spectrum / self.elements
         # The powers at one index are of as many frames as there are fields, over the channels summed apart.
         frames = fields // (self.layout.channels if self.layout.per != self.layout.channel else 1)
         power = self.power / frames
@@ -115,14 +107,21 @@ class Tally:
             whole = np.swapaxes(power, 1, 2)[:, 0]
         else:
             whole = np.mean(power, axis=1)
-        overall = Numbers(float(np.mean(field)), self.spectrum_of_all / self.elements, whole)
+        overall = Numbers(self._field_error(self.squares), self.spectrum_of_all / self.elements, whole)
         if self.per is None:
             return overall, []
-        return overall, [Numbers(float(field[i]), float(spectrum[i]), power[:, i]) for i in range(self.groups)]
+        field = [self._field_error(_at(i, self.per + 1, self.squares)) for i in range(self.groups)]
+        return overall, [Numbers(field[i], float(spectrum[i]), power[:, i]) for i in range(self.groups)]
+
+    def _field_error(self, squares: NDArray[np.float64]) -> float:
+        """`field_error` of fields of which only mean squares are known: of two points that have the same ones."""
+        truth, error = np.sqrt(squares)
+        fields = np.stack((truth, error), axis=-1), np.stack((truth, np.zeros_like(error)), axis=-1)
+        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel))
 
     def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:
         p, t = (x[None] if self.batch is None else np.moveaxis(x, self.batch, 0) for x in (prediction, truth))
-        return float(np.mean(LogMisfit(EPS).errors(p, t, np)))
+        return float(np.mean(OBJECTIVE.errors(p, t, np)))
 
 
 def _at(i: int, axis: int, x: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spectral_losses._grid import Grid
+from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.bands import Band, BandNumbers, band_numbers, lay_bands
 from spectral_losses.demo.operator import FourierOperator
 from spectral_losses.evaluation import evaluate
@@ -45,7 +45,7 @@ def roll_out(model: FourierOperator, truth: Tensor) -> Tensor:
 
 def bands_of(n: int) -> tuple[Band, ...]:
     """Low, middle and high wavenumbers of an n x n grid, as ``spectral-losses compare`` lays them."""
-    return lay_bands(Grid((n, n)), None)
+    return lay_bands(Plane((n, n)), None)
 
 
 def score(prediction: Tensor, truth: Tensor) -> Score:
@@ -53,7 +53,7 @@ def score(prediction: Tensor, truth: Tensor) -> Score:
     errors = evaluate(prediction, truth)
     fields = torch.stack((prediction, truth, prediction - truth), 1).to(torch.float64)
     power = np.asarray(radial_spectrum(fields).power).mean(axis=0)  # (3, 1, shells)
-    grid = Grid((truth.shape[-2], truth.shape[-1]))
+    grid = Plane((truth.shape[-2], truth.shape[-1]))
     found = tuple(band_numbers(power, grid, band) for band in bands_of(truth.shape[-1]))
     return Score(_finite(errors["field_error"]), _finite(errors["spectrum_error"]), found)
 

@@ -15,10 +15,10 @@ except ModuleNotFoundError as error:
 import torch
 from torch import Tensor
 
-from spectral_losses._fields import ChannelAxis, Field, as_field
-from spectral_losses._taper import Detrend, Window
+from spectral_losses.fields.layout import Axes, ChannelAxis, axes_of
+from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses import field_error, spectrum_error
-from spectral_losses.spectra import check_bins, check_lengths
+from spectral_losses.spectra.binning import check_bins, check_lengths
 
 __all__ = ["FieldError", "SpectrumError"]
 
@@ -47,7 +47,7 @@ class _MeanError(Metric):
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch; raises what the loss raises."""
         error = self._error(preds, target)
-        items = self._items(_field_of(preds.shape, self.options))
+        items = self._items(preds.shape)
         self.total = self.total + error.to(self.total.dtype) * items
         self.count = self.count + items
 
@@ -58,7 +58,7 @@ class _MeanError(Metric):
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _items(self, field: Field) -> int:
+    def _items(self, shape: Sequence[int]) -> int:
         """How many errors the loss takes the mean of."""
         raise NotImplementedError
 
@@ -91,7 +91,8 @@ class FieldError(_MeanError):
     Notes
     -----
     The state is a sum of errors in float64 and the number of frames and channels behind it. Batches of any sizes, on
-    any number of ranks, give the error of all of them in one.
+    any number of ranks, give the error of all of them in one, but for the guard, which is relative to the frames of
+    each batch: exactly so with ``eps=0``.
 
     Examples
     --------
@@ -119,7 +120,7 @@ class FieldError(_MeanError):
         probe = torch.ones(_shape_with(spatial_axes))
         field_error(probe, probe, **self.options)
         if mask is not None:
-            axes = len(_field_of(probe.shape, self.options).shape)
+            axes = len(_axes_of(probe.shape, self.options).spatial)
             if len(mask.shape) != axes:
                 raise ValueError(f"mask must have the {axes} spatial axes, got shape {tuple(mask.shape)}")
             field = torch.ones_like(mask, dtype=torch.float32)
@@ -139,8 +140,8 @@ class FieldError(_MeanError):
         error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
         return error
 
-    def _items(self, field: Field) -> int:
-        return math.prod(field.array.shape[: -len(field.shape)])
+    def _items(self, shape: Sequence[int]) -> int:
+        return math.prod(shape) // math.prod(shape[axis] for axis in _axes_of(shape, self.options).spatial)
 
 
 class SpectrumError(_MeanError):
@@ -194,7 +195,7 @@ class SpectrumError(_MeanError):
         spectrum_error(probe, probe, **axes, **others)  # type: ignore[arg-type]
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
         check_bins(bins)
-        check_lengths(lengths, len(_field_of(probe.shape, axes).shape))
+        check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths}
         self._tell_apart()
 
@@ -202,14 +203,15 @@ class SpectrumError(_MeanError):
         error: Tensor = spectrum_error(preds, target, **self.options)
         return error
 
-    def _items(self, field: Field) -> int:
-        return 1 if field.batch is None else field.array.shape[field.batch]
+    def _items(self, shape: Sequence[int]) -> int:
+        frames = _axes_of(shape, self.options).frames
+        return shape[frames[0]] if frames else 1
 
 
-def _field_of(shape: Sequence[int], options: dict[str, Any]) -> Field:
-    """What the library makes of a field of this shape, of which no value is needed."""
+def _axes_of(shape: Sequence[int], options: dict[str, Any]) -> Axes:
+    """What the library makes of the axes of a field of this shape."""
     axes = {name: options[name] for name in ("spatial_axes", "channel_axis") if name in options}
-    return as_field(torch.empty(tuple(shape), device="meta"), "preds", **axes)
+    return axes_of(shape, name="preds", **axes)
 
 
 def _shape_with(*axes: Any) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import spectral_losses as sl
-from spectral_losses._dispatch import Array, backend_of
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.registry import backend_of
 
 __all__ = [
     "Problem",
@@ -142,10 +143,7 @@ def reference_spectrum(
     True
     """
     x = np.asarray(field, dtype=np.float64)
-    spatial = [a % x.ndim for a in spatial_axes]
-    if channel_axis == "auto":
-        channel_axis = min(spatial) - 1 if min(spatial) > 0 else None
-    channel = None if channel_axis is None else int(channel_axis) % x.ndim
+    spatial, channel, _ = _axes(x.ndim, spatial_axes=spatial_axes, channel_axis=channel_axis)
     others = [a for a in range(x.ndim) if a not in spatial]
     x = x.transpose(*others, *spatial)
     if channel is not None:
@@ -189,21 +187,32 @@ def reference_field_error(
     target: Floats,
     *,
     spatial_axes: tuple[int, ...] = (-2, -1),
+    channel_axis: int | str | None = "auto",
     mask: NDArray[Any] | None = None,
     eps: float = 1e-8,
 ) -> float:
-    """`field_error` by brute force in float64, one frame after the other."""
-    ends = range(-len(spatial_axes), 0)
-    p, t = (np.moveaxis(np.asarray(x, dtype=np.float64), spatial_axes, ends) for x in (prediction, target))
-    shape = p.shape[-len(spatial_axes) :]
-    weights = np.ones(shape) if mask is None else np.asarray(mask, dtype=np.float64)
-    w = weights[weights > 0]
-    errors = [
-        np.average((a[weights > 0] - b[weights > 0]) ** 2, weights=w)
-        / (np.average(b[weights > 0] ** 2, weights=w) + eps)
-        for a, b in zip(p.reshape(-1, *shape), t.reshape(-1, *shape), strict=True)
-    ]
-    return float(np.mean(errors))
+    """`field_error` by brute force in float64, one frame after the other.
+
+    A mask is of the spatial shape, or of that of the fields.
+    """
+    p, t = (np.asarray(x, dtype=np.float64) for x in (prediction, target))
+    spatial, channel, _ = _axes(p.ndim, spatial_axes=spatial_axes, channel_axis=channel_axis)
+    ends = range(-len(spatial), 0)
+    whole = np.ones(p.shape) if mask is None or mask.ndim < p.ndim else np.asarray(mask, dtype=np.float64)
+    p, t, whole = (np.moveaxis(x, spatial, ends) for x in (p, t, whole))
+    if mask is not None and mask.ndim < p.ndim:
+        whole = whole * np.asarray(mask, dtype=np.float64)
+    lead = p.shape[: p.ndim - len(spatial)]
+    error, power = np.empty(lead), np.empty(lead)
+    for i in np.ndindex(*lead):
+        inside = whole[i] > 0
+        error[i] = np.average((p[i][inside] - t[i][inside]) ** 2, weights=whole[i][inside])
+        power[i] = np.average(t[i][inside] ** 2, weights=whole[i][inside])
+    others = [axis for axis in range(np.ndim(prediction)) if axis not in spatial]
+    frames = tuple(i for i, axis in enumerate(others) if axis != channel)
+    level = np.where(np.isfinite(power), power, np.nan)
+    delta = eps * (np.nanmean(level, axis=frames, keepdims=True) if frames else level)
+    return float(np.mean(error / (power + delta + np.finfo(np.float64).tiny)))
 
 
 def check_backend(
@@ -329,17 +338,28 @@ def _wavenumbers(shape: tuple[int, ...]) -> list[Floats]:
 
 def _batch_axis(ndim: int, **options: Any) -> int | None:
     """Index of the batch axis in the reference power, None where there is none."""
-    spatial = [a % ndim for a in options.get("spatial_axes", (-2, -1))]
-    channel = options.get("channel_axis", "auto")
-    if channel == "auto":
-        channel = min(spatial) - 1 if min(spatial) > 0 else None
-    channel = None if channel is None else channel % ndim
-    frames = [a for a in range(ndim) if a not in spatial and a != channel]
+    spatial, channel, frames = _axes(ndim, **options)
     if not frames:
         return None
     keeps = options.get("channels", "separate") == "separate"
     left = [a for a in range(ndim) if a not in spatial and (keeps or a != channel)]
     return left.index(frames[0])
+
+
+def _axes(ndim: int, **options: Any) -> tuple[list[int], int | None, list[int]]:
+    """Space, channel and frames, as the specification tells them apart."""
+    given = options.get("spatial_axes", (-2, -1))
+    spatial = [a % ndim for a in ([given] if isinstance(given, int) else given)]
+    channel = options.get("channel_axis", "auto")
+    if channel == "auto":
+        behind = max(spatial) + 1
+        adjacent = behind - min(spatial) == len(spatial)
+        if adjacent and behind == ndim - 1 and (len(spatial) > 1 or ndim == 3):
+            channel = behind
+        else:
+            channel = min(spatial) - 1 if min(spatial) > 0 else None
+    channel = None if channel is None else channel % ndim
+    return spatial, channel, [a for a in range(ndim) if a not in spatial and a != channel]
 
 
 def _tapered(x: Floats, shape: tuple[int, ...], window: Any, detrend: str | None) -> Floats:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses._dispatch import Array, Backend
+from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.text import plain
 
 Floats = NDArray[np.floating[Any]]
 Window = str | Sequence[str | None] | None
@@ -21,8 +22,9 @@ WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 
 DETRENDS = ("constant", "linear")
 
 
-class Taper(NamedTuple):
-    """What is done to a field before its transform; hashable, so that backends can cache its constants."""
+@plain
+class Conditioning(NamedTuple):
+    """Window and detrending of a field before its transform; hashable, so that backends can cache its constants."""
 
     shape: tuple[int, ...]
     windows: tuple[str | None, ...]
@@ -42,7 +44,7 @@ class Taper(NamedTuple):
         return _ramps(self)
 
 
-def as_taper(shape: tuple[int, ...], window: Window, detrend: Detrend) -> Taper:
+def conditioning_of(shape: tuple[int, ...], window: Window, detrend: Detrend) -> Conditioning:
     """Check the arguments; a single window holds for every axis."""
     windows = (window,) * len(shape) if window is None or isinstance(window, str) else tuple(window)
     if len(windows) != len(shape):
@@ -52,39 +54,45 @@ def as_taper(shape: tuple[int, ...], window: Window, detrend: Detrend) -> Taper:
             raise ValueError(f"window must be one of {', '.join(WINDOWS)} or None, got {each!r}")
     if detrend is not None and detrend not in DETRENDS:
         raise ValueError(f"detrend must be one of {', '.join(DETRENDS)} or None, got {detrend!r}")
-    return Taper(shape, windows, detrend)
+    return Conditioning(shape, windows, detrend)
 
 
-def apply_taper(x: Array, taper: Taper, backend: Backend) -> Array:
+def condition(x: Array, conditioning: Conditioning, backend: Backend) -> Array:
     """Subtract the mean or the plane of least squares, then multiply by the windows."""
     xp = backend.namespace(x)
-    axes = tuple(range(-len(taper.shape), 0))
-    if taper.detrend is not None:
+    axes = tuple(range(-len(conditioning.shape), 0))
+    if conditioning.detrend is not None:
         x = x - xp.mean(x, axis=axes, keepdims=True)
-    if taper.detrend == "linear":
+    if conditioning.detrend == "linear":
         # On a grid the ramps are orthogonal, so that each slope is a mean of its own.
-        ramps = backend.constant(taper, "ramps", x)
+        ramps = backend.constant(conditioning, "ramps", x)
         x = x - sum(xp.mean(x * ramp, axis=axes, keepdims=True) * ramp for ramp in ramps)
-    if any(taper.windows):
-        for vector in backend.constant(taper, "vectors", x):
+    if any(conditioning.windows):
+        for vector in backend.constant(conditioning, "vectors", x):
             x = x * vector
     return x
 
 
+def uncondition(x: Array, conditioning: Conditioning, backend: Backend) -> Array:
+    """The transpose of `condition`: both steps are symmetric, so that only their order changes."""
+    x = condition(x, conditioning._replace(detrend=None), backend)
+    return condition(x, conditioning._replace(windows=(None,) * len(conditioning.windows)), backend)
+
+
 @lru_cache(maxsize=64)
-def _vectors(taper: Taper) -> tuple[Floats, ...]:
+def _vectors(conditioning: Conditioning) -> tuple[Floats, ...]:
     vectors = []
-    for axis, (n, window) in enumerate(zip(taper.shape, taper.windows, strict=True)):
+    for axis, (n, window) in enumerate(zip(conditioning.shape, conditioning.windows, strict=True)):
         if window is not None:
             x = np.arange(n) / n
             weights = sum((-1) ** i * a * np.cos(2 * math.pi * i * x) for i, a in enumerate(WINDOWS[window]))
-            vectors.append(_along(axis, weights, taper.shape))
+            vectors.append(_along(axis, weights, conditioning.shape))
     return tuple(vectors)
 
 
 @lru_cache(maxsize=64)
-def _ramps(taper: Taper) -> tuple[Floats, ...]:
-    return tuple(_along(axis, np.arange(n) - (n - 1) / 2, taper.shape) for axis, n in enumerate(taper.shape))
+def _ramps(conditioning: Conditioning) -> tuple[Floats, ...]:
+    return tuple(_along(axis, np.arange(n) - (n - 1) / 2, conditioning.shape) for axis, n in enumerate(conditioning.shape))
 
 
 def _along(axis: int, values: Floats, shape: tuple[int, ...]) -> Floats:

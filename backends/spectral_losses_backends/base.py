@@ -1,0 +1,386 @@
+"""What a framework has to do for the library: array services and four primitives over a basis.
+
+A backend knows no loss. It turns fields into modes and back (`forward`, `adjoint`), sums over the bins of a
+basis and looks up what belongs to each mode's bin (`bin_sum`, `gather`). Statistics, losses and their gradients
+are composed of these four here, once, in the array API standard; a framework overrides what it does better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from spectral_losses_backends.problem import Arrays, Problem, Statistics, Tables, add_slope
+from spectral_losses_backends.tables import Gathering
+
+Array = Any  # an array of any framework: the array API standard has no nominal type
+
+
+class Source(Protocol):
+    """A named tuple of plain values whose methods build constants on the host, each an array or a tuple of arrays."""
+
+    def __hash__(self) -> int: ...
+
+
+class Basis(Source, Protocol):
+    """How fields of one shape are taken apart into modes, and which bin each mode belongs to.
+
+    A mode array holds one mode of each pair k, -k at least; ``multiplicity`` says for how many modes of the full
+    plane an entry stands. Every mode belongs to a bin: statistics are sums over complete partitions.
+    """
+
+    pointwise: bool
+    """Whether the modes are the points themselves, all in one bin."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Points along each spatial axis."""
+
+    def bins(self) -> int:
+        """The number of bins."""
+
+    def forward(self, x: Array, backend: Backend) -> Array:
+        """Modes ``(..., *modes)`` of fields ``(..., *shape)``."""
+
+    def adjoint(self, modes: Array, backend: Backend) -> Array:
+        """The transpose of `forward`, as a plain sum over all modes of the full plane. May overwrite the modes."""
+
+    def bin_index(self) -> Any:
+        """The bin of each entry of a mode array; a NumPy array of integers."""
+
+    def multiplicity(self) -> Any:
+        """1 or 2 for each entry: for how many modes of the full plane it stands."""
+
+    def sign(self) -> Any:
+        """1 for the entries of one half plane, -1 for the other, 0 where a mode is its own mirror image."""
+
+    def bin_weight(self) -> Any:
+        """What the sum of ``|X|**2`` over a bin is multiplied with to be a share of the mean square, one per bin."""
+
+
+class Backend:
+    """Arrays that follow the standard; frameworks override what they do better.
+
+    `spectral_losses.testing.check_backend` proves a backend.
+    """
+
+    name = "generic"
+
+    def __init__(self) -> None:
+        self._constants: dict[Any, Any] = {}
+
+    # Array services.
+
+    def namespace(self, x: Array) -> Any:
+        """The array API namespace of x."""
+        return x.__array_namespace__()
+
+    def device(self, x: Array) -> Any:
+        """Where x lives, comparable with ``==``; None where that is not known."""
+        return x.device
+
+    def constant(self, source: Source, name: str, like: Array) -> Any:
+        """``getattr(source, name)()``, built on the host and cached on like's device.
+
+        A float array takes like's dtype, an integer array stays one; a tuple of arrays gives a tuple.
+        """
+        xp, device = self.namespace(like), self.device(like)
+        return self.cached(
+            (source, name, xp.__name__, str(device), str(like.dtype)),
+            lambda: each_array(getattr(source, name)(), partial(self.upload, like=like)),
+        )
+
+    def cached(self, key: Any, make: Any) -> Any:
+        """``make()``, remembered under key; the oldest of 256 is forgotten first."""
+        found = self._constants.pop(key, None)
+        self._constants[key] = found = make() if found is None else found
+        if len(self._constants) > 256:
+            del self._constants[next(iter(self._constants))]
+        return found
+
+    def upload(self, array: Any, like: Array) -> Array:
+        """A NumPy array on like's device, a float one in like's dtype."""
+        xp = self.namespace(like)
+        dtype = like.dtype if array.dtype.kind == "f" else None
+        return xp.asarray(array, dtype=dtype, device=self.device(like))
+
+    def detach(self, x: Array) -> Array:
+        """The same values without a gradient; the standard knows of none."""
+        return x
+
+    def to_numpy_if_free(self, x: Array) -> Any | None:
+        """``x`` as a NumPy array where that costs no transfer and no wait, else None: the standard cannot tell."""
+        return None
+
+    def to_floats(self, values: Sequence[Array]) -> list[float]:
+        """0-d arrays as floats, in one transfer."""
+        return [float(value) for value in values]
+
+    def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
+        """Let a dataclass of arrays through the framework's transformations (``jit``, ``vmap``), if it has any."""
+
+    def rfftn(self, x: Array, ndim: int) -> Array:
+        """Unnormalised half-plane transform over the last ndim axes, in x's own precision."""
+        return self.namespace(x).fft.rfftn(x, axes=tuple(range(-ndim, 0)))
+
+    def irfftn(self, modes: Array, shape: tuple[int, ...]) -> Array:
+        """Its inverse times the number of points: the plain sum over modes. May overwrite the modes."""
+        axes = tuple(range(-len(shape), 0))
+        return self.namespace(modes).fft.irfftn(modes, s=shape, axes=axes, norm="forward")
+
+    # The four primitives.
+
+    def forward(self, x: Array, basis: Basis) -> Array:
+        """Modes of fields: ``(..., *shape)`` -> ``(..., *modes)``."""
+        return basis.forward(x, self)
+
+    def adjoint(self, modes: Array, basis: Basis) -> Array:
+        """The transpose of `forward`, a plain sum over all modes of the full plane. May overwrite the modes."""
+        return basis.adjoint(modes, self)
+
+    def bin_sum(self, values: Array, basis: Basis) -> Array:
+        """Sum real values of modes over the full plane's bins: ``(..., *modes)`` -> ``(..., bins)``.
+
+        By index tables that gather, level by level: deterministic, and rounding like a tree.
+        """
+        xp, ndim = self.namespace(values), len(basis.shape)
+        if basis.pointwise:
+            return xp.expand_dims(xp.sum(values, axis=tuple(range(-ndim, 0))), axis=-1)
+        layout = Gathering(basis)
+        tables, multiplicity = (self.constant(layout, name, values) for name in ("tables", "multiplicity"))
+        lead = tuple(values.shape[:-ndim])
+        level = xp.reshape(values, (*lead, math.prod(values.shape[-ndim:])))
+        zero = xp.zeros_like(level[..., :1])
+        for height, table in enumerate(tables):
+            padded = xp.concat((level, zero), axis=-1)
+            picked = xp.take(padded, xp.reshape(table, (-1,)), axis=-1)
+            level = xp.sum(xp.reshape(picked, (*lead, *table.shape)), axis=-1)
+            if height == 0:
+                level = level * multiplicity
+        return level
+
+    def gather(self, table: Array, basis: Basis) -> Array:
+        """What belongs to each mode's bin: ``(..., bins)`` -> ``(..., *modes)``."""
+        xp, ndim = self.namespace(table), len(basis.shape)
+        if basis.pointwise:
+            return xp.reshape(table, (*table.shape[:-1], *(1,) * ndim))
+        index = self.constant(basis, "bin_index", table)
+        taken = xp.take(table, xp.reshape(index, (-1,)), axis=-1)
+        return xp.reshape(taken, (*table.shape[:-1], *index.shape))
+
+    # Statistics of fields, composed.
+
+    def power(self, x: Array, basis: Basis) -> Array:
+        """Share of the mean square in each bin, differentiable: ``(..., *shape)`` -> ``(..., bins)``."""
+        return self.power_of(self.forward(x, basis), basis)
+
+    def power_of(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
+        """`power` of modes; what may be overwritten is, unless they are to be kept."""
+        return self._weighed_sum(_squared(modes, self.namespace(modes)), basis)
+
+    def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of ``x = y + e`` and y, differentiable; the fields are ``(..., *shape)``.
+
+        The error is transformed by itself: the difference of two transforms has no digits left where fields are alike.
+        """
+        return self.pair_power_of(self.forward(e, basis), self.forward(y, basis), basis, needs)
+
+    def pair_power_of(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """`pair_power` of modes, which are kept."""
+        tables = {}
+        if "D" in needs:
+            tables["D"] = self.power_of(e, basis)
+        if "T" in needs:
+            tables["T"] = self.power_of(y, basis)
+        if "P" in needs:
+            tables["P"] = self.power_of(e + y, basis, keep=False)
+        if "Q" in needs:
+            # Im (E + Y) conj(Y) = Im E conj(Y), the same with fewer roundings.
+            xp = self.namespace(y)
+            cross = xp.imag(e) * xp.real(y) - xp.real(e) * xp.imag(y)
+            tables["Q"] = self._weighed_sum(cross * self.constant(basis, "sign", cross), basis)
+        return tables
+
+    def power_gradient(self, modes: Array, slope: Array, basis: Basis) -> Array:
+        """Gradient of a function of `power` that has the gradient ``slope``; may use up the modes.
+
+        The share of a bin is ``w x^T F^H S F x``, with the full transform F and the modes S of the bin: its gradient
+        is twice the adjoint of the modes, each times its bin's slope. On a half plane that is the half-plane adjoint,
+        because a factor that k and -k share keeps modes Hermitian.
+        """
+        weights = self.gather(self._doubled(self._like_modes(slope, modes), basis), basis)
+        return self.adjoint(modes * weights, basis)
+
+    def pair_gradient(self, e: Array, y: Array, slopes: Tables, basis: Basis, *, of_target: bool = False) -> Array:
+        """Gradient of a function of `pair_power` with respect to the prediction; may use up the modes.
+
+        With slopes a, b, d and q of P, T, D and Q it is twice the adjoint of ``(a + d) E + (a + i s q / 2) Y``. With
+        ``of_target`` it is that with respect to y while e stays: of ``(a - i s q / 2) E + (a + b) Y``.
+        """
+        first, second, turned = self.pair_weights(slopes, of_target)
+        modes: Any = 0
+        for part, slope in ((e, first), (y, second)):
+            if slope is not None:
+                modes = modes + part * self.gather(self._doubled(slope, basis), basis)
+        if turned is not None:
+            quarter = self.gather(self._doubled(turned, basis), basis)
+            modes = modes + ((e if of_target else y) * 1j) * (quarter * self.constant(basis, "sign", quarter))
+        return self.adjoint(modes, basis)
+
+    def pair_weights(self, slopes: Tables, of_target: bool = False) -> tuple[Array | None, Array | None, Array | None]:
+        """Slopes of the error's modes, of the target's, and of one of them turned by i, see `pair_gradient`."""
+        a, b, d, q = (slopes.get(name) for name in ("P", "T", "D", "Q"))
+        if of_target:
+            return a, _sum(a, b), None if q is None else -q / 2
+        return _sum(a, d), a, None if q is None else q / 2
+
+    # A problem: losses of a pair of fields.
+
+    def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
+        """What the losses of a problem are, each reduced over its rows; differentiable."""
+        tables, lead = self.tables(problem, arrays), self.lead(problem, arrays.x)
+        rows, _ = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables))
+        return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
+
+    def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Array, list[Array]]:
+        """The weighted sum of `values`, and these."""
+        values = self.values(problem, arrays)
+        total = values[0] * weights[0]
+        for value, weight in zip(values[1:], weights[1:], strict=True):
+            total = total + value * weight
+        return total, values
+
+    def value_and_grad(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
+    ) -> tuple[list[Array], Array]:
+        """`values`, and the gradient of their weighted sum with respect to the prediction.
+
+        The fast path, also of arrays that do not differentiate themselves. Here everything is transformed once;
+        backends may override it to keep modes near the processor.
+        """
+        x, y, lead = arrays.x, arrays.y, self.lead(problem, arrays.x)
+        modes, modes_y, tables = self.modes_and_tables(problem, x, y)
+        floors = self.floors(problem, arrays, tables)
+        shares = [t.rows.shares(lead, x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
+        rows, slopes = self.judge(problem, tables, arrays.known, floors, shares)
+        values = [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
+        return values, self.gradient_of(problem, modes, modes_y, slopes)
+
+    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
+        """Statistics of the fields ``(..., *shape)``, each ``(..., bins)``; differentiable."""
+        x, y, basis = arrays.x, arrays.y, problem.basis
+        if problem.kind == "pair":
+            return self.pair_power(problem.error(x, y), y, basis, problem.needs)
+        if problem.kind == "fields":
+            return {"X": x, "Y": y}
+        tables = {"P": self.power(x, basis)}
+        if y is not None:
+            tables["T"] = self.power(y, basis)
+        return tables
+
+    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """What gradients are made of, and `tables`."""
+        basis = problem.basis
+        if problem.kind == "fields":
+            return None, None, {"X": x, "Y": y}
+        if problem.kind == "pair":
+            error, modes_y = self.forward(problem.error(x, y), basis), self.forward(y, basis)
+            return error, modes_y, self.pair_power_of(error, modes_y, basis, problem.needs)
+        modes = self.forward(x, basis)
+        tables = {"P": self.power_of(modes, basis)}
+        if y is not None:
+            tables["T"] = self.power(y, basis)
+        return modes, None, tables
+
+    def gradient_of(self, problem: Problem, modes: Array, modes_y: Array, slopes: Tables) -> Array:
+        """The gradient with respect to the prediction, of modes that it may use up."""
+        if problem.kind == "fields":
+            return slopes["X"]
+        if problem.kind == "pair":
+            return self.pair_gradient(modes, modes_y, slopes, problem.basis)
+        return self.power_gradient(modes, slopes["P"], problem.basis)
+
+    def judge(
+        self,
+        problem: Problem,
+        tables: Tables,
+        known: Sequence[Array | None],
+        floors: Sequence[Array | None],
+        shares: Sequence[Any] | None = None,
+        leading: int | None = None,
+    ) -> tuple[list[Array], Tables]:
+        """The value of each row for each loss; with ``shares`` of the rows, also the slopes along each field's tables.
+
+        Of tables that are a part of a stack, ``leading`` of their axes are there before what a row merges.
+        """
+        values, total = [], {}
+        for i, term in enumerate(problem.terms):
+            axes = None if leading is None else leading + term.rows.elements - problem.elements
+            statistics = Statistics(self, problem, term, tables, known[i], floors[i], axes)
+            rows, slopes = term.objective.value_and_grad(statistics, statistics.xp)
+            values.append(rows)
+            if shares is not None:
+                for name, slope in statistics.spread(slopes, shares[i]).items():
+                    add_slope(total, name, slope)
+        return values, total
+
+    def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
+        """The guard of each term that has one relative to the mean square of the target in space."""
+        level, floors = None, []
+        for term in problem.terms:
+            eps = term.objective.floor
+            if eps is not None and level is None:
+                known = problem.basis.pointwise and "T" in tables
+                level = self.detach(tables["T"][..., 0] if known else self.mean_square(arrays.y, problem.basis))
+            floors.append(None if eps is None else term.rows.floor(level, eps, self.namespace(level)))
+        return floors
+
+    def mean_square(self, x: Array, basis: Basis) -> Array:
+        """Mean square over space."""
+        xp = self.namespace(x)
+        return xp.mean(x * x, axis=tuple(range(-len(basis.shape), 0)))
+
+    def lead(self, problem: Problem, x: Array) -> tuple[int, ...]:
+        """Sizes of the axes of x that are not space."""
+        return tuple(x.shape[: len(x.shape) - len(problem.basis.shape)])
+
+    def mean(self, x: Array) -> Array:
+        """Mean over everything, 0-d."""
+        xp = self.namespace(x)
+        # In NumPy a mean over everything is a scalar, not a 0-d array, unless it keeps its axes.
+        return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
+
+    def _weighed_sum(self, values: Array, basis: Basis) -> Array:
+        sums = self.bin_sum(values, basis)
+        return sums * self.constant(basis, "bin_weight", sums)
+
+    def _like_modes(self, slope: Array, modes: Array) -> Array:
+        """Slopes in the precision of the modes: a target of higher precision lifts them."""
+        xp = self.namespace(modes)
+        return xp.astype(slope, xp.real(modes).dtype if xp.isdtype(modes.dtype, "complex floating") else modes.dtype)
+
+    def _doubled(self, slope: Array, basis: Basis) -> Array:
+        return slope * (2 * self.constant(basis, "bin_weight", slope))
+
+
+def each_array(value: Any, function: Any) -> Any:
+    """Apply a function to an array, or to each array of a tuple."""
+    return tuple(function(v) for v in value) if isinstance(value, tuple) else function(np.asarray(value))
+
+
+def _sum(a: Array | None, b: Array | None) -> Array | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _squared(modes: Array, xp: Any) -> Array:
+    if not xp.isdtype(modes.dtype, "complex floating"):
+        return modes * modes
+    real, imag = xp.real(modes), xp.imag(modes)
+    return real * real + imag * imag
+
+
+backend = Backend()

@@ -1,0 +1,192 @@
+"""Working through a stack block by block, each in a processor's cache, for arrays that can be written to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import Any
+
+from spectral_losses_backends import base
+from spectral_losses_backends.problem import Arrays, Problem, Tables
+
+Array = Any
+
+
+class Backend(base.Backend):
+    """The compositions of `base`, block by block: a whole stack of modes never goes through memory."""
+
+    def chunk_size(self, x: Array) -> int:
+        """How many values of x to work on at a time."""
+        raise NotImplementedError
+
+    def power(self, x: Array, basis: base.Basis) -> Array:
+        """Share of the mean square in each bin: ``(..., *shape)`` -> ``(..., bins)``."""
+        powers = [self.power_of(self.forward(x[these], basis), basis, keep=False) for x, these in self._chunks(x, basis)]
+        return self._joined(powers, tuple(x.shape[: len(x.shape) - len(basis.shape)]))
+
+    def pair_power(self, e: Array, y: Array, basis: base.Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of ``x = y + e`` and y."""
+        return self._pair_tables(e, y, basis, needs, differenced=True)
+
+    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
+        """Statistics of the fields, each ``(..., bins)``."""
+        x, y = arrays.x, arrays.y
+        if problem.kind == "pair":
+            return self._pair_tables(x, y, problem.basis, problem.needs, problem.differenced)
+        if problem.kind == "power" and y is not None and self._small(x, y):
+            return self.modes_and_tables(problem, x, y)[2]
+        return super().tables(problem, arrays)
+
+    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """What gradients are made of, and `tables`, of fields that fit into a block."""
+        if y is None or problem.kind == "fields" or problem.basis.pointwise or not self._small(x, y):
+            return super().modes_and_tables(problem, x, y)
+        # Calls take longer than arithmetic here, so that one is better than two.
+        xp, n = self.namespace(x), x.shape[0]
+        if problem.kind == "pair":
+            modes = self.forward(xp.concat((problem.error(x, y), y), axis=0), problem.basis)
+            return modes[:n], modes[n:], self.pair_power_of(modes[:n], modes[n:], problem.basis, problem.needs)
+        modes = self.forward(xp.concat((x, y), axis=0), problem.basis)
+        powers = self.power_of(modes, problem.basis)
+        return modes[:n], None, {"P": powers[:n], "T": powers[n:]}
+
+    def value_and_grad(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
+    ) -> tuple[list[Array], Array]:
+        """Losses, and the gradient of their weighted sum with respect to the prediction.
+
+        As many elements at a time as make a block, from the field to its gradient, so that their modes are in the
+        cache when they are needed again. An element larger than a block keeps its modes in memory.
+        """
+        stack, blocks, found, gradient = _Stack.of(self, problem, arrays, weights), 0, [], None
+        step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
+        for start in range(0, stack.x.shape[0], step):
+            block = stack if step >= stack.x.shape[0] else stack.part(slice(start, start + step))
+            if block is not stack and gradient is None:
+                gradient = self.namespace(stack.x).empty(stack.x.shape, dtype=stack.x.dtype, device=self.device(stack.x))
+            rows, part = self._block(problem, block, None if gradient is None else gradient[start : start + step])
+            found.append(rows)
+            blocks += 1
+        xp, lead = self.namespace(stack.x), self.lead(problem, arrays.x)
+        values = []
+        for i, term in enumerate(problem.terms):
+            rows = found[0][i] if blocks == 1 else xp.concat([of[i] for of in found], axis=0)
+            values.append(term.rows.reduce(rows, lead, self))
+        return values, xp.reshape(part if gradient is None else gradient, tuple(arrays.x.shape))
+
+    def _block(self, problem: Problem, block: _Stack, out: Array | None) -> tuple[list[Array], Array]:
+        """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
+        basis, xp, x, y = problem.basis, self.namespace(block.x), block.x, block.y
+        whole = problem.kind == "fields" or self.chunk_size(x) >= math.prod(x.shape)
+        kept, tables = [], []
+        if whole:
+            *modes, table = self.modes_and_tables(problem, x, y)
+            kept.append(modes)
+        else:
+            others = repeat((None, None)) if y is None else self._chunks(y, basis)
+            for (frames, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
+                target = None if targets is None else targets[these]
+                *modes, part = self.modes_and_tables(problem, frames[these], target)
+                kept.append(modes)
+                tables.append(part)
+            lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
+            table = {name: self._joined([part[name] for part in tables], lead) for name in tables[0]}
+        rows, slopes = self.judge(problem, table, block.known, block.floors, block.shares, leading=1)
+        if whole:
+            gradient = self.gradient_of(problem, *kept.pop(), slopes)
+            if out is None:
+                return rows, gradient
+            out[...] = gradient
+            return rows, out
+        out = xp.empty(x.shape, dtype=x.dtype, device=self.device(x)) if out is None else out
+        frames = xp.reshape(out, (-1, *basis.shape))
+        flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
+        last = frames.shape[0]
+        while kept:  # from the end, where modes are still near
+            modes = kept.pop()
+            first = last - modes[0].shape[0]
+            part = {name: slope[first:last] for name, slope in flat.items()}
+            frames[first:last] = self.gradient_of(problem, *modes, part)
+            last = first
+        return rows, out
+
+    def power_pullback(self, x: Array, slope: Array, basis: base.Basis) -> Array:
+        """`power_gradient` of a field: its modes are transformed anew, and never all there at once."""
+        slopes = self.namespace(slope).reshape(slope, (-1, slope.shape[-1]))
+        parts = [
+            self.power_gradient(self.forward(frames[these], basis), slopes[these], basis)
+            for frames, these in self._chunks(x, basis)
+        ]
+        return self._joined(parts, tuple(x.shape), whole=True)
+
+    def pair_pullback(
+        self, e: Array, y: Array, slopes: Tables, basis: base.Basis, of_target: bool
+    ) -> Array:
+        """`pair_gradient` of fields, likewise."""
+        xp = self.namespace(e)
+        flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
+        parts = []
+        for (errors, these), (targets, _) in zip(self._chunks(e, basis), self._chunks(y, basis), strict=True):
+            modes = self.forward(errors[these], basis), self.forward(targets[these], basis)
+            part = {name: slope[these] for name, slope in flat.items()}
+            parts.append(self.pair_gradient(*modes, part, basis, of_target=of_target))
+        return self._joined(parts, tuple(e.shape), whole=True)
+
+    def _pair_tables(
+        self, x: Array, y: Array, basis: base.Basis, needs: tuple[str, ...], differenced: bool
+    ) -> Tables:
+        parts = []
+        for (frames, these), (others, _) in zip(self._chunks(x, basis), self._chunks(y, basis), strict=True):
+            target = others[these]
+            error = frames[these] if differenced else frames[these] - target
+            parts.append(self.pair_power_of(self.forward(error, basis), self.forward(target, basis), basis, needs))
+        lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
+        return {name: self._joined([part[name] for part in parts], lead) for name in parts[0]}
+
+    def _small(self, x: Array, y: Array) -> bool:
+        """Whether calls take longer than arithmetic."""
+        return 2 * math.prod(x.shape) <= self.chunk_size(x) and x.dtype == y.dtype
+
+    def _joined(self, parts: list[Array], lead: tuple[int, ...], whole: bool = False) -> Array:
+        xp = self.namespace(parts[0])
+        joined = parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
+        return xp.reshape(joined, lead if whole else (*lead, joined.shape[-1]))
+
+    def _chunks(self, x: Array, basis: base.Basis) -> Iterator[tuple[Array, Any]]:
+        """The frames of x, and slices of as many of them as make a chunk."""
+        frames = self.namespace(x).reshape(x, (-1, *basis.shape))
+        step = max(1, self.chunk_size(x) // math.prod(basis.shape))
+        if step >= frames.shape[0]:
+            yield frames, ...
+            return
+        for start in range(0, frames.shape[0], step):
+            yield frames, slice(start, start + step)
+
+
+class _Stack:
+    """Fields with the elements that no term merges along their first axis, and what is known of each."""
+
+    def __init__(self, x: Array, y: Array | None, known: Any, floors: Any, shares: Any) -> None:
+        self.x, self.y, self.known, self.floors, self.shares = x, y, known, floors, shares
+
+    @classmethod
+    def of(cls, backend: Backend, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> _Stack:
+        """The stack of a problem's arrays."""
+        xp, axes, lead = backend.namespace(arrays.x), problem.elements, backend.lead(problem, arrays.x)
+
+        def flat(z: Any) -> Any:
+            shared = z is None or isinstance(z, float) or axes == 1
+            return z if shared else xp.reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
+
+        shares = [t.rows.shares(lead, arrays.x, backend, w) for t, w in zip(problem.terms, weights, strict=True)]
+        floors = backend.floors(problem, arrays, {})
+        return cls(flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.known, floors, shares)))
+
+    def part(self, these: slice) -> _Stack:
+        """Some of the elements."""
+
+        def some(z: Any) -> Any:
+            return z if z is None or isinstance(z, float) else z[these]
+
+        return _Stack(some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.known, self.floors, self.shares)))

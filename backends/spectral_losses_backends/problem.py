@@ -1,0 +1,353 @@
+"""What a loss asks of a backend: an objective over statistics of a pair of fields, and the rows it is evaluated on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from spectral_losses_backends.text import plain
+
+Array = Any
+Tables = dict[str, Array]
+"""Statistics, or slopes along them, by name: P, T, C, Q and D of each bin, or the fields X and Y themselves."""
+
+
+class Objective(Protocol):
+    """The mathematics of a loss: a named tuple of its settings, and one function of the statistics of a pair.
+
+    Settings are plain values or named tuples of such, so that an objective can be hashed and written as text.
+    """
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Statistics among "P", "T", "C", "Q" and "D", or "X" and "Y", the fields themselves."""
+
+    @property
+    def over(self) -> str:
+        """"shells": without the bins below the first and beyond the last edge; "complete": with them."""
+
+    @property
+    def unit(self) -> str:
+        """"share" of the mean square, or "power" as in a `Spectrum`."""
+
+    @property
+    def floor(self) -> float | None:
+        """The eps of a guard relative to the mean square of the target's frames, see `Statistics.floor`."""
+
+    def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
+        """A value per row, and the gradient of the sum of all rows along each statistic.
+
+        The value has to be differentiable by the framework, too.
+        """
+
+
+@plain
+class Rows(NamedTuple):
+    """Which axes of a stack a loss averages before, and which after it has become a number.
+
+    Fields are laid out ``(*elements, *merged, *shape)``: elements have a number of their own, what is merged does not.
+    Axes are counted from the end of ``(*elements, *merged)``, so that they hold for a part of the elements, too.
+    """
+
+    elements: int = 0
+    """How many axes lead."""
+    averaged: tuple[int, ...] = ()
+    """Merged axes over which statistics are averaged: those that are pooled."""
+    summed: tuple[int, ...] = ()
+    """Merged axes over which statistics are summed: channels, with ``channels="sum"``."""
+    frames: tuple[int, ...] = ()
+    """All axes that are frames, over which a relative guard is averaged."""
+    weights: tuple[float, ...] | None = None
+    """Weights of the channels, of mean 1, where each channel is a row."""
+    channel: int = 0
+    """The axis that they weigh."""
+    reduction: str = "mean"
+    """"mean" over rows, or "none"."""
+
+    def collect(self, table: Array, xp: Any, after: int = 1) -> Array:
+        """A statistic of each row, of that of each field; ``after`` axes follow those of the stack."""
+        if self.summed:
+            table = xp.sum(table, axis=_moved(self.summed, after), keepdims=True)
+        if self.averaged:
+            table = xp.mean(table, axis=_moved(self.averaged, after), keepdims=True)
+        merged = self.summed + self.averaged
+        return xp.squeeze(table, axis=_moved(merged, after)) if merged else table
+
+    def spread(self, slope: Array, like: Array, xp: Any, after: int = 1) -> Array:
+        """The transpose of `collect`, for a table of the same lead as ``like``, itself followed by so many axes."""
+        merged = _moved(self.summed + self.averaged, after)
+        if not merged:
+            return slope
+        for axis in sorted(merged, reverse=True):  # those behind first, so that each finds its place from the end
+            slope = xp.expand_dims(slope, axis=axis)
+        lead = tuple(like.shape[: len(like.shape) - after])
+        number = math.prod([lead[axis] for axis in self.averaged])
+        return xp.broadcast_to(slope / number, (*lead, *slope.shape[len(slope.shape) - after :]))
+
+    def floor(self, level: Array, eps: float, xp: Any) -> Array:
+        """``eps`` times the mean over frames of the same channel, for each row, plus the smallest normal number.
+
+        Frames that are not finite do not count.
+        """
+        if self.summed:
+            level = xp.sum(level, axis=self.summed, keepdims=True)
+        shape = tuple(level.shape)
+        if eps and self.frames:
+            finite = xp.isfinite(level)
+            total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=self.frames, keepdims=True)
+            number = xp.sum(xp.astype(finite, level.dtype), axis=self.frames, keepdims=True)
+            level = xp.broadcast_to(total / xp.where(number > 0, number, xp.ones_like(number)), shape)
+        level = level * eps if eps else xp.zeros_like(level)
+        merged = self.summed + self.averaged
+        for axis in merged:
+            level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
+        level = xp.squeeze(level, axis=merged) if merged else level
+        return level + smallest(level, xp)
+
+    def reduce(self, rows: Array, lead: tuple[int, ...], backend: Any) -> Array:
+        """The loss, of the values of the rows."""
+        xp, own = backend.namespace(rows), lead[: self.elements]
+        if self.reduction == "none":
+            return xp.reshape(rows, own)
+        if self.weights is not None:
+            rows = xp.reshape(rows, own) * self._channel_weights(rows, lead, backend)
+        return backend.mean(rows)
+
+    def shares(self, lead: tuple[int, ...], like: Array, backend: Any, weight: float = 1.0) -> Any:
+        """The gradient of ``weight`` times the loss along each row: a number, or an array with one for each."""
+        if self.reduction == "none":
+            return weight
+        weight = weight / math.prod(lead[: self.elements])
+        if self.weights is None:
+            return weight
+        weights = self._channel_weights(like, lead, backend) * weight
+        return backend.namespace(like).broadcast_to(weights, lead[: self.elements])
+
+    def channel_weights(self) -> Any:
+        """The weights of the channels as a constant."""
+        return np.asarray(self.weights)
+
+    def _channel_weights(self, like: Array, lead: tuple[int, ...], backend: Any) -> Array:
+        after = self.elements - (self.channel + len(lead)) - 1  # rows that follow the channel
+        weights = backend.constant(self, "channel_weights", like)
+        return backend.namespace(like).reshape(weights, (len(self.weights or ()), *(1,) * after))
+
+
+@plain
+class Term(NamedTuple):
+    """One loss of a problem."""
+
+    objective: Any
+    rows: Rows
+
+
+@plain
+class Problem(NamedTuple):
+    """Losses that share the modes of one pair of fields; plain values alone."""
+
+    basis: Any
+    terms: tuple[Term, ...]
+    kind: str
+    """"power": P of the prediction and T of the target apart; "pair": of both at once; "fields": the fields."""
+    needs: tuple[str, ...]
+    elements: int
+    """How many leading axes no term merges."""
+    differenced: bool = False
+    """Whether x holds the error already, because it was prepared by itself."""
+
+    def error(self, x: Array, y: Array) -> Array:
+        """What is transformed beside the target."""
+        return x if self.differenced else x - y
+
+
+class Arrays(NamedTuple):
+    """The fields of a problem ``(*elements, *merged, *shape)``."""
+
+    x: Array
+    y: Array | None
+    known: tuple[Array | None, ...] = (None,)
+    """For each term the target's power over shells, rows first, where that is known; y is None then."""
+
+
+def problem_of(basis: Any, terms: tuple[Term, ...], differenced: bool = False) -> Problem:
+    """A problem of these terms."""
+    asked = {name for term in terms for name in term.objective.needs}
+    if asked & {"X", "Y"}:
+        kind, needs = "fields", ("X", "Y")
+    elif asked & {"C", "Q", "D"} or basis.pointwise:
+        if "C" in asked:  # (P + T - D) / 2
+            asked |= {"P", "T", "D"}
+        kind, needs = "pair", tuple(sorted(asked - {"C"}))
+    else:
+        kind, needs = "power", ("P", "T")
+    return Problem(basis, terms, kind, needs, min(term.rows.elements for term in terms), differenced)
+
+
+class Statistics:
+    """What an objective sees: statistics of rows, and what turns slopes along them back.
+
+    ``s.P``, ``s.T``, ``s.C``, ``s.Q`` and ``s.D`` are ``(rows, ..., bins)``, of the bins and in the unit that the
+    objective asks for. ``s.X`` and ``s.Y`` are the fields ``(rows, ..., *shape)``, with what is merged between.
+    """
+
+    def __init__(
+        self,
+        backend: Any,
+        problem: Problem,
+        term: Term,
+        tables: Mapping[str, Array],
+        known: Array | None = None,
+        floor: Array | None = None,
+        leading: int | None = None,
+    ) -> None:
+        self._backend, self._problem, self._term, self._raw = backend, problem, term, tables
+        self._first = next(iter(tables.values()))
+        self._leading = term.rows.elements if leading is None else leading
+        self._floor = floor
+        self.xp = backend.namespace(self._first)
+        self._tables = {} if problem.kind == "fields" else {name: self._of_rows(name) for name in tables}
+        if known is not None:
+            self._use(known)
+
+    @property
+    def P(self) -> Array:  # noqa: N802
+        """Power of the prediction."""
+        return self._tables["P"]
+
+    @property
+    def T(self) -> Array:  # noqa: N802
+        """Power of the target."""
+        return self._tables["T"]
+
+    @property
+    def D(self) -> Array:  # noqa: N802
+        """Power of the error."""
+        return self._tables["D"]
+
+    @property
+    def C(self) -> Array:  # noqa: N802
+        """Real part of the cross-spectrum."""
+        return (self.P + self.T - self.D) / 2
+
+    @property
+    def Q(self) -> Array:  # noqa: N802
+        """Imaginary part of the cross-spectrum, signed by half plane."""
+        return self._tables["Q"]
+
+    @property
+    def X(self) -> Array:  # noqa: N802
+        """The prediction."""
+        return self._raw["X"]
+
+    @property
+    def Y(self) -> Array:  # noqa: N802
+        """The target."""
+        return self._raw["Y"]
+
+    @property
+    def floor(self) -> Array:
+        """``eps`` times the mean square of the target over the frames of a row's channel, one per row; detached."""
+        return self._floor
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of P, T, C, Q and D that belong to one row: the bins, and before them what the rows keep."""
+        return tuple(range(self._leading, len(next(iter(self._tables.values())).shape)))
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number."""
+        return smallest(self._first, self.xp)
+
+    @property
+    def precision(self) -> float:
+        """Machine epsilon."""
+        return float(self.xp.finfo(self._first.dtype).eps)
+
+    def behind(self, axis: int) -> int:
+        """How many axes of P, T, C, Q and D follow one of the stack, counted from its end, that a row keeps."""
+        rows = self._term.rows
+        return sum(1 for i in range(axis + 1, 0) if i not in rows.averaged + rows.summed) + 1
+
+    def detach(self, x: Array) -> Array:
+        """The same values, without a gradient."""
+        return self._backend.detach(x)
+
+    def constant(self, source: Any, name: str) -> Array:
+        """A constant, where the statistics are and of their dtype."""
+        return self._backend.constant(source, name, self._first)
+
+    def basis_constant(self, name: str) -> Array:
+        """A constant of the basis."""
+        return self.constant(self._problem.basis, name)
+
+    def row_mean(self, z: Array) -> Array:
+        """Mean over space of something of the fields' shape, summed and averaged over what is merged: one per row."""
+        ndim = len(self._problem.basis.shape)
+        means = self.xp.mean(z, axis=tuple(range(-ndim, 0)))
+        return self._term.rows.collect(means, self.xp, after=0)
+
+    def along_fields(self, slope: Array) -> Array:
+        """The transpose of `row_mean`: what a slope of each row is at each of its points."""
+        ndim, xp = len(self._problem.basis.shape), self.xp
+        slope = self._term.rows.spread(slope, self._first[(..., *(0,) * ndim)], xp, after=0)
+        return xp.reshape(slope / math.prod(self._problem.basis.shape), (*slope.shape, *(1,) * ndim))
+
+    def spread(self, slopes: Tables, shares: Any) -> Tables:
+        """Slopes along what the objective saw, as slopes along the statistics of each field."""
+        result: Tables = {}
+        for name, slope in slopes.items():
+            if isinstance(shares, float):
+                shared = slope if shares == 1 else slope * shares
+            else:
+                behind = len(slope.shape) - len(shares.shape)
+                shared = slope * self.xp.reshape(shares, (*shares.shape, *(1,) * behind))
+            if name in ("X", "Y"):
+                add_slope(result, name, shared)
+            elif name == "C":
+                for other, part in (("P", 0.5), ("T", 0.5), ("D", -0.5)):
+                    add_slope(result, other, part * self._to_fields(shared))
+            else:
+                add_slope(result, name, self._to_fields(shared))
+        return result
+
+    def _to_fields(self, slope: Array) -> Array:
+        xp, objective = self.xp, self._term.objective
+        if objective.unit == "power":
+            slope = slope * self.basis_constant("scale")
+        if objective.over == "shells":
+            nothing = xp.zeros_like(slope[..., :1])
+            slope = xp.concat((nothing, slope, nothing), axis=-1)
+        return self._term.rows.spread(slope, self._first, xp)
+
+    def _of_rows(self, name: str) -> Array:
+        objective = self._term.objective
+        table = self._term.rows.collect(self._raw[name], self.xp)
+        if objective.over == "shells":
+            table = table[..., 1:-1]
+        return table * self.basis_constant("scale") if objective.unit == "power" else table
+
+    def _use(self, known: Array) -> None:
+        """Take the target's power as it is known; the prediction's goes the same way, so that equal fields agree."""
+        if self._term.objective.unit != "power":
+            scale = self.basis_constant("scale")
+            known = known / scale
+            self._tables["P"] = self._tables["P"] * scale / scale
+        self._tables["T"] = known
+
+
+def add_slope(tables: Tables, name: str, slope: Array) -> None:
+    """Add a slope to what is there."""
+    tables[name] = tables[name] + slope if name in tables else slope
+
+
+def smallest(like: Array, xp: Any) -> float:
+    """The smallest normal number of an array's dtype."""
+    return float(xp.finfo(like.dtype).smallest_normal)
+
+
+def _moved(axes: tuple[int, ...], after: int) -> tuple[int, ...]:
+    return tuple([axis - after for axis in axes])

@@ -1,0 +1,127 @@
+"""From an array to its backend: a built-in table, then entry points, then the array API alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+from spectral_losses_backends.base import Array, Backend
+
+GROUP = "spectral_losses.backends"
+
+
+def backend_of(x: Array, name: str) -> Backend:
+    """Return the backend of an array, or raise a TypeError that names the argument."""
+    kind = type(x)
+    backend = _known.get(kind)
+    if backend is None:
+        backend = _known[kind] = _find(x, name)
+    return backend
+
+
+def record(arrays: Sequence[str], static: Sequence[str]) -> Callable[[type], type]:
+    """Class decorator: every backend, loaded now or later, is told of this dataclass of arrays."""
+
+    def decorate(cls: type) -> type:
+        _records.append((cls, arrays, static))
+        for backend in _ready:
+            backend.register(cls, arrays, static)
+        return cls
+
+    return decorate
+
+
+_known: dict[type, Backend] = {}
+_ready: list[Backend] = []
+_records: list[tuple[type, Sequence[str], Sequence[str]]] = []
+
+
+# Import statements, and not import strings, because torch.compile can follow a statement while it traces.
+def _numpy() -> Any:
+    from spectral_losses_backends.numpy import backend
+
+    return backend
+
+
+def _torch() -> Any:
+    from spectral_losses_backends.torch import backend
+
+    return backend
+
+
+def _cupy() -> Any:
+    from spectral_losses_backends.cupy import backend
+
+    return backend
+
+
+def _jax() -> Any:
+    from spectral_losses_backends.jax import backend
+
+    return backend
+
+
+def _dask() -> Any:
+    from spectral_losses_backends.dask import backend
+
+    return backend
+
+
+def _generic() -> Any:
+    from spectral_losses_backends.base import backend
+
+    return backend
+
+
+_BUILT_IN: dict[str, Callable[[], Any]] = {
+    "numpy": _numpy,
+    "torch": _torch,
+    "cupy": _cupy,
+    "jax": _jax,
+    "jaxlib": _jax,
+    "dask": _dask,
+}
+
+
+def _find(x: Array, name: str) -> Backend:
+    kind = type(x)
+    roots = [c.__module__.split(".")[0] for c in kind.__mro__]
+    if kind.__name__ == "MaskedArray" and roots[0] == "numpy":
+        raise TypeError(f"{name}: a masked array's mask would be ignored; pass x.filled(...) and mask=~x.mask")
+    for root in roots:
+        # A framework has other classes than arrays; not all arrays of these two carry the standard's mark.
+        if root in _BUILT_IN and (hasattr(x, "__array_namespace__") or root == "torch" or root == "dask"):
+            return _prepare(_BUILT_IN[root]())
+    if not hasattr(x, "__array_namespace__"):
+        raise TypeError(
+            f"{name} must be an array (NumPy, PyTorch, JAX, CuPy, Dask or one that follows the array API "
+            f"standard), got {kind.__module__}.{kind.__qualname__}"
+        )
+    return _prepare(_plug_in(roots) or _generic())
+
+
+def _prepare(backend: Backend) -> Backend:
+    if backend not in _ready:
+        _ready.append(backend)
+        for cls, arrays, static in _records:
+            backend.register(cls, arrays, static)
+    return backend
+
+
+def _plug_in(roots: Sequence[str]) -> Backend | None:
+    """The third-party backend registered under the top-level name of an array's package."""
+    for entry in entry_points(group=GROUP):
+        if entry.name in roots:
+            try:
+                found: Backend = entry.load()
+            except Exception as error:  # a broken plug-in must not take the library down with it
+                warnings.warn(
+                    f"backend {entry.value!r} could not be loaded and is skipped: {error!r}",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            else:
+                return found
+    return None

@@ -1,0 +1,116 @@
+"""PyTorch: which of its ways a call takes, `kernels` alone, `functions` or `compiled`, or plain operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree
+
+from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.torch import compiled, functions
+from spectral_losses_backends.torch.functions import plain
+from spectral_losses_backends.torch.kernels import Kernels, is_plain, kernels
+
+
+class Backend(Kernels):
+    """PyTorch tensors on any device."""
+
+    def __init__(self) -> None:
+        self._constants = kernels._constants
+
+    def constant(self, source: Source, name: str, like: Tensor) -> Any:
+        """``getattr(source, name)()`` on like's device, cached."""
+        return compiled.constant(source, name, like)
+
+    def cached(self, key: Any, make: Any) -> Any:
+        """``make()``, remembered under key; while compiling it is made anew, because a trace may start over."""
+        return make() if torch.compiler.is_compiling() else super().cached(key, make)
+
+    def power(self, x: Tensor, basis: Basis) -> Tensor:
+        """Share of the mean square in each bin, differentiable."""
+        if torch.compiler.is_compiling() and not basis.pointwise:
+            return compiled.power(x, basis)
+        if not is_plain(x):
+            return plain.power(x, basis)
+        return functions.power(x, basis) if _wants_gradient(x) else super().power(x, basis)
+
+    def pair_power(self, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of a pair, differentiable."""
+        if torch.compiler.is_compiling() and not basis.pointwise:
+            return compiled.pair_power(e, y, basis, needs)
+        if not is_plain(e, y):
+            return plain.pair_power(e, y, basis, needs)
+        way = functions.pair_power if _wants_gradient(e) or _wants_gradient(y) else super().pair_power
+        return way(e, y, basis, needs)
+
+    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
+        """Statistics of the fields, each ``(..., bins)``, differentiable."""
+        some = _plainly_without_gradient(arrays)
+        return super().tables(problem, arrays) if some else plain.tables_by(self, problem, arrays)
+
+    def values(self, problem: Problem, arrays: Arrays) -> list[Tensor]:
+        """What the losses of a problem are; for one loss of a prediction, the gradient is made along with it."""
+        if len(problem.terms) == 1 and _wants_gradient(arrays.x):
+            if torch.compiler.is_compiling():
+                if compiled.fuses(problem, arrays):
+                    return [compiled.value(problem, arrays)]
+            elif _of_prediction_alone(arrays):
+                return [functions.value(problem, arrays)]
+        return super().values(problem, arrays)
+
+    def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Tensor, list[Tensor]]:
+        """The weighted sum of several losses, and these, likewise."""
+        if _wants_gradient(arrays.x) and _of_prediction_alone(arrays):
+            return functions.weighted(problem, arrays, weights)
+        return super().weighted(problem, arrays, weights)
+
+    def to_numpy_if_free(self, x: Tensor) -> Any | None:
+        """The values of a concrete tensor on the CPU."""
+        if not is_plain(x) or x.device.type != "cpu":
+            return None
+        x = x.detach()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
+
+    def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
+        """Make a dataclass a pytree."""
+        _register(cls, tuple(arrays), tuple(static))
+
+
+backend = Backend()
+
+
+# The first thing that a compiled function meets, perhaps.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _register(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
+    return _register_once(cls, arrays, static)  # a trace may start over
+
+
+@lru_cache
+def _register_once(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) -> bool:
+    def flatten(record: Any) -> tuple[list[Any], Any]:
+        return [getattr(record, name) for name in arrays], tuple(getattr(record, name) for name in static)
+
+    def unflatten(leaves: Any, context: Any) -> Any:
+        return cls(**dict(zip(arrays, leaves, strict=True)), **dict(zip(static, context, strict=True)))
+
+    _pytree.register_pytree_node(cls, flatten, unflatten)
+    return True
+
+
+def _wants_gradient(x: Any) -> bool:
+    return x is not None and x.requires_grad and torch.is_grad_enabled()
+
+
+def _of_prediction_alone(arrays: Arrays) -> bool:
+    others = (arrays.y, *arrays.known)
+    return is_plain(arrays.x, *others) and not any(_wants_gradient(x) for x in others)
+
+
+def _plainly_without_gradient(arrays: Arrays) -> bool:
+    every = (arrays.x, arrays.y, *arrays.known)
+    return is_plain(*every) and not any(_wants_gradient(x) for x in every)

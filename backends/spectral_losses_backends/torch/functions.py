@@ -1,0 +1,194 @@
+"""PyTorch's automatic differentiation: statistics with their exact adjoints, and losses with their gradients.
+
+Eager losses make their gradient along with their value, while the modes are at hand. Higher derivatives, and what runs
+under ``torch.func`` or forward mode, go through plain operations, which PyTorch differentiates itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from spectral_losses_backends import base
+from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.torch import compiled
+from spectral_losses_backends.torch.kernels import is_plain, kernels
+
+
+def value(problem: Problem, arrays: Arrays) -> Tensor:
+    """The one loss of a problem; only the prediction may want a gradient."""
+    result: Tensor = _Loss.apply(arrays.x, arrays.y, problem, (1.0,), *arrays.known)
+    return result
+
+
+def weighted(problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Tensor, list[Tensor]]:
+    """The weighted sum of several losses, and these; only the prediction may want a gradient."""
+    total, *values = _Loss.apply(arrays.x, arrays.y, problem, tuple(weights), *arrays.known)
+    return total, values
+
+
+def power(x: Tensor, basis: Basis) -> Tensor:
+    """Share of the mean square in each bin."""
+    result: Tensor = _Power.apply(x, basis)
+    return result
+
+
+def pair_power(e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
+    """Statistics of a pair."""
+    return dict(zip(needs, _PairPower.apply(e, y, basis, needs), strict=True))
+
+
+class Plain(base.Backend):
+    """The primitives of the standard on tensors: every operation is one that PyTorch differentiates and maps."""
+
+    name = "torch"
+
+    def namespace(self, x: Tensor) -> Any:
+        """array-api-compat's view of PyTorch."""
+        return xp
+
+    def constant(self, source: Source, name: str, like: Tensor) -> Any:
+        """As everywhere."""
+        return compiled.constant(source, name, like)
+
+    def detach(self, x: Tensor) -> Tensor:
+        """The same values without a gradient."""
+        return x.detach()
+
+    def pair_power(self, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
+        """Statistics of a pair; of the points themselves by the operations that pass over the fields least."""
+        if not basis.pointwise or needs != ("D", "T") or e.dtype != y.dtype:
+            return super().pair_power(e, y, basis, needs)
+        dims = tuple(range(-len(basis.shape), 0))
+        power = y.square().mean(dims) if y.requires_grad else torch.linalg.vector_norm(y, dim=dims).square() / _points(basis)
+        return {"D": e.square().mean(dims).unsqueeze(-1), "T": power.unsqueeze(-1)}
+
+    def tables_by(self, backend: base.Backend, problem: Problem, arrays: Arrays) -> Tables:
+        """`tables`, made of another backend's differentiable statistics."""
+        return base.Backend.tables(backend, problem, arrays)
+
+
+plain = Plain()
+
+
+class _Loss(Function):
+    """Losses whose gradient is made along with their value, and waits for the backward pass.
+
+    It takes the memory that the backward pass would take for it anyway. A second backward pass, one that is to be
+    differentiated itself, or one through a single loss of several, computes it anew in plain operations.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor | None, problem: Problem, weights: tuple[float, ...], *known: Tensor | None
+    ) -> Any:
+        values, ctx.gradient = kernels.value_and_grad(problem, Arrays(x, y, known), weights)
+        ctx.save_for_backward(x, y, *known)
+        ctx.set_materialize_grads(False)
+        ctx.problem, ctx.weights = problem, weights
+        if len(weights) == 1:
+            return values[0] if weights[0] == 1 else (values[0] * weights[0], *values)
+        total = values[0] * weights[0]
+        for one, weight in zip(values[1:], weights[1:], strict=True):
+            total = total + one * weight
+        return (total, *values)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor | None, *of_values: Tensor | None) -> Any:
+        gradient, ctx.gradient = ctx.gradient, None
+        simple = upstream is not None and all(each is None for each in of_values) and is_plain(upstream)
+        if gradient is None or torch.is_grad_enabled() or not simple:
+            gradient = _anew(ctx, (upstream, *of_values))
+        elif upstream.ndim:  # type: ignore[union-attr]  # a number for each row
+            gradient.mul_(upstream.reshape(*upstream.shape, *(1,) * (gradient.ndim - upstream.ndim)))  # type: ignore[union-attr]
+        elif upstream.device.type != "cpu" or upstream.item() != 1:  # type: ignore[union-attr]  # free on a CPU
+            gradient.mul_(upstream)
+        return gradient, *(None,) * (len(ctx.needs_input_grad) - 1)
+
+
+def _anew(ctx: Any, upstreams: tuple[Tensor | None, ...]) -> Tensor | None:
+    """The gradient in plain operations, to be differentiated again where that is asked for."""
+    again = torch.is_grad_enabled()
+    x, y, *known = ctx.saved_tensors
+    with torch.enable_grad():
+        x = x if again else x.detach().requires_grad_()
+        values = plain.values(ctx.problem, Arrays(x, y, tuple(known)))
+        if len(upstreams) > 1:
+            total = sum((v * w for v, w in zip(values[1:], ctx.weights[1:], strict=True)), values[0] * ctx.weights[0])
+            values = [total, *values]
+        wanted = [(v, up) for v, up in zip(values, upstreams, strict=True) if up is not None]
+        if not wanted:
+            return None
+        outputs, grads = zip(*wanted, strict=True)
+        gradient: Tensor = torch.autograd.grad(outputs, x, grads, create_graph=again)[0]
+        return gradient
+
+
+class _Power(Function):
+    """Shares of bins. Nothing but x is kept for the gradient: a transform costs less than keeping one does."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, basis: Basis) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.basis = basis
+        return kernels.power(x, basis)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        if torch.is_grad_enabled() or not is_plain(slope):
+            with torch.enable_grad():
+                gradient = torch.autograd.grad(plain.power(x, ctx.basis), x, slope, create_graph=True)[0]
+        else:
+            gradient = kernels.power_pullback(x, slope, ctx.basis)
+        return gradient, None
+
+
+class _PairPower(Function):
+    """Statistics of ``y + e`` and y, likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(e, y)
+        ctx.basis, ctx.needs = basis, needs
+        tables = kernels.pair_power(e, y, basis, needs)
+        return tuple(tables[name] for name in needs)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Any:
+        e, y = ctx.saved_tensors
+        asked = ctx.needs_input_grad[:2]
+        if torch.is_grad_enabled() or not is_plain(*slopes):
+            with torch.enable_grad():
+                tables = plain.pair_power(e, y, ctx.basis, ctx.needs)
+                inputs = [z for z, wanted in zip((e, y), asked, strict=True) if wanted]
+                outputs = [tables[name] for name in ctx.needs]
+                found = iter(torch.autograd.grad(outputs, inputs, slopes, create_graph=True))
+                gradients = [next(found) if wanted else None for wanted in asked]
+        else:
+            named = dict(zip(ctx.needs, slopes, strict=True))
+            gradients = [
+                kernels.pair_pullback(e, y, named, ctx.basis, of_target) if wanted else None
+                for of_target, wanted in enumerate(asked)
+            ]
+        return *gradients, None, None
+
+
+def _points(basis: Basis) -> int:
+    points = 1
+    for n in basis.shape:
+        points *= n
+    return points
+
+
+# Function.apply asks inspect for this at each call, which takes longer than a small transform.
+_functions: tuple[Any, ...] = (_Loss, _Power, _PairPower)
+for _function in _functions:
+    _function.forward.__signature__ = inspect.signature(_function.forward)

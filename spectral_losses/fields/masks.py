@@ -1,0 +1,58 @@
+"""Masks and weights of points: what does not count is replaced before any arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spectral_losses.fields.layout import Layout
+from spectral_losses.fields.pairs import check_same_home
+from spectral_losses_backends.base import Array, Backend
+
+
+def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend) -> Array:
+    """A mask as it multiplies fields in a layout: of the shape of space, or one that broadcasts against the field."""
+    check_same_home("prediction", prediction, "mask", mask)
+    xp, shape, ndim = backend.namespace(mask), tuple(mask.shape), len(prediction.shape)
+    if xp.isdtype(mask.dtype, "complex floating"):
+        raise TypeError(f"mask must be bool or real weights, got {mask.dtype}")
+    order = layout.order or tuple(range(ndim))
+    if shape == layout.shape:
+        # Of the shape of space its axes are in the order of spatial_axes, which is the layout's.
+        arranged = mask
+    elif len(shape) <= ndim and all(
+        n in (1, m) for n, m in zip(shape[::-1], tuple(prediction.shape)[::-1], strict=False)
+    ):
+        whole = xp.reshape(mask, (*(1,) * (ndim - len(shape)), *shape))
+        arranged = xp.permute_dims(whole, order)
+        if layout.averaged:
+            raise ValueError('mask: channels="mean" averages the field first, so that a mask must have the shape of space')
+    else:
+        raise ValueError(
+            f"mask must have the spatial shape {layout.shape} or one that broadcasts against "
+            f"{tuple(prediction.shape)}, got {shape}"
+        )
+    _check_values(backend.to_numpy_if_free(arranged), len(layout.shape))
+    return arranged
+
+
+def apply_mask(x: Array, mask: Array, ndim: int, xp: Any) -> Array:
+    """A field whose mean square over space is the weighted one: times the square root of weights of mean 1.
+
+    NaN times 0 would be NaN, in gradients too: what does not count is replaced, not multiplied.
+    """
+    weights = xp.astype(mask, x.dtype)
+    axes = tuple(range(-min(ndim, len(weights.shape)), 0))
+    mean = xp.mean(weights, axis=axes, keepdims=True)  # along an axis that is broadcast the mean is the value
+    x = xp.where(weights > 0, x, xp.zeros_like(x))
+    return x * xp.sqrt(weights / mean)
+
+
+def _check_values(seen: Any, ndim: int) -> None:
+    if seen is None:
+        return
+    if not (seen >= 0).all():
+        raise ValueError(f"mask must be bool or weights >= 0, got {seen.min()}")
+    if not seen.any():
+        raise ValueError("mask is 0 everywhere: nothing is left to compare")
+    if not seen.any(axis=tuple(range(-ndim, 0))).all():
+        raise ValueError("mask is 0 everywhere in some frame: nothing is left to compare there")

@@ -1,0 +1,110 @@
+"""Field error in which blurring does not pay: loss of correlation and loss of amplitude are counted apart."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Unpack
+
+from spectral_losses.losses.comparison import Comparison, over_spectra
+from spectral_losses.losses.registry import loss
+from spectral_losses.messages import check_eps
+from spectral_losses.spectra.plan import LossOptions
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.problem import Statistics, Tables
+from spectral_losses_backends.text import plain
+
+__all__ = ["adjusted_error"]
+
+
+@loss
+def adjusted_error(prediction: Array, target: Array, *, eps: float = 1e-8, **options: Unpack[LossOptions]) -> Comparison:
+    r"""Relative mean-square error that does not reward a prediction for being blurred.
+
+    .. math:: \mathrm{mean}_f \frac{\langle (p - t)^2 \rangle + \sum_b 2 \max(a_b, t_b) \, |a_b - t_b| \, (1 - c_b)}
+              {\langle t^2 \rangle + \delta}
+
+    where :math:`a_b` and :math:`t_b` are the amplitudes of prediction and target in shell b (roots of their shares of the
+    mean square), :math:`c_b` their coherence, and the sum runs over the shells and the corner modes beyond them. The
+    mean-square error of a shell is :math:`(a - t)^2 + 2 a t (1 - c)`: where phases cannot be predicted, a small
+    amplitude makes it small. Here that factor is :math:`2 \max(a, t)^2`, which takes the profit away. It equals
+    `field_error` where spectra agree or coherence is 1, and is never less.
+
+    Parameters
+    ----------
+    prediction, target : array, real floating, one shape
+        Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool
+        As in `radial_spectrum`. With a window or detrending all terms are those of the fields after it.
+    channel_weights : sequence of float, optional
+        Weights of separate channels in the mean over rows.
+    reduction : {"mean", "none"}
+        "none": the value of each frame and channel, its axes in the field's order.
+    shell_weights : None
+        No other value: this loss is not a mean over shells.
+    eps : float
+        As in `field_error`: relative to the mean square of the target's frames of the same channel.
+
+    Returns
+    -------
+    array, 0-d
+        With ``reduction="none"`` one value per row. Of the framework, on the device, differentiable where the
+        framework is.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two frameworks, not real floating, or a `Spectrum`; an option that is not known.
+    ValueError
+        Shapes that differ; a negative eps; shell weights; whatever `radial_spectrum` refuses.
+
+    References
+    ----------
+    Subich, C. et al., Fixing the Double Penalty in Data-Driven Weather Forecasting Through a Modified Spherical
+    Harmonic Loss Function, ICML 2025 (arXiv:2501.19374), written as the error plus what is added to it.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> target = np.random.default_rng(0).normal(size=(2, 1, 16, 24))
+    >>> other = np.random.default_rng(1).normal(size=(2, 1, 16, 24))
+    >>> field = [float(sl.field_error(c * other, target)) for c in (0.1, 1.0)]  # a small guess seems better
+    >>> adjusted = [float(sl.adjusted_error(c * other, target)) for c in (0.1, 1.0)]
+    >>> field[0] < 0.6 * field[1], adjusted[0] > 0.9 * adjusted[1]
+    (True, True)
+    """
+    if options.get("shell_weights") is not None:
+        raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
+    eps = check_eps(eps)
+    return over_spectra(prediction, target, options, lambda plan: AdjustedError(eps))
+
+
+@plain
+class AdjustedError(NamedTuple):
+    """``(D + sum 2 max(a, t) |a - t| (1 - c)) / (T + delta)``, sums over all bins but the one below the shells."""
+
+    floor: float
+    needs: tuple[str, ...] = ("P", "T", "D")
+    over: str = "complete"
+    unit: str = "share"
+
+    def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
+        """The error of each row.
+
+        With ``1 - c = max(D - (a - t)^2, 0) / (2 a t)`` the sum is one of ``|a - t| r / min(a, t)``, r that maximum.
+        """
+        power = xp.sum(s.T, axis=-1, keepdims=True)
+        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * power) + s.tiny
+        a, t = xp.sqrt(s.P + guard), xp.sqrt(s.T + guard)
+        apart, rest = xp.abs(a - t), s.D - (a - t) ** 2
+        incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))
+        least = xp.where(a < t, a, t)
+        added = apart * incoherent / least
+        norm = power[..., 0] + s.floor
+        value = (xp.sum(s.D, axis=-1) + xp.sum(added[..., 1:], axis=-1)) / norm
+        # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
+        counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
+        along_d = apart / least * counted
+        along_a = xp.sign(a - t) * (incoherent / least - 2 * apart * along_d) - xp.where(a < t, added / a, xp.zeros_like(a))
+        nothing = xp.zeros_like(a[..., :1])
+        along_d, along_a = (xp.concat((nothing, z[..., 1:]), axis=-1) for z in (along_d, along_a))
+        norm = xp.expand_dims(norm, axis=-1)
+        return value, {"D": (1 + along_d) / norm, "P": along_a / (2 * a) / norm}

@@ -1,0 +1,153 @@
+"""A loss of one pair of fields: checked at the door and planned; then data only goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from spectral_losses.fields.masks import apply_mask, check_mask
+from spectral_losses.fields.pairs import check_field, check_pair, check_same_home
+from spectral_losses.spectra.plan import Plan, as_options, plan_of
+from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
+
+
+class Comparison(NamedTuple):
+    """A prediction and its target, checked, and the objective that is to be evaluated on them."""
+
+    backend: Backend
+    plan: Plan
+    objective: Any
+    prediction: Array
+    target: Array | None
+    known: Array | None = None
+    """The target's power over shells, as its rows are laid out, where a `Spectrum` stands for it."""
+    mask: Array | None = None
+
+    def value(self) -> Array:
+        """The loss; differentiable."""
+        problem, arrays = prepared([self])
+        return self.backend.values(problem, arrays)[0]
+
+
+def over_spectra(
+    prediction: Array,
+    target: Array | Spectrum,
+    options: Mapping[str, Any],
+    objective: Callable[[Plan], Objective],
+    *,
+    coupled: bool = False,
+) -> Comparison:
+    """Compare spectra: an objective over the statistics of shells.
+
+    Parameters
+    ----------
+    prediction, target
+        As users gave them.
+    options
+        Those of `LossOptions`.
+    objective : callable
+        From the plan, whose ``shell_weights`` it may hold, to the objective.
+    coupled : bool
+        Whether a row is a whole batch element rather than one frame of one channel.
+    """
+    given = as_options(options)
+    stored = isinstance(target, Spectrum)
+    backend = check_field(prediction, "prediction") if stored else check_pair(prediction, target)
+    plan = plan_of(prediction, "prediction", given, backend, coupled=coupled)
+    of = objective(plan)
+    if not stored:
+        return Comparison(backend, plan, of, prediction, target)
+    return Comparison(backend, plan, of, prediction, None, _stored(prediction, target, plan, of, backend))
+
+
+def over_points(
+    prediction: Array, target: Array, options: Mapping[str, Any], objective: Objective, *, mask: Array | None = None
+) -> Comparison:
+    """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves."""
+    if isinstance(target, Spectrum):
+        raise TypeError("target must be a field for a loss that compares points, got a Spectrum")
+    backend = check_pair(prediction, target)
+    plan = plan_of(prediction, "prediction", as_options(options), backend, pointwise=True)
+    if mask is not None:
+        mask = check_mask(mask, prediction, plan.layout, backend)
+    return Comparison(backend, plan, objective, prediction, target, None, mask)
+
+
+def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
+    """What a backend evaluates for comparisons that share their fields and transforms, see `grouped`."""
+    first = comparisons[0]
+    plan, backend = first.plan, first.backend
+    differenced = plan.conditioning is not None or first.mask is not None
+    terms = tuple([Term(c.objective, c.plan.layout.rows) for c in comparisons])
+    problem: Problem = backend.cached(
+        ("problem", plan.basis, terms, differenced), lambda: problem_of(plan.basis, terms, differenced)
+    )
+    x = plan.layout.arrange(first.prediction, backend)
+    y = None if first.target is None else plan.layout.arrange(first.target, backend)
+    if problem.kind != "power":
+        x, y = _one_dtype(x, y, backend)
+        if differenced:  # the error is conditioned by itself, which keeps its digits
+            x = x - y
+    x, y = _conditioned(x, first), None if y is None else _conditioned(y, first)
+    return problem, Arrays(x, y, tuple([c.known for c in comparisons]))
+
+
+def restored(gradient: Array, comparison: Comparison) -> Array:
+    """A gradient with respect to what `prepared` made of a prediction as one of the prediction."""
+    plan, backend = comparison.plan, comparison.backend
+    if comparison.mask is not None:
+        gradient = apply_mask(gradient, comparison.mask, len(plan.basis.shape), backend.namespace(gradient))
+    return plan.restore(gradient, backend)
+
+
+def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
+    """The names of comparisons that are of the same arrays and the same transform."""
+    groups: dict[Any, list[str]] = {}
+    for name, c in comparisons.items():
+        fields = "X" in c.objective.needs
+        arrays = (id(c.prediction), id(c.target), id(c.mask) if c.mask is not None else None)
+        key = (arrays, fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning)
+        groups.setdefault(key, []).append(name)
+    return list(groups.values())
+
+
+def _conditioned(x: Array, comparison: Comparison) -> Array:
+    plan, backend = comparison.plan, comparison.backend
+    if comparison.mask is not None:
+        x = apply_mask(x, comparison.mask, len(plan.basis.shape), backend.namespace(x))
+    return plan.condition(x, backend)
+
+
+def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
+    if x.dtype == y.dtype:
+        return x, y
+    xp = backend.namespace(x)
+    dtype = xp.result_type(x, y)
+    return xp.astype(x, dtype, copy=False), xp.astype(y, dtype, copy=False)
+
+
+def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objective, backend: Backend) -> Array:
+    """The power of a spectrum that stands for the target, its rows in the order of the plan."""
+    beyond = set(objective.needs) - {"P", "T"}
+    if beyond or objective.over != "shells" or objective.floor is not None:
+        raise TypeError(f"target must be a field: {type(objective).__name__} needs more than powers over shells")
+    check_same_home("prediction", prediction, "target", target.power)
+    layout, xp = plan.layout, backend.namespace(target.power)
+    ndim = len(prediction.shape)
+    axes = layout.order or tuple(range(ndim))
+    lead = axes[: ndim - len(layout.shape) - layout.averaged]
+    merged = {i % len(lead) for i in layout.rows.averaged + layout.rows.summed} if lead else set()
+    kept = sorted(axis for place, axis in enumerate(lead) if place not in merged)
+    expected = (*(prediction.shape[axis] for axis in kept), target.wavenumber.shape[-1])
+    if target.layout != plan.recorded():
+        raise ValueError(
+            "target: this spectrum was computed on another grid or with other options: "
+            f"{target.layout}, while the prediction's are {plan.recorded()}"
+        )
+    if tuple(target.power.shape) != expected:
+        raise ValueError(
+            f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
+        )
+    return target.power if not layout.moved else xp.moveaxis(target.power, layout.moved, 0)

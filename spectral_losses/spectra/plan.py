@@ -1,0 +1,178 @@
+"""What a transform of a field needs to know, worked out once for each shape and set of options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+
+import numpy as np
+
+from spectral_losses.fields.layout import FieldOptions, Layout, LayoutOptions, check_weights, lay_out
+from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
+from spectral_losses.messages import plain_float
+from spectral_losses.spectra.binning import check_bins, check_lengths
+from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.points import Points
+from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.text import plain
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class SpectrumOptions(LayoutOptions, total=False):
+    """The options of `radial_spectrum`, where they are explained."""
+
+    bins: str | int | Sequence[float] | tuple[str, int]
+    lengths: float | Sequence[float] | None
+    window: Window
+    detrend: Detrend
+
+
+class LossOptions(FieldOptions, SpectrumOptions, total=False):
+    """The options of losses over spectra.
+
+    shell_weights : None, float or sequence of float
+        Weights of the shells in the mean over them: one each, or a number g for ``k**g``.
+    """
+
+    shell_weights: float | Sequence[float] | None
+
+
+class Options(NamedTuple):
+    """All of them with their defaults, hashable."""
+
+    spatial_axes: Any = (-2, -1)
+    channel_axis: Any = "auto"
+    channels: str = "separate"
+    bins: Any = "unit"
+    lengths: Any = None
+    window: Any = None
+    detrend: Any = None
+    pool: Any = None
+    channel_weights: Any = None
+    reduction: str = "mean"
+    shell_weights: Any = None
+
+
+@plain
+class ShellWeights(NamedTuple):
+    """Weights of shells, of mean 1."""
+
+    basis: Any
+    given: Any
+
+    def weights(self) -> Any:
+        """One for each shell."""
+        centres = self.basis.centres()
+        if isinstance(self.given, float):
+            logs = self.given * np.log(centres / centres.max())
+            weights = np.exp(logs - logs.max())  # of the largest weight, so that no power overflows
+        else:
+            weights = np.asarray(self.given)
+            if weights.shape != centres.shape:
+                raise ValueError(f"shell_weights must have one weight per shell ({centres.size}), got {weights.size}")
+        return weights / weights.mean()
+
+
+def as_options(given: Mapping[str, Any]) -> Options:
+    """Options that were given by name."""
+    return Options(**{name: _hashable(value) for name, value in given.items()})
+
+
+def explicit(function: Function) -> Function:
+    """Spell out the options of ``**options: Unpack[...]`` in a function's signature, for ``help`` and ``inspect``."""
+    own = inspect.signature(function)
+    parameters = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    (typed,) = get_args(get_type_hints(function)["options"])
+    hints = get_type_hints(typed)
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[name])
+        for name, default in Options._field_defaults.items()
+        if name in hints
+    ]
+    before = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    after = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    function.__signature__ = own.replace(parameters=[*before, *shared, *after])  # type: ignore[attr-defined]
+    return function
+
+
+class Plan(NamedTuple):
+    """How fields of one shape are laid out, conditioned and taken apart."""
+
+    layout: Layout
+    basis: Any
+    conditioning: Conditioning | None
+    shell_weights: Any
+
+    def prepare(self, x: Array, backend: Backend) -> Array:
+        """A field as it is transformed."""
+        return self.condition(self.layout.arrange(x, backend), backend)
+
+    def condition(self, x: Array, backend: Backend) -> Array:
+        """Detrend and window a field that is laid out, where that is asked for."""
+        return x if self.conditioning is None else condition(x, self.conditioning, backend)
+
+    def restore(self, gradient: Array, backend: Backend) -> Array:
+        """A gradient with respect to what `prepare` returned as one of the field."""
+        if self.conditioning is not None:
+            gradient = uncondition(gradient, self.conditioning, backend)
+        return self.layout.restore(gradient, backend)
+
+    def recorded(self) -> tuple[object, ...]:
+        """The grid and the options that a spectrum is computed with."""
+        conditioning = self.conditioning or conditioning_of(self.layout.shape, None, None)
+        return (*self.basis, self._channels(), *conditioning[1:], self.layout.pooled)
+
+    def _channels(self) -> str:
+        return "mean" if self.layout.averaged else "sum" if self.layout.rows.summed else "separate"
+
+
+def plan_of(
+    x: Array, name: str, options: Options, backend: Backend, *, coupled: bool = False, pointwise: bool = False
+) -> Plan:
+    """The plan for a field, refused where the options do not fit it; remembered."""
+    # The text of options, because True and 1 are equal as keys but not as axes.
+    key = ("plan", repr(options), tuple(x.shape), coupled, pointwise)
+    plan: Plan = backend.cached(key, lambda: _plan(x, name, options, backend, coupled, pointwise))
+    return plan
+
+
+def _plan(x: Array, name: str, options: Options, backend: Backend, coupled: bool, pointwise: bool) -> Plan:
+    layout = lay_out(x, name, options, coupled)
+    if pointwise:
+        return Plan(layout, Points(layout.shape), None, None)
+    shape = layout.shape
+    for axis, n in enumerate(shape):
+        if n < 2:
+            raise ValueError(
+                f"{name}: spatial axis {axis} of {len(shape)} has {n} point, too few to hold one "
+                f"shell; it takes at least 2 (shape {tuple(x.shape)})"
+            )
+    basis = Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
+    conditioning = conditioning_of(shape, options.window, options.detrend)
+    backend.constant(basis, "bin_weight", x)  # refuses shells without modes
+    weights = None
+    if options.shell_weights is not None:
+        weights = ShellWeights(basis, _shell_weights(options.shell_weights))
+        backend.constant(weights, "weights", x)  # refuses another number of them
+    periodic = not any(conditioning.windows) and conditioning.detrend is None
+    return Plan(layout, basis, None if periodic else conditioning, weights)
+
+
+def _shell_weights(given: Any) -> Any:
+    if isinstance(given, bool) or isinstance(given, str):
+        raise TypeError(f"shell_weights must be None, a number or one weight per shell, got {given!r}")
+    if isinstance(given, int | float):
+        if not abs(given) < float("inf"):
+            raise ValueError(f"shell_weights must be finite, got {given}")
+        return plain_float(given)
+    return check_weights("shell_weights", given)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, str | int | float | None):
+        return value
+    if hasattr(value, "tolist"):
+        return _hashable(value.tolist())
+    return tuple([_hashable(each) for each in value]) if isinstance(value, list | tuple) else value

@@ -1,0 +1,94 @@
+"""Radial power spectra: an array of fields in, a `Spectrum` out."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from spectral_losses.fields.pairs import check_field
+from spectral_losses.spectra.plan import SpectrumOptions, as_options, explicit, plan_of
+from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses_backends.base import Array
+
+__all__ = ["radial_spectrum"]
+
+
+@explicit
+def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectrum:
+    r"""Power spectrum over shells of the wavenumber, in one, two or three dimensions.
+
+    .. math:: P_b = m_b \, \langle |F|^2 \rangle_{k \in (lo_b, hi_b]}, \qquad F = \mathrm{rfftn}(x)
+
+    The mean runs over all modes of the full plane in the shell, ``F`` is not normalised, and the measure
+    ``m_b`` is the shell's length ``2 (hi - lo)``, area ``pi (hi^2 - lo^2)`` or volume
+    ``4/3 pi (hi^3 - lo^3)``.
+
+    Parameters
+    ----------
+    field : array, real floating
+        Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
+    spatial_axes : int or tuple of one to three ints
+        The periodic, uniformly sampled axes; each has at least 2 points.
+    channel_axis : int, None or "auto"
+        The axis of components. "auto" is the axis right after the spatial axes where they are adjacent, exactly one
+        axis follows them, and they are two or more or the array has three axes, as in ``[B, H, W, C]``; else the one
+        just before the first spatial axis, or None where there is none. All other axes are frames.
+    channels : {"separate", "sum", "mean"}
+        "separate": one spectrum per channel. "sum": ``|F|^2`` summed over channels, so that half of it is a
+        kinetic-energy spectrum for velocities. "mean": the *field* is averaged over channels before
+        the transform. Components can cancel in that mean (the spectrum of ``[u, -u]`` is zero): it is there to
+        reproduce published numbers.
+    pool : None, int, tuple of ints or "frames"
+        Frame axes over which the power is averaged; "frames" are all of them.
+    bins : "unit", "log", int, ("log", int) or sequence of floats
+        "unit": one shell around each multiple of the grid's wavenumber step, up to the least Nyquist
+        wavenumber. An int: so many shells of equal width over that range. "log": shells of equal ratio over
+        that range, about an octave each; ("log", n): n of them. A sequence: increasing edges, at least 0, in
+        the units of the wavenumber. Shells are open below and closed above.
+    lengths : float or sequence of float, optional
+        Box length along each spatial axis. Wavenumbers are then ``2 pi m / L``, in radians per unit length,
+        and unit shells are as wide as the coarsest axis resolves, ``max(2 pi / L)``. By default wavenumbers
+        are counted in index units: ``m`` waves across the box.
+    window : str or sequence of (str or None), optional
+        "hann", "hamming" or "blackman", for every spatial axis or one per axis, normalised to keep the mean
+        power of white noise. For domains that are not periodic.
+    detrend : {"constant", "linear"}, optional
+        Subtract the mean, or the plane of least squares, before windowing.
+
+    Returns
+    -------
+    Spectrum
+        ``wavenumber``, ``power``, ``edges``, ``counts``: arrays of the field's framework, dtype and device.
+
+    Raises
+    ------
+    TypeError
+        Not an array, or not real floating.
+    ValueError
+        An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell;
+        a shell that holds no mode; an option that is not one of those above.
+
+    Notes
+    -----
+    Parseval: ``sum(power / measure * counts)``, plus the mean mode and the corner modes outside the last
+    shell, is ``N^2 <x^2>`` for N points.
+
+    References
+    ----------
+    Pope, S. B., Turbulent Flows, Cambridge University Press 2000, section 6.5.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> x = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    >>> wave = np.sin(4 * x) * np.ones((16, 1))
+    >>> k, power, edges, counts = sl.radial_spectrum(wave)
+    >>> float(k[np.argmax(power)]), power.shape
+    (4.0, (8,))
+    """
+    backend = check_field(field, "field")
+    plan = plan_of(field, "field", as_options(options), backend)
+    share = backend.power(plan.prepare(field, backend), plan.basis)
+    xp = backend.namespace(share)
+    power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
+    centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
+    return Spectrum(centres, power, edges, counts, plan.recorded())
