@@ -235,7 +235,8 @@ class CompositeLoss:
             component = self.components[name]
             key = repr((component.frames, component.time_axis if component.frames is not None else None))
             if key not in sliced:
-                sliced[key] = component.seen(prediction, "prediction"), component.seen(target, "target")
+                truth = component.seen(target, "target")
+                sliced[key] = component.seen(prediction, "prediction"), truth
             seen[name] = sliced[key]
         return seen
 

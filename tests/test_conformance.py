@@ -22,11 +22,12 @@ def test_backend_conforms(framework: Framework) -> None:
 @pytest.mark.parametrize(
     ("method", "broken"),
     [
-        ("shell_power", lambda right: lambda x, grid: right(x, grid) * 1.001),
-        ("square_means", lambda right: lambda x, y, w, ndim: right(x, y, None, ndim)),
-        ("shell_gradient", lambda right: lambda modes, slope, grid: 1.001 * right(modes, slope, grid)),
+        ("power", lambda right: lambda x, basis: right(x, basis) * 1.001),
+        ("adjoint", lambda right: lambda modes, basis: 1.001 * right(modes, basis)),
+        ("gather", lambda right: lambda table, basis: 1.001 * right(table, basis)),
+        ("pair_power_of", lambda right: lambda e, y, basis, needs: right(1.001 * e, y, basis, needs)),
         ("to_floats", lambda right: lambda values: values),
-        ("power_of", lambda right: lambda modes, grid, keep=False: np.nan_to_num(right(modes, grid, keep))),
+        ("power_of", lambda right: lambda modes, basis, keep=True: np.nan_to_num(right(modes, basis, keep))),
     ],
 )
 def test_a_broken_backend_is_caught(monkeypatch: pytest.MonkeyPatch, method: str, broken: object) -> None:

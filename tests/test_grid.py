@@ -11,7 +11,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral_losses._grid import LANES, Grid
+from spectral_losses.transforms.plane import Plane
+from spectral_losses_backends.tables import ACCUMULATORS, Gathering, Scattering
 from spectral_losses.testing import spatial_shapes
 
 
@@ -23,7 +24,7 @@ def _modes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 @given(spatial_shapes())
 def test_unit_shells_in_exact_arithmetic(shape: tuple[int, ...]) -> None:
-    grid = Grid(shape)
+    grid = Plane(shape)
     expected = Counter(
         next(b for b in itertools.count() if Fraction(2 * b + 1, 2) ** 2 >= sum(i * i for i in mode)) - 1
         for mode in _modes(shape)
@@ -37,7 +38,7 @@ def test_unit_shells_in_exact_arithmetic(shape: tuple[int, ...]) -> None:
 def test_ties_in_physical_units_go_to_the_lower_shell(shape: tuple[int, ...], ratios: list[int], unit: float) -> None:
     """Boxes in whole ratios put modes exactly on edges, (lo, hi], whatever the rounding of 2 pi / L."""
     ratio = ratios[: len(shape)]
-    grid = Grid(shape, tuple(unit * r for r in ratio))
+    grid = Plane(shape, tuple(unit * r for r in ratio))
     least = min(ratio)
     steps = [Fraction(least, r) for r in ratio]  # in units of the widest step
     top = min(math.floor(Fraction(n, 2) * s) for n, s in zip(shape, steps, strict=True))
@@ -50,29 +51,31 @@ def test_ties_in_physical_units_go_to_the_lower_shell(shape: tuple[int, ...], ra
 
 
 @given(spatial_shapes(largest=20))
-def test_slots_and_rows_sum_the_same_modes(shape: tuple[int, ...]) -> None:
-    grid = Grid(shape)
-    shells = len(grid.counts())
+def test_scattering_and_gathering_sum_the_same_modes(shape: tuple[int, ...]) -> None:
+    plane = Plane(shape)
+    bins = plane.bins()
     half = (*shape[:-1], shape[-1] // 2 + 1)
     values = np.random.default_rng(0).random(math.prod(half))
-    lanes = np.bincount(grid.slots(), values, 2 * LANES * (shells + 1)).reshape(2, LANES, shells + 1).sum(1)
-    scattered = 2 * lanes[0, :-1] + lanes[1, :-1]
-    tables = grid.rows()
+    index = Scattering(plane).scatter_index()
+    sums = np.bincount(index, values, 2 * ACCUMULATORS * bins).reshape(2, ACCUMULATORS, bins).sum(1)
+    scattered = 2 * sums[0] + sums[1]
+    layout = Gathering(plane)
+    tables = layout.tables()
     level = values
     for height, table in enumerate(tables):
-        level = np.append(level, 0.0)[table].sum(-1) * (grid.row_weights() if height == 0 else 1)
-    np.testing.assert_allclose(level, scattered)
+        level = np.append(level, 0.0)[table].sum(-1) * (layout.multiplicity() if height == 0 else 1)
+    np.testing.assert_allclose(level, scattered, atol=1e-15)
     picked = tables[0][tables[0] < values.size]
-    assert len(np.unique(picked)) == len(picked) == np.sum(grid.slots() % (shells + 1) < shells)
-    # No table is larger than what it sums by more than a row per shell and multiplicity.
-    assert tables[0].size <= values.size + 2 * shells * tables[0].shape[1]
+    assert len(np.unique(picked)) == len(picked) == values.size  # a complete partition
+    # No table is larger than what it sums by more than a row per bin and multiplicity.
+    assert tables[0].size <= values.size + 2 * bins * tables[0].shape[1]
 
 
 def test_many_levels() -> None:
-    grid = Grid((64, 64, 64), None, (0.5, 31.5))
-    assert len(grid.rows()) == 3
-    assert grid.rows()[-1].shape[0] == 1
+    layout = Gathering(Plane((64, 64, 64), None, (0.5, 31.5)))
+    assert len(layout.tables()) == 3
+    assert layout.tables()[-1].shape[0] == 3
 
 
 def test_edges_on_whole_numbers_take_their_upper_end() -> None:
-    assert list(Grid((8, 8), None, (0.0, 1.0, 2.0)).counts()) == [4, 8]
+    assert list(Plane((8, 8), None, (0.0, 1.0, 2.0)).counts()) == [4, 8]

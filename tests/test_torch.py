@@ -84,13 +84,13 @@ def test_third_derivatives() -> None:
 
 
 def test_the_pieces_of_a_large_stack_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spectral_losses_backends import torch_kernels as module
+    from spectral_losses_backends.torch import kernels as module
 
     p, t = pair(7, 3, 8, 6)
     p.requires_grad_()
     results = []
     for piece in (1, 5 * 48, 1 << 30):
-        monkeypatch.setattr(module, "PIECE", piece)
+        monkeypatch.setattr(module, "CHUNK", piece)
         for loss in (sl.field_error, sl.spectrum_error):
             value = loss(p, t)
             results.append((value.detach(), torch.autograd.grad(value, p)[0]))
@@ -101,8 +101,8 @@ def test_the_pieces_of_a_large_stack_fit_together(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("shape", [(5, 2, 8, 6), (3, 9, 7), (2, 4, 6, 5)])
 def test_the_way_of_other_devices(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
     """What a GPU computes, computed here: gathered sums, one piece, everything in PyTorch."""
-    from spectral_losses_backends import generic
-    from spectral_losses_backends.torch_kernels import Kernels
+    from spectral_losses_backends import base
+    from spectral_losses_backends.torch.kernels import Kernels
 
     p, t = pair(*shape)
     p.requires_grad_()
@@ -115,15 +115,15 @@ def test_the_way_of_other_devices(monkeypatch: pytest.MonkeyPatch, shape: tuple[
         return [*results, sl.radial_spectrum(p).power.detach()]
 
     expected = found()
-    for name in ("power_of", "judge"):
-        monkeypatch.setattr(Kernels, name, getattr(generic.Backend, name))
-    monkeypatch.setattr(Kernels, "piece", lambda self, x: x.numel())
+    for name in ("power_of", "judge", "pair_gradient", "power_gradient"):
+        monkeypatch.setattr(Kernels, name, getattr(base.Backend, name))
+    monkeypatch.setattr(Kernels, "chunk_size", lambda self, x: 1 << 62)
     for a, b in zip(found(), expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
 
 def test_other_spatial_layouts_go_through_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spectral_losses_backends import torch_kernels
+    from spectral_losses_backends.torch import kernels as torch_kernels
 
     p, t = pair(6, 3, 5, 4, dtype=torch.float64)
     p.requires_grad_()
@@ -136,10 +136,10 @@ def test_other_spatial_layouts_go_through_the_pieces(monkeypatch: pytest.MonkeyP
         {"spatial_axes": (0,), "channel_axis": 3, "channels": "sum"},
     ]
     for options in cases:
-        monkeypatch.setattr(torch_kernels, "PIECE", 1 << 17)
+        monkeypatch.setattr(torch_kernels, "CHUNK", 1 << 17)
         value = sl.spectrum_error(p, t, **options)
         whole = torch.autograd.grad(value, p)[0]
-        monkeypatch.setattr(torch_kernels, "PIECE", 1)
+        monkeypatch.setattr(torch_kernels, "CHUNK", 1)
         pieces = sl.spectrum_error(p, t, **options)
         torch.testing.assert_close(pieces, value)
         torch.testing.assert_close(torch.autograd.grad(pieces, p)[0], whole)
@@ -204,10 +204,15 @@ def test_the_first_call_on_a_grid_leaves_plain_constants_behind() -> None:
 
 
 @compiles
-def test_forward_mode_is_refused_clearly() -> None:
-    p, t = pair(2, 8, 8)
-    with pytest.raises(RuntimeError, match="jvp"):
-        torch.func.jvp(lambda p: sl.spectrum_error(p, t), (p,), (p,))
+def test_forward_mode() -> None:
+    p, t = pair(2, 8, 8, dtype=torch.float64)
+    for loss in (sl.field_error, sl.spectrum_error, sl.log_spectral_distance, sl.adjusted_error):
+        expected = (torch.func.grad(lambda p: loss(p, t))(p) * t).sum()  # noqa: B023
+        _, along = torch.func.jvp(lambda p: loss(p, t), (p,), (t,))  # noqa: B023
+        torch.testing.assert_close(along, expected)
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(p, t)
+            torch.testing.assert_close(torch.autograd.forward_ad.unpack_dual(loss(dual, t)).tangent, expected)
 
 
 def test_autocast() -> None:

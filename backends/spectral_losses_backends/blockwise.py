@@ -34,7 +34,8 @@ class Backend(base.Backend):
         x, y = arrays.x, arrays.y
         if problem.kind == "pair":
             return self._pair_tables(x, y, problem.basis, problem.needs, problem.differenced)
-        if problem.kind == "power" and y is not None and self._small(x, y):
+        stacked = len(x.shape) > len(problem.basis.shape)
+        if problem.kind == "power" and y is not None and stacked and self._small(x, y):
             return self.modes_and_tables(problem, x, y)[2]
         return super().tables(problem, arrays)
 

@@ -13,6 +13,8 @@ from spectral_losses_backends.text import plain
 Array = Any
 Tables = dict[str, Array]
 """Statistics, or slopes along them, by name: P, T, C, Q and D of each bin, or the fields X and Y themselves."""
+LARGEST = 1e30
+"""No relative error is larger, in any dtype."""
 
 
 class Objective(Protocol):
@@ -251,6 +253,14 @@ class Statistics:
     def floor(self) -> Array:
         """``eps`` times the mean square of the target over the frames of a row's channel, one per row; detached."""
         return self._floor
+
+    def guarded(self, power: Array, error: Array) -> Array:
+        """The denominator of ``error / power``: with its floor, and so that the quotient is at most 1e30.
+
+        A target of zeros has no scale of its own. The bound keeps sums of rows and gradients finite in float32, and is
+        lost in rounding where a quotient means anything.
+        """
+        return power + self._floor + self.detach(error) / LARGEST
 
     @property
     def axes(self) -> tuple[int, ...]:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses_backends.text import plain
+
 Integers = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
 
@@ -15,6 +17,7 @@ ACCUMULATORS = 4  # partial sums per bin and multiplicity, see `Scattering.scatt
 ROW = 64  # modes per row of the gather tables, see `Gathering.tables`
 
 
+@plain
 class Scattering(NamedTuple):
     """To add each mode to its bin, one after the other: fast on a CPU that can write to its arrays."""
 
@@ -33,10 +36,16 @@ class Scattering(NamedTuple):
         return slots
 
 
+@plain
 class Gathering(NamedTuple):
     """To pick the modes of each bin, row by row: parallel, and the same sum in every run."""
 
     basis: Any
+
+    @property
+    def several(self) -> tuple[str, ...]:
+        """The constants that are tuples of arrays."""
+        return ("tables",)
 
     def tables(self) -> tuple[Integers, ...]:
         """Index tables that sum bins by gathering: row by row, level by level, until a row is a bin.
@@ -52,6 +61,7 @@ class Gathering(NamedTuple):
         return _gather_tables(self.basis)[1]
 
 
+@plain
 class Folding(NamedTuple):
     """To bring modes into the order of their bins and sum segments, mirror images added up before.
 

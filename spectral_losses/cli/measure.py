@@ -53,7 +53,7 @@ def measure(
     """
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
-    tally = Tally(layout, whole_channels, shells)
+    tally = Tally(layout, options.channels, shells)
     for slab in slabs(layout, (prediction, truth), whole_channels):
         powers = tally.powers(slab, dtype)
         for block in slab.blocks:

@@ -42,20 +42,22 @@ class Tally:
     so that it takes the powers of whole elements.
     """
 
-    def __init__(self, layout: Layout, whole_channels: bool, shells: int) -> None:
+    def __init__(self, layout: Layout, channels: str, shells: int) -> None:
         self.layout = layout
+        self.together = channels
+        whole_channels = channels != "separate"
         place = {axis: i for i, axis in enumerate(layout.others)}
         self.channel, self.batch, self.per = (
             None if axis is None else place[axis] for axis in (layout.channel, layout.batch, layout.per)
         )
         self.whole_channels = whole_channels
         self.groups = 1 if layout.per is None else layout.shape[layout.per]
-        channels = 1 if whole_channels or layout.per == layout.channel else layout.channels
+        number = 1 if whole_channels or layout.per == layout.channel else layout.channels
         self.elements = 1 if layout.batch is None else layout.shape[layout.batch]
         self.squares = np.zeros((2, *(layout.shape[axis] for axis in layout.others)))
         self.spectrum = np.zeros(self.groups)
         self.spectrum_of_all = 0.0
-        self.power = np.zeros((3, self.groups, channels, shells))
+        self.power = np.zeros((3, self.groups, number, shells))
 
     def powers(self, slab: Slab, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Room for the powers of a slab: of prediction, truth and difference, an axis of length 1 where
@@ -74,8 +76,16 @@ class Tally:
 
     def add_fields(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
         """Count the fields of a block."""
-        for into, field in zip(self.squares, (truth, prediction - truth), strict=True):
-            into[block] = np.mean(np.square(field, dtype=np.float64), axis=self.layout.spatial)
+        averaged = self.layout.channel if self.together == "mean" else None
+        if averaged is not None:
+            prediction, truth = (np.mean(x, axis=averaged, keepdims=True) for x in (prediction, truth))
+        ends = tuple(range(-len(self.layout.spatial), 0))
+        p, t = (np.moveaxis(x, self.layout.spatial, ends) for x in (prediction, truth))
+        squares = np.empty((2, *p.shape[: -len(ends)]))
+        for field in np.ndindex(squares.shape[1:]):  # one at a time: in float64 each is as large as two
+            for i, x in enumerate((t[field], p[field] - t[field])):
+                squares[(i, *field)] = np.mean(np.square(x, dtype=np.float64))
+        self.squares[(slice(None), *block)] = squares
 
     def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:
         """Count the powers of a slab."""
@@ -117,7 +127,8 @@ class Tally:
         """`field_error` of fields of which only mean squares are known: of two points that have the same ones."""
         truth, error = np.sqrt(squares)
         fields = np.stack((truth, error), axis=-1), np.stack((truth, np.zeros_like(error)), axis=-1)
-        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel))
+        together = "sum" if self.together == "sum" else "separate"  # of averaged fields each channel has the same numbers
+        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel, channels=together))
 
     def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:
         p, t = (x[None] if self.batch is None else np.moveaxis(x, self.batch, 0) for x in (prediction, truth))

@@ -28,8 +28,8 @@ def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend)
             raise ValueError('mask: channels="mean" averages the field first, so that a mask must have the shape of space')
     else:
         raise ValueError(
-            f"mask must have the spatial shape {layout.shape} or one that broadcasts against "
-            f"{tuple(prediction.shape)}, got {shape}"
+            f"mask must have the spatial shape {layout.shape}, got {shape}, which does not broadcast against "
+            f"{tuple(prediction.shape)} either"
         )
     _check_values(backend.to_numpy_if_free(arranged), len(layout.shape))
     return arranged
@@ -43,7 +43,9 @@ def apply_mask(x: Array, mask: Array, ndim: int, xp: Any) -> Array:
     weights = xp.astype(mask, x.dtype)
     axes = tuple(range(-min(ndim, len(weights.shape)), 0))
     mean = xp.mean(weights, axis=axes, keepdims=True)  # along an axis that is broadcast the mean is the value
-    x = xp.where(weights > 0, x, xp.zeros_like(x))
+    # Where nothing counts, there is no mean.
+    outside = xp.where(mean > 0, xp.zeros_like(mean), xp.full_like(mean, float("nan")))
+    x = xp.where(weights > 0, x, outside)
     return x * xp.sqrt(weights / mean)
 
 

@@ -29,8 +29,9 @@ def check_pair(prediction: Array, target: Array) -> Backend:
         raise ValueError(
             f"prediction and target must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}"
         )
+    backend = check_field(prediction, "prediction")
     check_field(target, "target")
-    return check_field(prediction, "prediction")
+    return backend
 
 
 def check_same_home(name: str, x: Array, other: str, y: Array) -> None:

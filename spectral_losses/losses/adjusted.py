@@ -98,8 +98,9 @@ class AdjustedError(NamedTuple):
         incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))
         least = xp.where(a < t, a, t)
         added = apart * incoherent / least
-        norm = power[..., 0] + s.floor
-        value = (xp.sum(s.D, axis=-1) + xp.sum(added[..., 1:], axis=-1)) / norm
+        error = xp.sum(s.D, axis=-1)
+        norm = s.guarded(power[..., 0], error)
+        value = (error + xp.sum(added[..., 1:], axis=-1)) / norm
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
         counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
         along_d = apart / least * counted

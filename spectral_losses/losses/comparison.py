@@ -66,8 +66,6 @@ def over_points(
     prediction: Array, target: Array, options: Mapping[str, Any], objective: Objective, *, mask: Array | None = None
 ) -> Comparison:
     """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves."""
-    if isinstance(target, Spectrum):
-        raise TypeError("target must be a field for a loss that compares points, got a Spectrum")
     backend = check_pair(prediction, target)
     plan = plan_of(prediction, "prediction", as_options(options), backend, pointwise=True)
     if mask is not None:
@@ -81,9 +79,7 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     plan, backend = first.plan, first.backend
     differenced = plan.conditioning is not None or first.mask is not None
     terms = tuple([Term(c.objective, c.plan.layout.rows) for c in comparisons])
-    problem: Problem = backend.cached(
-        ("problem", plan.basis, terms, differenced), lambda: problem_of(plan.basis, terms, differenced)
-    )
+    problem = problem_of(plan.basis, terms, differenced)
     x = plan.layout.arrange(first.prediction, backend)
     y = None if first.target is None else plan.layout.arrange(first.target, backend)
     if problem.kind != "power":

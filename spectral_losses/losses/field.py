@@ -86,5 +86,6 @@ class FieldError(NamedTuple):
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row."""
-        power = s.T[..., 0] + s.floor
-        return s.D[..., 0] / power, {"D": xp.expand_dims(1 / power, axis=-1)}
+        error = s.D[..., 0]
+        power = s.guarded(s.T[..., 0], error)
+        return error / power, {"D": xp.expand_dims(1 / power, axis=-1)}

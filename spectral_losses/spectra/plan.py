@@ -132,6 +132,8 @@ def plan_of(
     x: Array, name: str, options: Options, backend: Backend, *, coupled: bool = False, pointwise: bool = False
 ) -> Plan:
     """The plan for a field, refused where the options do not fit it; remembered."""
+    if backend.is_tracing():
+        return _plan(x, name, options, backend, coupled, pointwise)
     # The text of options, because True and 1 are equal as keys but not as axes.
     key = ("plan", repr(options), tuple(x.shape), coupled, pointwise)
     plan: Plan = backend.cached(key, lambda: _plan(x, name, options, backend, coupled, pointwise))

@@ -14,26 +14,26 @@ from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 from spectral_losses_backends.torch import compiled, functions
 from spectral_losses_backends.torch.functions import plain
-from spectral_losses_backends.torch.kernels import Kernels, is_plain, kernels
+from spectral_losses_backends.torch.kernels import Kernels, eager, is_plain
 
 
 class Backend(Kernels):
     """PyTorch tensors on any device."""
 
     def __init__(self) -> None:
-        self._constants = kernels._constants
+        self._constants = eager._constants
 
     def constant(self, source: Source, name: str, like: Tensor) -> Any:
         """``getattr(source, name)()`` on like's device, cached."""
         return compiled.constant(source, name, like)
 
-    def cached(self, key: Any, make: Any) -> Any:
-        """``make()``, remembered under key; while compiling it is made anew, because a trace may start over."""
-        return make() if torch.compiler.is_compiling() else super().cached(key, make)
+    def is_tracing(self) -> bool:
+        """Whether ``torch.compile`` is looking on."""
+        return bool(torch.compiler.is_compiling())
 
     def power(self, x: Tensor, basis: Basis) -> Tensor:
         """Share of the mean square in each bin, differentiable."""
-        if torch.compiler.is_compiling() and not basis.pointwise:
+        if _opaque(basis):
             return compiled.power(x, basis)
         if not is_plain(x):
             return plain.power(x, basis)
@@ -41,7 +41,7 @@ class Backend(Kernels):
 
     def pair_power(self, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of a pair, differentiable."""
-        if torch.compiler.is_compiling() and not basis.pointwise:
+        if _opaque(basis):
             return compiled.pair_power(e, y, basis, needs)
         if not is_plain(e, y):
             return plain.pair_power(e, y, basis, needs)
@@ -57,7 +57,7 @@ class Backend(Kernels):
         """What the losses of a problem are; for one loss of a prediction, the gradient is made along with it."""
         if len(problem.terms) == 1 and _wants_gradient(arrays.x):
             if torch.compiler.is_compiling():
-                if compiled.fuses(problem, arrays):
+                if _opaque(problem.basis) and compiled.fuses(problem, arrays):
                     return [compiled.value(problem, arrays)]
             elif _of_prediction_alone(arrays):
                 return [functions.value(problem, arrays)]
@@ -100,6 +100,12 @@ def _register_once(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) 
 
     _pytree.register_pytree_node(cls, flatten, unflatten)
     return True
+
+
+def _opaque(basis: Basis) -> bool:
+    """Whether to use the operators of `compiled`: for transforms, where PyTorch's own ones do not map over them."""
+    mapped = torch._C._are_functorch_transforms_active()
+    return torch.compiler.is_compiling() and not mapped and not basis.pointwise
 
 
 def _wants_gradient(x: Any) -> bool:

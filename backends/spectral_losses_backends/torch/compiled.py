@@ -14,49 +14,47 @@ from torch import Tensor
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 from spectral_losses_backends.text import from_text, to_text
-from spectral_losses_backends.torch.kernels import kernels
+from spectral_losses_backends.torch.kernels import eager
 
 
 def constant(source: Source, name: str, like: Tensor) -> Any:
     """``getattr(source, name)()`` on like's device, traced or not."""
     if not torch.compiler.is_compiling():
-        return kernels.constant(source, name, like)
+        return eager.constant(source, name, like)
     found = _constant_op(like.detach(), to_text(source), name)
     return tuple(found) if name in getattr(source, "several", ()) else found[0]
 
 
 def power(x: Tensor, basis: Basis) -> Tensor:
     """Share of the mean square in each bin, differentiable."""
-    # A view, because of an input that torch.func.grad has wrapped the tracer remembers that it needed no gradient
-    # before.
-    result: Tensor = _power_op(x.view_as(x), to_text(basis))
+    result: Tensor = _power_op(x, to_text(basis))
     return result
 
 
 def pair_power(e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
     """Statistics of a pair, differentiable."""
-    return dict(zip(needs, _pair_power_op(e.view_as(e), y.view_as(y), to_text(basis), ",".join(needs)), strict=True))
+    return dict(zip(needs, _pair_power_op(e, y, to_text(basis), ",".join(needs)), strict=True))
 
 
 def fuses(problem: Problem, arrays: Arrays) -> bool:
     """Whether one operator makes value and gradient: of transforms, and where no more than the prediction wants one."""
     others = (arrays.y, *arrays.known)
     asked = any(z is not None and z.requires_grad for z in others)
-    return not asked and problem.kind != "fields" and not problem.basis.pointwise
+    return not asked and problem.kind != "fields"
 
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
     """The one loss of a problem; its gradient is made by the same operator, of the same modes."""
     y, (known,) = arrays.y, arrays.known
-    others = [z.detach() for z in (y, known) if z is not None]
-    result: Tensor = _value_and_grad_op(arrays.x.view_as(arrays.x), others, y is not None, to_text(problem))[0]
+    other = known if y is None else y
+    result: Tensor = _value_and_grad_op(arrays.x, other.detach(), y is not None, to_text(problem))[0]
     return result
 
 
 @torch.library.custom_op("spectral_losses::constant", mutates_args=())
 def _constant_op(like: Tensor, text: str, name: str) -> list[Tensor]:
     """A constant as a list of one or more tensors, copied: the caller owns what an operator returns."""
-    found = kernels.constant(from_text(text), name, like)
+    found = eager.constant(from_text(text), name, like)
     return [tensor.clone() for tensor in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -69,7 +67,7 @@ def _(like: Tensor, text: str, name: str) -> list[Tensor]:
 
 @torch.library.custom_op("spectral_losses::power", mutates_args=())
 def _power_op(x: Tensor, text: str) -> Tensor:
-    return kernels.power(x, from_text(text))
+    return eager.power(x, from_text(text))
 
 
 @_power_op.register_fake
@@ -80,7 +78,7 @@ def _(x: Tensor, text: str) -> Tensor:
 
 @torch.library.custom_op("spectral_losses::power_pullback", mutates_args=())
 def _power_pullback_op(x: Tensor, slope: Tensor, text: str) -> Tensor:
-    return kernels.power_pullback(x, slope, from_text(text))
+    return eager.power_pullback(x, slope, from_text(text))
 
 
 @_power_pullback_op.register_fake
@@ -102,7 +100,7 @@ _power_op.register_autograd(_power_backward, setup_context=_keep_power)
 
 @torch.library.custom_op("spectral_losses::pair_power", mutates_args=())
 def _pair_power_op(e: Tensor, y: Tensor, text: str, needs: str) -> list[Tensor]:
-    tables = kernels.pair_power(e, y, from_text(text), tuple(needs.split(",")))
+    tables = eager.pair_power(e, y, from_text(text), tuple(needs.split(",")))
     return [tables[name] for name in needs.split(",")]
 
 
@@ -115,7 +113,7 @@ def _(e: Tensor, y: Tensor, text: str, needs: str) -> list[Tensor]:
 @torch.library.custom_op("spectral_losses::pair_pullback", mutates_args=())
 def _pair_pullback_op(e: Tensor, y: Tensor, slopes: list[Tensor], text: str, needs: str, of_target: bool) -> Tensor:
     named = dict(zip(needs.split(","), slopes, strict=True))
-    return kernels.pair_pullback(e, y, named, from_text(text), of_target)
+    return eager.pair_pullback(e, y, named, from_text(text), of_target)
 
 
 @_pair_pullback_op.register_fake
@@ -141,24 +139,21 @@ _pair_power_op.register_autograd(_pair_backward, setup_context=_keep_pair)
 
 
 @torch.library.custom_op("spectral_losses::value_and_grad", mutates_args=())
-def _value_and_grad_op(x: Tensor, others: list[Tensor], field: bool, text: str) -> tuple[Tensor, Tensor]:
-    (value,), gradient = kernels.value_and_grad(from_text(text), _arrays(x, others, field))
+def _value_and_grad_op(x: Tensor, other: Tensor, field: bool, text: str) -> tuple[Tensor, Tensor]:
+    (value,), gradient = eager.value_and_grad(from_text(text), _arrays(x, other, field))
     return value, gradient.contiguous()
 
 
 @_value_and_grad_op.register_fake
-def _(x: Tensor, others: list[Tensor], field: bool, text: str) -> tuple[Tensor, Tensor]:
+def _(x: Tensor, other: Tensor, field: bool, text: str) -> tuple[Tensor, Tensor]:
     problem: Problem = from_text(text)
     (term,) = problem.terms
     shape = x.shape[: term.rows.elements] if term.rows.reduction == "none" else ()
-    dtype = x.dtype
-    for other in others:
-        dtype = torch.promote_types(dtype, other.dtype)
-    return x.new_empty(shape, dtype=dtype), x.new_empty(x.shape)
+    return x.new_empty(shape, dtype=torch.promote_types(x.dtype, other.dtype)), x.new_empty(x.shape)
 
 
-def _arrays(x: Tensor, others: list[Tensor], field: bool) -> Arrays:
-    return Arrays(x, others[0], (None,)) if field else Arrays(x, None, (others[0],))
+def _arrays(x: Tensor, other: Tensor, field: bool) -> Arrays:
+    return Arrays(x, other, (None,)) if field else Arrays(x, None, (other,))
 
 
 def _keep_gradient(ctx: Any, inputs: Any, output: Any) -> None:
@@ -167,7 +162,8 @@ def _keep_gradient(ctx: Any, inputs: Any, output: Any) -> None:
 
 def _value_backward(ctx: Any, upstream: Tensor, _: Any) -> Any:
     (gradient,) = ctx.saved_tensors
-    return gradient * upstream.reshape(*upstream.shape, *(1,) * (gradient.ndim - upstream.ndim)), None, None, None
+    upstream = upstream.to(gradient.dtype).reshape(*upstream.shape, *(1,) * (gradient.ndim - upstream.ndim))
+    return gradient * upstream, None, None, None
 
 
 _value_and_grad_op.register_autograd(_value_backward, setup_context=_keep_gradient)

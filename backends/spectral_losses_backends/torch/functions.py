@@ -19,12 +19,12 @@ from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 from spectral_losses_backends.torch import compiled
-from spectral_losses_backends.torch.kernels import is_plain, kernels
+from spectral_losses_backends.torch.kernels import eager, is_plain
 
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
     """The one loss of a problem; only the prediction may want a gradient."""
-    result: Tensor = _Loss.apply(arrays.x, arrays.y, problem, (1.0,), *arrays.known)
+    result: Tensor = _Loss.apply(arrays.x, arrays.y, problem, (), *arrays.known)
     return result
 
 
@@ -89,12 +89,12 @@ class _Loss(Function):
     def forward(
         ctx: Any, x: Tensor, y: Tensor | None, problem: Problem, weights: tuple[float, ...], *known: Tensor | None
     ) -> Any:
-        values, ctx.gradient = kernels.value_and_grad(problem, Arrays(x, y, known), weights)
+        values, ctx.gradient = eager.value_and_grad(problem, Arrays(x, y, known), weights or (1.0,))
         ctx.save_for_backward(x, y, *known)
         ctx.set_materialize_grads(False)
         ctx.problem, ctx.weights = problem, weights
-        if len(weights) == 1:
-            return values[0] if weights[0] == 1 else (values[0] * weights[0], *values)
+        if not weights:  # of a loss by itself no sum is asked for
+            return values[0]
         total = values[0] * weights[0]
         for one, weight in zip(values[1:], weights[1:], strict=True):
             total = total + one * weight
@@ -120,7 +120,7 @@ def _anew(ctx: Any, upstreams: tuple[Tensor | None, ...]) -> Tensor | None:
     with torch.enable_grad():
         x = x if again else x.detach().requires_grad_()
         values = plain.values(ctx.problem, Arrays(x, y, tuple(known)))
-        if len(upstreams) > 1:
+        if ctx.weights:
             total = sum((v * w for v, w in zip(values[1:], ctx.weights[1:], strict=True)), values[0] * ctx.weights[0])
             values = [total, *values]
         wanted = [(v, up) for v, up in zip(values, upstreams, strict=True) if up is not None]
@@ -138,7 +138,7 @@ class _Power(Function):
     def forward(ctx: Any, x: Tensor, basis: Basis) -> Tensor:
         ctx.save_for_backward(x)
         ctx.basis = basis
-        return kernels.power(x, basis)
+        return eager.power(x, basis)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Any:
@@ -147,7 +147,7 @@ class _Power(Function):
             with torch.enable_grad():
                 gradient = torch.autograd.grad(plain.power(x, ctx.basis), x, slope, create_graph=True)[0]
         else:
-            gradient = kernels.power_pullback(x, slope, ctx.basis)
+            gradient = eager.power_pullback(x, slope, ctx.basis)
         return gradient, None
 
 
@@ -158,7 +158,7 @@ class _PairPower(Function):
     def forward(ctx: Any, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> tuple[Tensor, ...]:
         ctx.save_for_backward(e, y)
         ctx.basis, ctx.needs = basis, needs
-        tables = kernels.pair_power(e, y, basis, needs)
+        tables = eager.pair_power(e, y, basis, needs)
         return tuple(tables[name] for name in needs)
 
     @staticmethod
@@ -175,7 +175,7 @@ class _PairPower(Function):
         else:
             named = dict(zip(ctx.needs, slopes, strict=True))
             gradients = [
-                kernels.pair_pullback(e, y, named, ctx.basis, of_target) if wanted else None
+                eager.pair_pullback(e, y, named, ctx.basis, of_target) if wanted else None
                 for of_target, wanted in enumerate(asked)
             ]
         return *gradients, None, None

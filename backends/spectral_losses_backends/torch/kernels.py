@@ -80,20 +80,21 @@ class Kernels(blockwise.Backend):
 
     def power_gradient(self, modes: Tensor, slope: Tensor, basis: Basis) -> Tensor:
         """Gradient of a function of `power`; overwrites the modes."""
+        if basis.pointwise:  # they are the caller's field
+            return super().power_gradient(modes, slope, basis)
         self._scale(modes, slope, basis)
         return self.adjoint(modes, basis)
 
     def pair_gradient(self, e: Tensor, y: Tensor, slopes: Tables, basis: Basis, *, of_target: bool = False) -> Tensor:
         """Gradient of a function of `pair_power`; overwrites the modes."""
-        if "Q" in slopes:
+        if "Q" in slopes or basis.pointwise:
             return super().pair_gradient(e, y, slopes, basis, of_target=of_target)
         first, second, _ = self.pair_weights(slopes, of_target)
         for modes, slope in ((e, first), (y, second)):
             if slope is not None:
                 self._scale(modes, slope, basis)
         if first is not None and second is not None:
-            return self.adjoint(torch.view_as_complex(torch.view_as_real(e).add_(torch.view_as_real(y))) if e.is_complex()
-                                else e.add_(y), basis)
+            torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
     def judge(
@@ -122,7 +123,7 @@ class Kernels(blockwise.Backend):
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over everything, 0-d."""
-        return x.mean()
+        return (x / x.numel()).sum()
 
     def mean_square(self, x: Tensor, basis: Basis) -> Tensor:
         """Mean square over space."""
@@ -206,7 +207,7 @@ class Kernels(blockwise.Backend):
     def _scale(self, modes: Tensor, slope: Tensor, basis: Basis) -> None:
         """Multiply each mode by twice its bin's slope and weight, in place."""
         slope = self._like_modes(slope, modes)
-        if basis.pointwise or modes.device.type != "cpu":
+        if modes.device.type != "cpu":
             modes.mul_(self.gather(self._doubled(slope, basis), basis))
             return
         table = self._table(modes, basis)
@@ -222,7 +223,7 @@ class Kernels(blockwise.Backend):
         return found
 
 
-kernels = Kernels()
+eager = Kernels()
 
 
 def is_plain(*tensors: Any) -> bool:
@@ -276,8 +277,8 @@ def _plainly() -> Iterator[None]:
 @_plainly()
 def _table_of(modes: Tensor, basis: Basis) -> _Table:
     ndim, like = len(basis.shape), torch.empty(0, dtype=modes.dtype.to_real(), device=modes.device)
-    index = kernels.constant(Scattering(basis), "scatter_index", like)
-    weight = kernels.constant(basis, "bin_weight", like)
+    index = eager.constant(Scattering(basis), "scatter_index", like)
+    weight = eager.constant(basis, "bin_weight", like)
     frames = modes.shape[:-ndim].numel()
     # A few large frames are cut into rows, so that several threads have something to do.
     rows = math.gcd(modes.shape[-ndim], 8) if frames < 8 and ndim > 1 else 1
