@@ -254,7 +254,7 @@ def test_rows_of_the_batch_average_to_the_whole(tmp_path, capsys):
         rows = [row[name] for row in found["per"]["rows"]]
         assert max(rows) > 1.001 * min(rows)
         # The guard of the field error is relative to the frames at hand: to those of a row, or to all.
-        assert np.mean(rows) == pytest.approx(found[name], rel=1e-12 if name == "spectrum_error" else 1e-8)
+        assert np.mean(rows) == pytest.approx(found[name], rel=1e-12 if name == "spectrum_error" else 1e-7)
 
 
 def test_a_band_without_energy_has_no_number(tmp_path, capsys):
@@ -264,7 +264,7 @@ def test_a_band_without_energy_has_no_number(tmp_path, capsys):
     np.save(tmp_path / "wave.npy", np.cos(x) * np.ones((2, 1, 16, 1)))
     found = compare(capsys, tmp_path / "wave.npy", tmp_path / "zero.npy", "--plot", tmp_path / "zero.png")
     assert [(band["error"], band["energy_ratio"]) for band in found["bands"]] == [(None, None)] * 3
-    assert found["field_error"] == pytest.approx(1e30)
+    assert found["field_error"] == pytest.approx(1e20)
     assert (tmp_path / "zero.png").stat().st_size > 1000
     same = compare(capsys, tmp_path / "wave.npy", tmp_path / "wave.npy", "--plot", tmp_path / "same.png", "--per=0")
     assert same["field_error"] == same["spectrum_error"] == same["bands"][0]["error"] == 0

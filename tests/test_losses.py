@@ -76,7 +76,7 @@ def test_field_error_by_hand(framework: Framework) -> None:
     found = float(sl.field_error(framework.asarray(p), framework.asarray(t), eps=0))
     assert found == pytest.approx((0.25 + 0.01) / 2)
     zero = framework.asarray(np.zeros((1, 4, 4)))
-    assert float(sl.field_error(zero + 1, zero)) == pytest.approx(1e30)
+    assert float(sl.field_error(zero + 1, zero)) == pytest.approx(1e20)
     assert float(sl.field_error(zero, zero)) == 0
 
 

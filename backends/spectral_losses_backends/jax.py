@@ -12,7 +12,7 @@ import numpy as np
 
 from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
-from spectral_losses_backends.problem import Tables
+from spectral_losses_backends.problem import Problem, Tables
 
 Array = Any
 
@@ -52,6 +52,13 @@ class Backend(base.Backend):
         """Statistics of a pair, with a custom reverse-mode rule."""
         return super().pair_power(e, y, basis, needs) if basis.pointwise else _pair_power(e, y, basis, needs)
 
+    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """What gradients are made of, and `tables`."""
+        if problem.kind != "power":
+            return super().modes_and_tables(problem, x, y)
+        power, modes = _power_forward(x, problem.basis)
+        return modes, None, {"P": power} if y is None else {"P": power, "T": self.power(y, problem.basis)}
+
     def detach(self, x: Array) -> Array:
         """The same values without a gradient."""
         return jax.lax.stop_gradient(x)
@@ -71,8 +78,10 @@ class Backend(base.Backend):
         jax.tree_util.register_dataclass(cls, data_fields=list(arrays), meta_fields=list(static))
 
 
+# The statistics of fields with and without a gradient are those of one compiled program: equal fields have equal ones.
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-@partial(jax.jit, static_argnums=1)
 def _power(x: Array, basis: Basis) -> Array:
     return _power_forward(x, basis)[0]
 
@@ -92,7 +101,6 @@ _power.defvjp(_power_forward, _power_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-@partial(jax.jit, static_argnums=(2, 3))
 def _pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
     return _pair_forward(e, y, basis, needs)[0]
 

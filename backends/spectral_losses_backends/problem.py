@@ -13,7 +13,7 @@ from spectral_losses_backends.text import plain
 Array = Any
 Tables = dict[str, Array]
 """Statistics, or slopes along them, by name: P, T, C, Q and D of each bin, or the fields X and Y themselves."""
-LARGEST = 1e30
+LARGEST = 1e20
 """No relative error is larger, in any dtype."""
 
 
@@ -255,12 +255,14 @@ class Statistics:
         return self._floor
 
     def guarded(self, power: Array, error: Array) -> Array:
-        """The denominator of ``error / power``: with its floor, and so that the quotient is at most 1e30.
+        """The denominator of ``error / power``: with its floor, and so that the quotient is at most 1e20.
 
         A target of zeros has no scale of its own. The bound keeps sums of rows and gradients finite in float32, and is
         lost in rounding where a quotient means anything.
         """
-        return power + self._floor + self.detach(error) / LARGEST
+        error = self.detach(error)
+        bound = self.xp.where(self.xp.isfinite(error), error / LARGEST, self.xp.zeros_like(error))
+        return power + self._floor + bound
 
     @property
     def axes(self) -> tuple[int, ...]:

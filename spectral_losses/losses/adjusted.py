@@ -92,15 +92,16 @@ class AdjustedError(NamedTuple):
         With ``1 - c = max(D - (a - t)^2, 0) / (2 a t)`` the sum is one of ``|a - t| r / min(a, t)``, r that maximum.
         """
         power = xp.sum(s.T, axis=-1, keepdims=True)
-        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * power) + s.tiny
+        error = xp.sum(s.D, axis=-1, keepdims=True)
+        # The last term keeps slopes finite where the target is zero throughout.
+        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * power + 1e-26 * error) + s.tiny
         a, t = xp.sqrt(s.P + guard), xp.sqrt(s.T + guard)
         apart, rest = xp.abs(a - t), s.D - (a - t) ** 2
         incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))
         least = xp.where(a < t, a, t)
         added = apart * incoherent / least
-        error = xp.sum(s.D, axis=-1)
-        norm = s.guarded(power[..., 0], error)
-        value = (error + xp.sum(added[..., 1:], axis=-1)) / norm
+        norm = s.guarded(power[..., 0], error[..., 0])
+        value = (error[..., 0] + xp.sum(added[..., 1:], axis=-1)) / norm
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
         counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
         along_d = apart / least * counted
