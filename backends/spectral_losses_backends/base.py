@@ -353,10 +353,10 @@ class Backend:
         return tuple(x.shape[: len(x.shape) - len(problem.basis.shape)])
 
     def mean(self, x: Array) -> Array:
-        """Mean over everything, 0-d: of shares, because a sum may overflow where the mean does not."""
+        """Mean over everything, 0-d."""
         xp = self.namespace(x)
-        # In NumPy a sum over everything is a scalar, not a 0-d array, unless it keeps its axes.
-        return xp.reshape(xp.sum(xp.reshape(x / math.prod(x.shape), (-1,)), keepdims=True), ())
+        # In NumPy a mean over everything is a scalar, not a 0-d array, unless it keeps its axes.
+        return xp.reshape(xp.mean(xp.reshape(x, (-1,)), keepdims=True), ())
 
     def _weighed_sum(self, values: Array, basis: Basis) -> Array:
         sums = self.bin_sum(values, basis)

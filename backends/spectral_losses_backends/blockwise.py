@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+
 from spectral_losses_backends import base
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 
@@ -174,14 +176,21 @@ class _Stack:
     @classmethod
     def of(cls, backend: Backend, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> _Stack:
         """The stack of a problem's arrays."""
-        xp, axes, lead = backend.namespace(arrays.x), problem.elements, backend.lead(problem, arrays.x)
+        axes, lead = problem.elements, backend.lead(problem, arrays.x)
 
         def flat(z: Any) -> Any:
-            shared = z is None or isinstance(z, float) or axes == 1
-            return z if shared else xp.reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
+            if z is None or isinstance(z, float) or axes == 1:
+                return z
+            return namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
+
+        def namespace(z: Any) -> Any:  # guards are on the host where rows are judged there
+            return np if isinstance(z, np.ndarray) else backend.namespace(z)
 
         shares = [t.rows.shares(lead, arrays.x, backend, w) for t, w in zip(problem.terms, weights, strict=True)]
-        floors = backend.floors(problem, arrays, {})
+        floors = [
+            None if floor is None else namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
+            for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)
+        ]
         return cls(flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.known, floors, shares)))
 
     def part(self, these: slice) -> _Stack:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
 
-from spectral_losses_backends import blockwise
-from spectral_losses_backends.base import Basis
+from spectral_losses_backends import base, blockwise
+from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.tables import Folding, halves, kept
 
 try:
@@ -33,6 +34,11 @@ class Backend(blockwise.Backend):
     def device(self, x: Array) -> Any:
         """NumPy knows one device."""
         return "cpu"
+
+    def constant(self, source: Source, name: str, like: Array) -> Any:
+        """``getattr(source, name)()`` in like's dtype, cached."""
+        key = (source, name, like.dtype)
+        return self.cached(key, lambda: base.each_array(getattr(source, name)(), partial(self.upload, like=like)))
 
     def chunk_size(self, x: Array) -> int:
         """CHUNK; more where SciPy is told to share the work."""

@@ -92,22 +92,23 @@ class Rows(NamedTuple):
     def floor(self, level: Array, eps: float, xp: Any) -> Array:
         """``eps`` times the mean over frames of the same channel, for each row, plus the smallest normal number.
 
-        Frames that are not finite do not count.
+        Frames that are not finite do not count. Axes over which it is the same for all may be left at size 1.
         """
         if self.summed:
             level = xp.sum(level, axis=self.summed, keepdims=True)
-        shape = tuple(level.shape)
-        if eps and self.frames:
-            finite = xp.isfinite(level)
-            total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=self.frames, keepdims=True)
-            number = xp.sum(xp.astype(finite, level.dtype), axis=self.frames, keepdims=True)
-            level = xp.broadcast_to(total / xp.where(number > 0, number, xp.ones_like(number)), shape)
-        level = level * eps if eps else xp.zeros_like(level)
-        merged = self.summed + self.averaged
-        for axis in merged:
+        if not eps:
+            level = xp.zeros_like(level)
+        elif self.frames:
+            number = math.prod([level.shape[axis] for axis in self.frames])
+            mean = xp.sum(level, axis=self.frames, keepdims=True) / number
+            # Where values can be seen for free, there is mostly nothing to leave out.
+            seen = isinstance(mean, np.ndarray) and np.isfinite(mean).all()
+            level = mean if seen else _finite_mean(level, self.frames, xp)
+        for axis in self.averaged:
             level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
+        merged = self.summed + self.averaged
         level = xp.squeeze(level, axis=merged) if merged else level
-        return level + smallest(level, xp)
+        return level * eps + smallest(level, xp)
 
     def reduce(self, rows: Array, lead: tuple[int, ...], backend: Any) -> Array:
         """The loss, of the values of the rows."""
@@ -210,6 +211,7 @@ class Statistics:
         self._leading = term.rows.elements if leading is None else leading
         self._floor = floor
         self.xp = backend.namespace(self._first)
+        self._scale = self.basis_constant("scale") if term.objective.unit == "power" else None
         self._tables = {} if problem.kind == "fields" else {name: self._of_rows(name) for name in tables}
         if known is not None:
             self._use(known)
@@ -261,7 +263,8 @@ class Statistics:
         lost in rounding where a quotient means anything.
         """
         error = self.detach(error)
-        bound = self.xp.where(self.xp.isfinite(error), error / LARGEST, self.xp.zeros_like(error))
+        # An error that is infinite must not make the denominator so.
+        bound = self.xp.minimum(error, 1e38) / LARGEST
         return power + self._floor + bound
 
     @property
@@ -328,8 +331,8 @@ class Statistics:
 
     def _to_fields(self, slope: Array) -> Array:
         xp, objective = self.xp, self._term.objective
-        if objective.unit == "power":
-            slope = slope * self.basis_constant("scale")
+        if self._scale is not None:
+            slope = slope * self._scale
         if objective.over == "shells":
             nothing = xp.zeros_like(slope[..., :1])
             slope = xp.concat((nothing, slope, nothing), axis=-1)
@@ -340,11 +343,11 @@ class Statistics:
         table = self._term.rows.collect(self._raw[name], self.xp)
         if objective.over == "shells":
             table = table[..., 1:-1]
-        return table * self.basis_constant("scale") if objective.unit == "power" else table
+        return table if self._scale is None else table * self._scale
 
     def _use(self, known: Array) -> None:
         """Take the target's power as it is known; the prediction's goes the same way, so that equal fields agree."""
-        if self._term.objective.unit != "power":
+        if self._scale is None:
             scale = self.basis_constant("scale")
             known = known / scale
             self._tables["P"] = self._tables["P"] * scale / scale
@@ -358,7 +361,17 @@ def add_slope(tables: Tables, name: str, slope: Array) -> None:
 
 def smallest(like: Array, xp: Any) -> float:
     """The smallest normal number of an array's dtype."""
-    return float(xp.finfo(like.dtype).smallest_normal)
+    return _SMALLEST[like.dtype] if isinstance(like, np.ndarray) else float(xp.finfo(like.dtype).smallest_normal)
+
+
+_SMALLEST = {np.dtype(name): float(np.finfo(name).smallest_normal) for name in ("float32", "float64")}
+
+
+def _finite_mean(level: Array, axes: tuple[int, ...], xp: Any) -> Array:
+    finite = xp.isfinite(level)
+    total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=axes, keepdims=True)
+    number = xp.sum(xp.astype(finite, level.dtype), axis=axes, keepdims=True)
+    return total / xp.where(number > 0, number, xp.ones_like(number))
 
 
 def _moved(axes: tuple[int, ...], after: int) -> tuple[int, ...]:

@@ -88,4 +88,4 @@ class FieldError(NamedTuple):
         """The error of each row."""
         error = s.D[..., 0]
         power = s.guarded(s.T[..., 0], error)
-        return error / power, {"D": xp.expand_dims(1 / power, axis=-1)}
+        return error / power, {"D": (1 / power)[..., None]}

@@ -97,6 +97,18 @@ class Kernels(blockwise.Backend):
             torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
+    def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Any]:
+        """Guards that are relative to the target, in NumPy where `judge` is."""
+        level, floors = None, []
+        for term in problem.terms:
+            eps = term.objective.floor
+            if eps is not None and level is None:
+                known = problem.basis.pointwise and "T" in tables
+                level = tables["T"][..., 0].detach() if known else self.mean_square(arrays.y.detach(), problem.basis)  # type: ignore[union-attr]
+                level = _numpy(level) if level.device.type == "cpu" and is_plain(level) else level
+            floors.append(None if eps is None else term.rows.floor(level, eps, np if isinstance(level, np.ndarray) else xp))
+        return floors
+
     def judge(
         self,
         problem: Problem,
@@ -110,6 +122,7 @@ class Kernels(blockwise.Backend):
         seen = (*tables.values(), *known)
         small = problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
         if not small or seen[0].device.type != "cpu":
+            floors = [torch.from_numpy(z) if isinstance(z, np.ndarray) else z for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
         found = numpy_backend.judge(
             problem,
@@ -123,7 +136,7 @@ class Kernels(blockwise.Backend):
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over everything, 0-d."""
-        return (x / x.numel()).sum()
+        return x.mean()
 
     def mean_square(self, x: Tensor, basis: Basis) -> Tensor:
         """Mean square over space."""
@@ -144,65 +157,56 @@ class Kernels(blockwise.Backend):
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
     ) -> tuple[list[Tensor], Tensor]:
         """Losses, and the gradient of their weighted sum with respect to the prediction."""
-        one = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
-        if one and arrays.x.dtype == torch.float32 and arrays.x.is_contiguous():
+        if _of_squares(problem, arrays) and arrays.x.is_contiguous():
             return self._pointwise(problem, arrays, weights)
         return super().value_and_grad(problem, arrays, weights)
+
+    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
+        """Statistics of the fields, each ``(..., bins)``."""
+        return self._squares(problem, arrays)[0] if _of_squares(problem, arrays) else super().tables(problem, arrays)
 
     def _pointwise(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[list[Tensor], Tensor]:
         """`value_and_grad` of losses of the mean squares of error and target, in one pass over the fields.
 
-        What a guard is relative to is known only after the last frame. The gradient of each frame, its error times a
-        number, is therefore made with the guard as it is known at its block, and the few frames where that makes a
-        difference, the weakest ones, are corrected in the end.
+        The gradient of a frame is its error times a number, which is known only after the last frame: a guard may be
+        relative to all of them. While a frame is in the cache its error is multiplied with what the number of a
+        relative error without a guard would be; frames of which that was not right are made anew in the end.
         """
-        x, basis, points = arrays.x, problem.basis, math.prod(problem.basis.shape)
-        frames, others = x.view(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
-        gradient = torch.empty_like(frames)
+        x, points, lead = arrays.x, math.prod(problem.basis.shape), self.lead(problem, arrays.x)
+        gradient = torch.empty_like(x)
+        tables, guesses = self._squares(problem, arrays, gradient)
+        shares = [t.rows.shares(lead, x, self, w) for t, w in zip(problem.terms, weights, strict=True)]
+        rows, slopes = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables), shares)
+        factor = slopes["D"].reshape(-1).to(x.dtype) * (2 / points)
+        right = (factor - guesses).abs() <= 4 * torch.finfo(x.dtype).eps * factor.abs()
+        if x.device.type != "cpu" or not right.all():  # NaN is wrong, too
+            anew = torch.nonzero(right.logical_not_()).flatten() if x.device.type == "cpu" else slice(None)
+            frames, others = x.view(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
+            gradient.view(-1, points)[anew] = (frames[anew] - others[anew]).mul_(factor[anew].unsqueeze(-1))
+        return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)], gradient
+
+    def _squares(
+        self, problem: Problem, arrays: Arrays, gradient: Tensor | None = None
+    ) -> tuple[Tables, Tensor | None]:
+        """D and T of fields; fills a gradient with errors times what is returned beside, one number per frame."""
+        x, points, lead = arrays.x, math.prod(problem.basis.shape), self.lead(problem, arrays.x)
+        frames, others = x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
+        slope = None if gradient is None else gradient.view(-1, points)
         step = max(1, self.chunk_size(x) // points)
-        lead = self.lead(problem, x)
-        merged = math.prod(lead[problem.elements :])
-        step = -(-step // merged) * merged  # whole elements
-        errors, powers, given = [], [], []
-        weighed = [t.rows.shares(lead, x, self, w) for t, w in zip(problem.terms, weights, strict=True)]
-        flat = [self._flat(z, problem) for z in weighed]
+        errors, powers, guesses = [], [], []
         for first in range(0, len(frames), step):
             these = slice(first, first + step)
-            powers.append(_square_sums(others[these]).div_(points))
-            difference = torch.sub(frames[these], others[these], out=gradient[these])
-            errors.append(_square_sums(difference).div_(points))
-            block = (-1, *lead[problem.elements :])
-            tables = {"D": errors[-1].view(*block, 1), "T": powers[-1].view(*block, 1)}
-            floors = [self._provisional(term, tables["T"][..., 0], problem) for term in problem.terms]
-            rows = slice(first // merged, (first + step) // merged)
-            some = [z if isinstance(z, float) else z[rows] for z in flat]
-            slope = self.judge(problem, tables, arrays.known, floors, some, 1)[1]["D"].reshape(-1).to(x.dtype)
-            given.append(slope)
-            difference.mul_((slope * (2 / points)).unsqueeze(-1))
-        tables = {"D": _cat(errors).view(*lead, 1), "T": _cat(powers).view(*lead, 1)}
-        rows, slopes = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables), weighed)
-        wanted, made = slopes["D"].reshape(-1).to(x.dtype), _cat(given)
-        ratio = torch.where(made == 0, torch.ones_like(made), wanted / made)
-        if x.device.type != "cpu":
-            gradient.mul_(ratio.unsqueeze(-1))
-        else:
-            for frame in torch.nonzero((ratio - 1).abs() > 4 * torch.finfo(x.dtype).eps).flatten().tolist():
-                gradient[frame] *= ratio[frame]
-        values = [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
-        return values, gradient.view(x.shape)
+            powers.append(_square_sums(others[these]))
+            difference = torch.sub(frames[these], others[these], out=None if slope is None else slope[these])
+            errors.append(_square_sums(difference))
+            if slope is not None:
+                guesses.append(powers[-1].reciprocal().mul_(2 / len(frames)))
+                difference.mul_(guesses[-1].unsqueeze(-1))
+        tables = {"D": _cat(errors).div_(points).view(*lead, 1), "T": _cat(powers).div_(points).view(*lead, 1)}
+        return tables, _cat(guesses) if guesses else None
 
-    def _provisional(self, term: Any, level: Tensor, problem: Problem) -> Tensor | None:
-        eps = term.objective.floor
-        if eps is None:
-            return None
-        # As if all frames of the block were of one channel: right but for the size of a guard.
-        flat = term.rows._replace(frames=tuple(range(-level.ndim, 0)))
-        floor: Tensor = flat.floor(level, eps, xp)
-        return floor
-
-    def _flat(self, z: Any, problem: Problem) -> Any:
-        axes = problem.elements
-        return z if isinstance(z, float) or axes == 1 else z.reshape(-1, *z.shape[axes:])
+    def _like_modes(self, slope: Tensor, modes: Tensor) -> Tensor:
+        return slope.to(modes.dtype.to_real())
 
     def _scale(self, modes: Tensor, slope: Tensor, basis: Basis) -> None:
         """Multiply each mode by twice its bin's slope and weight, in place."""
@@ -234,6 +238,12 @@ def is_plain(*tensors: Any) -> bool:
         and forward_ad._current_level < 0
         and all(x is None or type(x) is Tensor or type(x) is torch.nn.Parameter for x in tensors)
     )
+
+
+def _of_squares(problem: Problem, arrays: Arrays) -> bool:
+    """Whether a problem is one of mean squares of error and target, of fields as they are."""
+    plainly = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
+    return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
 
 
 def _cat(parts: list[Tensor]) -> Tensor:
