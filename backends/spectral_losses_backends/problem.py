@@ -259,13 +259,11 @@ class Statistics:
     def guarded(self, power: Array, error: Array) -> Array:
         """The denominator of ``error / power``: with its floor, and so that the quotient is at most 1e20.
 
-        A target of zeros has no scale of its own. The bound keeps sums of rows and gradients finite in float32, and is
-        lost in rounding where a quotient means anything.
+        A target of zeros has no scale of its own: the bound keeps sums of rows and gradients finite in float32.
         """
         error = self.detach(error)
         # An error that is infinite must not make the denominator so.
-        bound = self.xp.minimum(error, 1e38) / LARGEST
-        return power + self._floor + bound
+        return self.xp.maximum(power + self._floor, self.xp.minimum(error, 1e38) / LARGEST)
 
     @property
     def axes(self) -> tuple[int, ...]:
