@@ -271,7 +271,10 @@ class Group:
 
     def __init__(self, names: list[str], comparisons: list[Comparison]) -> None:
         self.names, self.comparisons = names, comparisons
-        self.problem, self.arrays = prepared(comparisons) if comparisons else (None, None)
+        self.problem: Any = None
+        self.arrays: Any = None
+        if comparisons:
+            self.problem, self.arrays = prepared(comparisons)
 
     @property
     def backend(self) -> Any:

@@ -41,7 +41,7 @@ class Device:
         return f"<CUDA Device {self.id}>"
 
 
-class ndarray(np.ndarray):  # noqa: N801
+class ndarray(np.ndarray):
     """``cupy.ndarray``."""
 
     number = 0

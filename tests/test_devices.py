@@ -96,7 +96,7 @@ def test_masks_and_spectra_on_the_second_device() -> None:
     stored = sl.radial_spectrum(t, pool=0)
     assert {array.device for array in stored} == {device}
     assert sl.spectrum_error(p, stored, pool=0).device == device
-    with pytest.raises(ValueError, match="must be on one device, got device1 and CPU_DEVICE|must be on one device"):
+    with pytest.raises(ValueError, match="must be on one device"):
         sl.spectrum_error(p, xp.asarray(T))
     with pytest.raises(ValueError, match="device"):  # the namespace does what the tests above rely on
         _ = p + xp.asarray(T)
@@ -124,7 +124,8 @@ for name, options in cases():
     if "reduction" not in options:
         value, gradient = sl.value_and_grad(name, **options)(p, t)
         assert gradient.device == second
-        np.testing.assert_allclose(cupy.asnumpy(gradient), sl.value_and_grad(name, **options)(P, T)[1], rtol=1e-8, atol=1e-12)
+        expected = sl.value_and_grad(name, **options)(P, T)[1]
+        np.testing.assert_allclose(cupy.asnumpy(gradient), expected, rtol=1e-8, atol=1e-12)
 stored = sl.radial_spectrum(t)
 assert stored.power.device == second
 assert abs(float(cupy.asnumpy(sl.spectrum_error(p, stored))) - float(sl.spectrum_error(P, T))) < 1e-12

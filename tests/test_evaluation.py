@@ -38,7 +38,7 @@ def test_names_and_options_that_nobody_knows() -> None:
         sl.evaluate(P, T, chanels="sum")
     with pytest.raises(TypeError, match="'bins' is not known"):
         sl.evaluate(P, T, losses="field_error", bins="log")
-    with pytest.raises(ValueError, match="reduction must be 'mean'.*'none'"):
+    with pytest.raises(ValueError, match=r"reduction must be 'mean'.*'none'"):
         sl.evaluate(P, T, reduction="none")
     with pytest.raises(ValueError, match="at least one"):
         sl.evaluate(P, T, losses=[])

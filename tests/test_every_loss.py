@@ -1,4 +1,4 @@
-"""What holds for every loss in the registry: reference numbers, rows, pooling, weights, units, equal and empty fields."""
+"""What holds for every loss: reference numbers, rows, pooling, weights, units, equal and empty fields."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def test_errors_of_rows_and_pools(name: str) -> None:
     loss = getattr(sl, name)
     with pytest.raises(ValueError, match=r'pool .*axis 2 is the channel axis \(channels="sum".*channel_axis=None'):
         loss(P, T, pool=2)
-    with pytest.raises(ValueError, match="pool .*axis 4 is a spatial axis"):
+    with pytest.raises(ValueError, match=r"pool .*axis 4 is a spatial axis"):
         loss(P, T, pool=(0, -1))
     with pytest.raises(ValueError, match=r"pool.*\(2, 8, 10\) has no frame axis.*channel_axis=None"):
         loss(P[0, 0], T[0, 0], pool="frames")
-    with pytest.raises(ValueError, match="pool must be None, an axis, several or 'frames', got 'batch'"):
+    with pytest.raises(ValueError, match=r"pool must be None, an axis, several or 'frames', got 'batch'"):
         loss(P, T, pool="batch")
     with pytest.raises(ValueError, match="reduction must be one of mean, none, got 'non', did you mean 'none'"):
         loss(P, T, reduction="non")
@@ -201,7 +201,9 @@ def test_adjusted_error_is_field_error_where_nothing_was_lost(framework: Framewo
     grown = framework.asarray(1.3 * T)  # coherent
     for p in (turned, grown):
         assert float(sl.adjusted_error(p, t)) == pytest.approx(float(sl.field_error(p, t)), rel=1e-9)
-    assert float(sl.adjusted_error(framework.asarray(0.5 * P), t)) > float(sl.field_error(framework.asarray(0.5 * P), t))
+    assert float(sl.adjusted_error(framework.asarray(0.5 * P), t)) > float(
+        sl.field_error(framework.asarray(0.5 * P), t)
+    )
 
 
 def test_sides_of_the_log_spectral_distance(framework: Framework) -> None:
@@ -211,7 +213,9 @@ def test_sides_of_the_log_spectral_distance(framework: Framework) -> None:
     assert min(excess, deficit) > 0
     assert float(sl.log_spectral_distance(framework.asarray(2 * T), t, side="deficit")) == 0
     assert float(sl.log_spectral_distance(framework.asarray(2 * T), t)) == pytest.approx(np.log(4) ** 2)
-    with pytest.raises(ValueError, match="side must be one of both, excess, deficit, got 'exces', did you mean 'excess'"):
+    with pytest.raises(
+        ValueError, match="side must be one of both, excess, deficit, got 'exces', did you mean 'excess'"
+    ):
         sl.log_spectral_distance(p, t, side="exces")
 
 

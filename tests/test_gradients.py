@@ -231,7 +231,11 @@ def custom(prediction: Any, target: Any) -> Any:
     ("make", "error", "message"),
     [
         (lambda: sl.value_and_grad("spectral_error"), ValueError, "did you mean 'spectrum_error'"),
-        (lambda: sl.value_and_grad(custom), TypeError, r"one of this library \(adjusted_error, field_error, log_spectral_distance, spectrum_error\).*custom"),
+        (
+            lambda: sl.value_and_grad(custom),
+            TypeError,
+            r"one of this library \(adjusted_error, field_error, log_spectral_distance, spectrum_error\).*custom",
+        ),
         (lambda: sl.value_and_grad("field_error", bins="log"), TypeError, "field_error: option 'bins'"),
         (lambda: sl.value_and_grad(composite(), channels="sum"), TypeError, "belong to the component.*channels"),
         (lambda: sl.value_and_grad(sl.Component(custom)), TypeError, "must be a loss of this library.*custom"),

@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectral_losses.testing import spatial_shapes
 from spectral_losses.transforms.plane import Plane
 from spectral_losses_backends.tables import ACCUMULATORS, Gathering, Scattering
-from spectral_losses.testing import spatial_shapes
 
 
 def _modes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

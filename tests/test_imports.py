@@ -149,7 +149,7 @@ def test_backends_never_reach_up() -> None:
 
 
 def imports(path: Path, types: bool = False, inside: bool = True) -> set[str]:
-    """Modules that a file imports: with ``types`` also those for type checkers, without ``inside`` none in functions."""
+    """Modules that a file imports; with ``types`` for type checkers, too, without ``inside`` none in functions."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

@@ -110,7 +110,9 @@ OPTIONS: list[dict[str, Any]] = [
 def compare(kind: str, p: Any, t: Any, options: dict[str, Any]) -> Any:
     if kind == "fields":
         return over_points(p, t, options, MeanAbsoluteError())
-    return over_spectra(p, t, {**options, **({} if kind == "complete" else {"window": "hann"})}, lambda plan: Probe(kind))
+    return over_spectra(
+        p, t, {**options, **({} if kind == "complete" else {"window": "hann"})}, lambda plan: Probe(kind)
+    )
 
 
 @pytest.mark.parametrize("kind", ["complete", "shells", "fields"])
@@ -139,7 +141,12 @@ def test_one_body_serves_every_framework(framework: Framework, kind: str, option
 
 def test_what_a_compiled_graph_holds_is_text() -> None:
     plane = Plane((4, 6), (1.0, 0.1 + 0.2), (0.5, 1.5))
-    for value in (plane, Probe("shells"), (1, None, "a"), prepared([compare("complete", *RNG.normal(size=(2, 4, 4)), {})])[0]):
+    for value in (
+        plane,
+        Probe("shells"),
+        (1, None, "a"),
+        prepared([compare("complete", *RNG.normal(size=(2, 4, 4)), {})])[0],
+    ):
         assert from_text(to_text(value)) == value
         assert type(from_text(to_text(value))) is type(value)
 

@@ -321,7 +321,8 @@ class Backend:
 
         Of tables that are a part of a stack, ``leading`` of their axes are there before what a row merges.
         """
-        values, total = [], {}
+        values: list[Array] = []
+        total: Tables = {}
         for i, term in enumerate(problem.terms):
             axes = None if leading is None else leading + term.rows.elements - problem.elements
             statistics = Statistics(self, problem, term, tables, known[i], floors[i], axes)

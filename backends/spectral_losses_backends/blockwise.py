@@ -24,7 +24,9 @@ class Backend(base.Backend):
 
     def power(self, x: Array, basis: base.Basis) -> Array:
         """Share of the mean square in each bin: ``(..., *shape)`` -> ``(..., bins)``."""
-        powers = [self.power_of(self.forward(x[these], basis), basis, keep=False) for x, these in self._chunks(x, basis)]
+        powers = [
+            self.power_of(self.forward(x[these], basis), basis, keep=False) for x, these in self._chunks(x, basis)
+        ]
         return self._joined(powers, tuple(x.shape[: len(x.shape) - len(basis.shape)]))
 
     def pair_power(self, e: Array, y: Array, basis: base.Basis, needs: tuple[str, ...]) -> Tables:
@@ -67,7 +69,9 @@ class Backend(base.Backend):
         for start in range(0, stack.x.shape[0], step):
             block = stack if step >= stack.x.shape[0] else stack.part(slice(start, start + step))
             if block is not stack and gradient is None:
-                gradient = self.namespace(stack.x).empty(stack.x.shape, dtype=stack.x.dtype, device=self.device(stack.x))
+                gradient = self.namespace(stack.x).empty(
+                    stack.x.shape, dtype=stack.x.dtype, device=self.device(stack.x)
+                )
             rows, part = self._block(problem, block, None if gradient is None else gradient[start : start + step])
             found.append(rows)
             blocks += 1
@@ -82,16 +86,18 @@ class Backend(base.Backend):
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
         basis, xp, x, y = problem.basis, self.namespace(block.x), block.x, block.y
         whole = problem.kind == "fields" or self.chunk_size(x) >= math.prod(x.shape)
-        kept, tables = [], []
+        # Held here alone, so that what uses modes up can let go of them.
+        kept: list[tuple[Array, Array]] = []
+        tables: list[Tables] = []
         if whole:
             *modes, table = self.modes_and_tables(problem, x, y)
-            kept.append(modes)
+            kept.append((modes.pop(0), modes.pop(0)))
         else:
             others = repeat((None, None)) if y is None else self._chunks(y, basis)
             for (frames, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
                 target = None if targets is None else targets[these]
                 *modes, part = self.modes_and_tables(problem, frames[these], target)
-                kept.append(modes)
+                kept.append((modes.pop(0), modes.pop(0)))
                 tables.append(part)
             lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
             table = {name: self._joined([part[name] for part in tables], lead) for name in tables[0]}
@@ -107,10 +113,9 @@ class Backend(base.Backend):
         flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
         last = frames.shape[0]
         while kept:  # from the end, where modes are still near
-            modes = kept.pop()
-            first = last - modes[0].shape[0]
-            part = {name: slope[first:last] for name, slope in flat.items()}
-            frames[first:last] = self.gradient_of(problem, *modes, part)
+            first = last - kept[-1][0].shape[0]
+            slope = {name: along[first:last] for name, along in flat.items()}
+            frames[first:last] = self.gradient_of(problem, *kept.pop(), slope)
             last = first
         return rows, out
 
@@ -123,9 +128,7 @@ class Backend(base.Backend):
         ]
         return self._joined(parts, tuple(x.shape), whole=True)
 
-    def pair_pullback(
-        self, e: Array, y: Array, slopes: Tables, basis: base.Basis, of_target: bool
-    ) -> Array:
+    def pair_pullback(self, e: Array, y: Array, slopes: Tables, basis: base.Basis, of_target: bool) -> Array:
         """`pair_gradient` of fields, likewise."""
         xp = self.namespace(e)
         flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
@@ -136,9 +139,7 @@ class Backend(base.Backend):
             parts.append(self.pair_gradient(*modes, part, basis, of_target=of_target))
         return self._joined(parts, tuple(e.shape), whole=True)
 
-    def _pair_tables(
-        self, x: Array, y: Array, basis: base.Basis, needs: tuple[str, ...], differenced: bool
-    ) -> Tables:
+    def _pair_tables(self, x: Array, y: Array, basis: base.Basis, needs: tuple[str, ...], differenced: bool) -> Tables:
         parts = []
         for (frames, these), (others, _) in zip(self._chunks(x, basis), self._chunks(y, basis), strict=True):
             target = others[these]
@@ -199,4 +200,6 @@ class _Stack:
         def some(z: Any) -> Any:
             return z if z is None or isinstance(z, float) else z[these]
 
-        return _Stack(some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.known, self.floors, self.shares)))
+        return _Stack(
+            some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.known, self.floors, self.shares))
+        )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.dask.array as xp
+from dask.array import map_blocks
 from dask.base import compute
 
 from spectral_losses_backends import base
@@ -79,7 +80,7 @@ def _blocks(function: Any, fields: list[Array], basis: Basis, behind: tuple[int,
         frame, block = math.prod(basis.shape), math.prod(max(chunks) for chunks in x.chunks)
         x = x.rechunk(wanted, block_size_limit=max(frame, block) * x.dtype.itemsize)
     others = [y.rechunk(x.chunks) for y in fields[1:]]
-    return xp.map_blocks(
+    return map_blocks(
         function,
         x,
         *others,

@@ -29,11 +29,11 @@ class Objective(Protocol):
 
     @property
     def over(self) -> str:
-        """"shells": without the bins below the first and beyond the last edge; "complete": with them."""
+        """Either "shells", without the bins below the first and beyond the last edge, or "complete", with them."""
 
     @property
     def unit(self) -> str:
-        """"share" of the mean square, or "power" as in a `Spectrum`."""
+        """Either "share", of the mean square, or "power" as in a `Spectrum`."""
 
     @property
     def floor(self) -> float | None:
@@ -217,37 +217,37 @@ class Statistics:
             self._use(known)
 
     @property
-    def P(self) -> Array:  # noqa: N802
+    def P(self) -> Array:
         """Power of the prediction."""
         return self._tables["P"]
 
     @property
-    def T(self) -> Array:  # noqa: N802
+    def T(self) -> Array:
         """Power of the target."""
         return self._tables["T"]
 
     @property
-    def D(self) -> Array:  # noqa: N802
+    def D(self) -> Array:
         """Power of the error."""
         return self._tables["D"]
 
     @property
-    def C(self) -> Array:  # noqa: N802
+    def C(self) -> Array:
         """Real part of the cross-spectrum."""
         return (self.P + self.T - self.D) / 2
 
     @property
-    def Q(self) -> Array:  # noqa: N802
+    def Q(self) -> Array:
         """Imaginary part of the cross-spectrum, signed by half plane."""
         return self._tables["Q"]
 
     @property
-    def X(self) -> Array:  # noqa: N802
+    def X(self) -> Array:
         """The prediction."""
         return self._raw["X"]
 
     @property
-    def Y(self) -> Array:  # noqa: N802
+    def Y(self) -> Array:
         """The target."""
         return self._raw["Y"]
 

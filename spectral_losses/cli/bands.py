@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.errors import CommandError
+from spectral_losses.transforms.plane import Plane
 
 NAMES = ("low", "middle", "high")
 

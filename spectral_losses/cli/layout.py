@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral_losses.fields.layout import axes_of
-from spectral_losses.fields.pairs import check_field
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.files import StoredArray
 from spectral_losses.cli.options import Axis
+from spectral_losses.fields.layout import axes_of
+from spectral_losses.fields.pairs import check_field
 
 # Dimensions of space by name; those of the first family that occurs are taken, so that a z besides
 # latitude and longitude counts levels.

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from spectral_losses import radial_spectrum
-from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.blocks import Block, slabs
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.files import StoredArray
 from spectral_losses.cli.layout import Layout
 from spectral_losses.cli.tally import Numbers, Tally
 from spectral_losses.spectra.plan import Options
+from spectral_losses.transforms.plane import Plane
 
 
 def measure(

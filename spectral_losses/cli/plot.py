@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.errors import needed
 from spectral_losses.cli.figures import save_figure
 from spectral_losses.cli.report import Report
+from spectral_losses.transforms.plane import Plane
 
 # Of the palette of Okabe and Ito, which the colour-blind tell apart; curves also differ in dash or marker.
 TRUTH, PREDICTION = "#000000", "#D55E00"

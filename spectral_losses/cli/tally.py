@@ -127,7 +127,9 @@ class Tally:
         """`field_error` of fields of which only mean squares are known: of two points that have the same ones."""
         truth, error = np.sqrt(squares)
         fields = np.stack((truth, error), axis=-1), np.stack((truth, np.zeros_like(error)), axis=-1)
-        together = "sum" if self.together == "sum" else "separate"  # of averaged fields each channel has the same numbers
+        together = (
+            "sum" if self.together == "sum" else "separate"
+        )  # of averaged fields each channel has the same numbers
         return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel, channels=together))
 
     def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:

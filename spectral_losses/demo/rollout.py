@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spectral_losses.transforms.plane import Plane
 from spectral_losses.cli.bands import Band, BandNumbers, band_numbers, lay_bands
 from spectral_losses.demo.operator import FourierOperator
 from spectral_losses.evaluation import evaluate
 from spectral_losses.spectra import radial_spectrum
+from spectral_losses.transforms.plane import Plane
 
 __all__ = ["Score", "bands_of", "roll_out", "score"]
 

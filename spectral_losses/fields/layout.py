@@ -137,12 +137,18 @@ def lay_out(x: Array, name: str, options: Any, coupled: bool) -> Layout:
     else:
         elements = [a for a in lead if a not in pooled and a not in summed]
     taken = elements + [a for a in lead if a not in elements]
+
+    def places(axes: Sequence[int]) -> tuple[int, ...]:
+        return tuple([taken.index(axis) - len(taken) for axis in axes])
+
     rows = Rows(
         len(elements),
-        *(tuple([taken.index(a) - len(taken) for a in axes]) for axes in (pooled, summed, frames)),  # type: ignore[arg-type]
-        weights=_channel_weights(options, channel, shape),
-        channel=0 if channel is None or mean else taken.index(channel) - len(taken),
-        reduction=options.reduction,
+        places(pooled),
+        places(summed),
+        places(frames),
+        _channel_weights(options, channel, shape),
+        0 if channel is None or mean else taken.index(channel) - len(taken),
+        options.reduction,
     )
     order = (*taken, *([channel] if mean else []), *spatial)
     result = [a for a in taken if a not in pooled and a not in summed]
@@ -159,7 +165,9 @@ def lay_out(x: Array, name: str, options: Any, coupled: bool) -> Layout:
     )
 
 
-def _channel_axis(axis: ChannelAxis, spatial: tuple[int, ...], ndim: int, name: str, shape: tuple[int, ...]) -> int | None:
+def _channel_axis(
+    axis: ChannelAxis, spatial: tuple[int, ...], ndim: int, name: str, shape: tuple[int, ...]
+) -> int | None:
     if axis is None:
         return None
     if isinstance(axis, str):
@@ -201,10 +209,8 @@ def _pooled(
         if pool != "frames":
             raise ValueError(f"pool must be None, an axis, several or 'frames', got {pool!r}")
         if not frames:
-            raise ValueError(
-                f"pool: {name} of shape {shape} has no frame axis to pool: its axes are space {spatial}"
-                f"{'' if channel is None else f' and channel {channel} (channel_axis=None makes that one a frame axis)'}"
-            )
+            also = "" if channel is None else f" and channel {channel} (channel_axis=None makes that one a frame axis)"
+            raise ValueError(f"pool: {name} of shape {shape} has no frame axis: its axes are space {spatial}{also}")
         return list(frames)
     resolved = sorted({_axis(a, ndim, "pool", name, shape) for a in ((pool,) if isinstance(pool, int) else pool)})
     for axis in resolved:

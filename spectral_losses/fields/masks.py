@@ -25,7 +25,9 @@ def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend)
         whole = xp.reshape(mask, (*(1,) * (ndim - len(shape)), *shape))
         arranged = xp.permute_dims(whole, order)
         if layout.averaged:
-            raise ValueError('mask: channels="mean" averages the field first, so that a mask must have the shape of space')
+            raise ValueError(
+                'mask: channels="mean" averages the field first, so that a mask must have the shape of space'
+            )
     else:
         raise ValueError(
             f"mask must have the spatial shape {layout.shape}, got {shape}, which does not broadcast against "

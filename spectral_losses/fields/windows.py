@@ -92,7 +92,9 @@ def _vectors(conditioning: Conditioning) -> tuple[Floats, ...]:
 
 @lru_cache(maxsize=64)
 def _ramps(conditioning: Conditioning) -> tuple[Floats, ...]:
-    return tuple(_along(axis, np.arange(n) - (n - 1) / 2, conditioning.shape) for axis, n in enumerate(conditioning.shape))
+    return tuple(
+        _along(axis, np.arange(n) - (n - 1) / 2, conditioning.shape) for axis, n in enumerate(conditioning.shape)
+    )
 
 
 def _along(axis: int, values: Floats, shape: tuple[int, ...]) -> Floats:

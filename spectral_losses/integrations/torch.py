@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from spectral_losses_backends.registry import backend_of
 from spectral_losses.composite import Component, CompositeLoss, Loss
 from spectral_losses.spectra import Spectrum
+from spectral_losses_backends.registry import backend_of
 
 __all__ = ["CompositeCriterion", "mean_over_ranks"]
 

@@ -16,14 +16,16 @@ __all__ = ["adjusted_error"]
 
 
 @loss
-def adjusted_error(prediction: Array, target: Array, *, eps: float = 1e-8, **options: Unpack[LossOptions]) -> Comparison:
+def adjusted_error(
+    prediction: Array, target: Array, *, eps: float = 1e-8, **options: Unpack[LossOptions]
+) -> Comparison:
     r"""Relative mean-square error that does not reward a prediction for being blurred.
 
     .. math:: \mathrm{mean}_f \frac{\langle (p - t)^2 \rangle + \sum_b 2 \max(a_b, t_b) \, |a_b - t_b| \, (1 - c_b)}
               {\langle t^2 \rangle + \delta}
 
-    where :math:`a_b` and :math:`t_b` are the amplitudes of prediction and target in shell b (roots of their shares of the
-    mean square), :math:`c_b` their coherence, and the sum runs over the shells and the corner modes beyond them. The
+    where :math:`a_b` and :math:`t_b` are the amplitudes of prediction and target in shell b (roots of their shares of
+    the mean square), :math:`c_b` their coherence, and the sum runs over the shells and the corner modes beyond. The
     mean-square error of a shell is :math:`(a - t)^2 + 2 a t (1 - c)`: where phases cannot be predicted, a small
     amplitude makes it small. Here that factor is :math:`2 \max(a, t)^2`, which takes the profit away. It equals
     `field_error` where spectra agree or coherence is 1, and is never less.
@@ -105,7 +107,9 @@ class AdjustedError(NamedTuple):
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
         counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
         along_d = apart / least * counted
-        along_a = xp.sign(a - t) * (incoherent / least - 2 * apart * along_d) - xp.where(a < t, added / a, xp.zeros_like(a))
+        along_a = xp.sign(a - t) * (incoherent / least - 2 * apart * along_d) - xp.where(
+            a < t, added / a, xp.zeros_like(a)
+        )
         nothing = xp.zeros_like(a[..., :1])
         along_d, along_a = (xp.concat((nothing, z[..., 1:]), axis=-1) for z in (along_d, along_a))
         norm = xp.expand_dims(norm, axis=-1)

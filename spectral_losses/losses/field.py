@@ -49,7 +49,8 @@ def field_error(
     Returns
     -------
     array, 0-d
-        With ``reduction="none"`` one value per row. Of the framework, on the device, differentiable where the framework is.
+        With ``reduction="none"`` one value per row. Of the framework, on the device, differentiable where the
+        framework is.
 
     Raises
     ------

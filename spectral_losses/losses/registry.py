@@ -32,7 +32,7 @@ def loss(function: Callable[Given, Comparison]) -> Callable[Given, Array]:
         for option in options:
             if option not in known:
                 raise TypeError(f"{name}: option {suggest(option, sorted(known))}")
-        return function(prediction, target, **options)  # type: ignore[arg-type, call-arg]
+        return function(prediction, target, **options)
 
     @wraps(function)
     def evaluated(prediction: Any, target: Any, **options: Any) -> Array:

@@ -163,7 +163,7 @@ def _plan(x: Array, name: str, options: Options, backend: Backend, coupled: bool
 
 
 def _shell_weights(given: Any) -> Any:
-    if isinstance(given, bool) or isinstance(given, str):
+    if isinstance(given, bool | str):
         raise TypeError(f"shell_weights must be None, a number or one weight per shell, got {given!r}")
     if isinstance(given, int | float):
         if not abs(given) < float("inf"):

@@ -18,7 +18,6 @@ Integers = NDArray[np.integer[Any]]
 Bins = str | int | tuple[str, int] | tuple[float, ...]
 
 
-
 @plain
 class Plane(NamedTuple):
     """A periodic, uniform grid and the shells laid over its wavenumbers: a `Basis` for the backends.

@@ -87,7 +87,10 @@ def rows() -> Iterator[tuple[str, Callable[[Any], Callable[[], object]]]]:
             yield f"numpy {loss} {size} value", _value(loss, p, t, axes)
             yield f"numpy {loss} {size} value_and_grad", _by_hand(loss, p, t, axes)
         yield f"torch stored spectrum {size} forward and backward", _stored(x, y, axes)
-        yield f"torch radial_spectrum {size}", lambda sl, y=y, axes=axes: lambda: sl.radial_spectrum(y, spatial_axes=axes)
+        yield (
+            f"torch radial_spectrum {size}",
+            lambda sl, y=y, axes=axes: lambda: sl.radial_spectrum(y, spatial_axes=axes),
+        )
 
 
 def _value(loss: str, x: Any, y: Any, axes: Any) -> Any:

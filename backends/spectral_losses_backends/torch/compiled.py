@@ -46,7 +46,7 @@ def fuses(problem: Problem, arrays: Arrays) -> bool:
 def value(problem: Problem, arrays: Arrays) -> Tensor:
     """The one loss of a problem; its gradient is made by the same operator, of the same modes."""
     y, (known,) = arrays.y, arrays.known
-    other = known if y is None else y
+    other: Any = known if y is None else y
     result: Tensor = _value_and_grad_op(arrays.x, other.detach(), y is not None, to_text(problem))[0]
     return result
 
@@ -129,7 +129,9 @@ def _keep_pair(ctx: Any, inputs: Any, output: Any) -> None:
 def _pair_backward(ctx: Any, slopes: list[Tensor]) -> Any:
     e, y = ctx.saved_tensors
     gradients = [
-        _pair_pullback_op(e, y, slopes, ctx.text, ctx.needs, bool(of_target)) if ctx.needs_input_grad[of_target] else None
+        _pair_pullback_op(e, y, slopes, ctx.text, ctx.needs, bool(of_target))
+        if ctx.needs_input_grad[of_target]
+        else None
         for of_target in (0, 1)
     ]
     return *gradients, None, None
@@ -167,4 +169,3 @@ def _value_backward(ctx: Any, upstream: Tensor, _: Any) -> Any:
 
 
 _value_and_grad_op.register_autograd(_value_backward, setup_context=_keep_gradient)
-

@@ -67,7 +67,11 @@ class Plain(base.Backend):
         if not basis.pointwise or needs != ("D", "T") or e.dtype != y.dtype:
             return super().pair_power(e, y, basis, needs)
         dims = tuple(range(-len(basis.shape), 0))
-        power = y.square().mean(dims) if y.requires_grad else torch.linalg.vector_norm(y, dim=dims).square() / _points(basis)
+        power = (
+            y.square().mean(dims)
+            if y.requires_grad
+            else torch.linalg.vector_norm(y, dim=dims).square() / _points(basis)
+        )
         return {"D": e.square().mean(dims).unsqueeze(-1), "T": power.unsqueeze(-1)}
 
     def tables_by(self, backend: base.Backend, problem: Problem, arrays: Arrays) -> Tables:
@@ -175,7 +179,7 @@ class _PairPower(Function):
         else:
             named = dict(zip(ctx.needs, slopes, strict=True))
             gradients = [
-                eager.pair_pullback(e, y, named, ctx.basis, of_target) if wanted else None
+                eager.pair_pullback(e, y, named, ctx.basis, bool(of_target)) if wanted else None
                 for of_target, wanted in enumerate(asked)
             ]
         return *gradients, None, None

@@ -74,7 +74,7 @@ class Kernels(blockwise.Backend):
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
         squares = torch.view_as_complex(real.square() if keep else real.square_())
         sums = modes.new_zeros(table.shape)
-        sums.scatter_add_(2, table.index, squares.view(table.index.shape))
+        sums.scatter_add_(2, table.places, squares.view(table.places.shape))
         sums = (sums.sum(1) if table.shape[1] > 1 else sums).view(table.shape[0], *table.factors.shape)
         return sums.mul_(table.factors).sum(1).real.contiguous().view(table.powers)
 
@@ -106,7 +106,9 @@ class Kernels(blockwise.Backend):
                 known = problem.basis.pointwise and "T" in tables
                 level = tables["T"][..., 0].detach() if known else self.mean_square(arrays.y.detach(), problem.basis)  # type: ignore[union-attr]
                 level = _numpy(level) if level.device.type == "cpu" and is_plain(level) else level
-            floors.append(None if eps is None else term.rows.floor(level, eps, np if isinstance(level, np.ndarray) else xp))
+            floors.append(
+                None if eps is None else term.rows.floor(level, eps, np if isinstance(level, np.ndarray) else xp)
+            )
         return floors
 
     def judge(
@@ -120,7 +122,9 @@ class Kernels(blockwise.Backend):
     ) -> tuple[list[Tensor], Tables]:
         """Values and slopes of rows; of small tables in NumPy, because its calls take a fraction of the time."""
         seen = (*tables.values(), *known)
-        small = problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
+        small = (
+            problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
+        )
         if not small or seen[0].device.type != "cpu":
             floors = [torch.from_numpy(z) if isinstance(z, np.ndarray) else z for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
@@ -219,7 +223,7 @@ class Kernels(blockwise.Backend):
         weights = slope.reshape(-1, 1, 1, table.factors.shape[-1]) * table.weights
         weights = weights.view(table.shape[0], 1, table.shape[2]).expand(table.shape)
         real = torch.view_as_real(modes)
-        real.mul_(torch.view_as_real(weights.gather(2, table.index)).view(real.shape))
+        real.mul_(torch.view_as_real(weights.gather(2, table.places)).view(real.shape))
 
     def _table(self, modes: Tensor, basis: Basis) -> _Table:
         key = (basis, modes.shape, modes.device, modes.dtype)
@@ -270,7 +274,7 @@ def _square_sums(rows: Tensor) -> Tensor:
 class _Table(NamedTuple):
     """What modes of one shape are scattered and gathered with."""
 
-    index: Tensor  # (frames, rows, modes / rows): the accumulator of each mode
+    places: Tensor  # (frames, rows, modes / rows): the accumulator of each mode
     shape: tuple[int, int, int]  # frames, rows, accumulators
     factors: Tensor  # (2 ACCUMULATORS, bins): a sum of re**2 + 1j * im**2 to a share, in the real part
     weights: Tensor  # likewise: a slope to what re + 1j * im is multiplied with
