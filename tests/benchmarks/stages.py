@@ -57,7 +57,7 @@ def watched() -> Iterator[dict[str, float]]:
     """Watch the kernels: seconds of each stage since the clock was cleared."""
     import torch
 
-    from spectral_losses_backends.torch_kernels import Kernels
+    from spectral_losses_backends.torch.kernels import Kernels
 
     clock: dict[str, float] = {}
     inner = [0.0]  # seconds spent in stages that the one at work has called
@@ -77,6 +77,6 @@ def watched() -> Iterator[dict[str, float]]:
     with ExitStack() as stack:
         for name in ("rfftn", "ifftn", "irfft"):
             stack.enter_context(patch.object(torch.fft, name, timed("transforms", getattr(torch.fft, name))))
-        for name, stage in (("power_of", 1), ("judge", 2), ("shell_gradient", 3)):
+        for name, stage in (("power_of", 1), ("judge", 2), ("power_gradient", 3)):
             stack.enter_context(patch.object(Kernels, name, timed(STAGES[stage], getattr(Kernels, name))))
         yield clock

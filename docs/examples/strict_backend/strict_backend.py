@@ -4,12 +4,12 @@ import array_api_strict as xp
 import numpy as np
 import scipy.fft
 
-from spectral_losses_backends import generic
+from spectral_losses_backends import base
 
 CPU = xp.Device("CPU_DEVICE")
 
 
-class Backend(generic.Backend):
+class Backend(base.Backend):
     """Arrays of array-api-strict; what is not overridden runs through the array API."""
 
     name = "array_api_strict"
@@ -19,7 +19,7 @@ class Backend(generic.Backend):
         axes = tuple(range(-ndim, 0))
         return xp.asarray(scipy.fft.rfftn(np.asarray(x.to_device(CPU)), axes=axes), device=x.device)
 
-    def peek(self, x):
+    def to_numpy_if_free(self, x):
         """``x`` as a NumPy array where that costs no transfer, else None."""
         return np.asarray(x) if x.device == CPU else None
 
