@@ -69,7 +69,8 @@ def test_one_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     from spectral_losses_backends.torch import kernels
 
     # As on a device that NumPy cannot look at.
-    monkeypatch.setattr(kernels.Kernels, "judge", base.Backend.judge)
+    for name in ("judge", "floors"):
+        monkeypatch.setattr(kernels.Kernels, name, getattr(base.Backend, name))
     count = 0
 
     def counted(method: Any) -> Any:

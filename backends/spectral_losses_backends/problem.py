@@ -263,7 +263,8 @@ class Statistics:
         """
         error = self.detach(error)
         # An error that is infinite must not make the denominator so.
-        return self.xp.maximum(power + self._floor, self.xp.minimum(error, 1e38) / LARGEST)
+        finite = 1e38 if isinstance(error, np.ndarray) else self.xp.zeros_like(error) + 1e38
+        return self.xp.maximum(power + self._floor, self.xp.minimum(error, finite) / LARGEST)
 
     @property
     def axes(self) -> tuple[int, ...]:

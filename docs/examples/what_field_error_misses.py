@@ -68,7 +68,10 @@ def compare(n: int, *, time: float = 2.5, blur: float = 3.1, seed: int = 0) -> t
     fields = np.stack((truth, blurred, moved))
     k, power, *_ = sl.radial_spectrum(fields, **options)
     energy = power / 2 / n**4
-    errors = [sl.evaluate(x, truth, **options) for x in (blurred, moved)]
+    errors = [
+        sl.evaluate(x, truth, losses="field_error") | sl.evaluate(x, truth, losses="spectrum_error", **options)
+        for x in (blurred, moved)
+    ]
     return Result(blur, shift, *errors, k, *(energy[1:] / energy[0])), fields, energy
 
 

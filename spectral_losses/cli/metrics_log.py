@@ -91,9 +91,11 @@ def read_metrics(path: Path, wanted: Sequence[str], advance: Callable[[int], obj
 
 def no_column(name: str, columns: Collection[str]) -> str:
     """Say that there is no column of a name, and which there are."""
+    hint = nearest(name, columns).removeprefix(", ")
+    hint = f"{hint} " if hint else ""
     some = ", ".join(repr(column) for column in list(columns)[:LISTED])
     more = f" and {len(columns) - LISTED} more" if len(columns) > LISTED else ""
-    return f"no column {name!r}{nearest(name, columns)}; there are {some or 'none'}{more}"
+    return f"no column {name!r}; {hint}there are {some or 'none'}{more}"
 
 
 def _rows(path: Path, records: Iterable[_Record], wanted: Sequence[str]) -> Iterator[Row]:

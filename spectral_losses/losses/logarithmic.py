@@ -144,8 +144,8 @@ def log_spectral_distance(
     --------
     >>> import numpy as np, spectral_losses as sl
     >>> target = np.random.default_rng(0).normal(size=(2, 1, 16, 24))
-    >>> round(float(sl.log_spectral_distance(2 * target, target)), 6), round(np.log(4) ** 2, 6)
-    (1.921812, 1.921812)
+    >>> float(sl.log_spectral_distance(2 * target, target)), float(np.log(4) ** 2)
+    (1.9218..., 1.9218...)
     """
     check_choice("side", side, SIDES)
     eps = check_eps(eps)

@@ -106,9 +106,12 @@ class Kernels(blockwise.Backend):
                 known = problem.basis.pointwise and "T" in tables
                 level = tables["T"][..., 0].detach() if known else self.mean_square(arrays.y.detach(), problem.basis)  # type: ignore[union-attr]
                 level = _numpy(level) if level.device.type == "cpu" and is_plain(level) else level
-            floors.append(
-                None if eps is None else term.rows.floor(level, eps, np if isinstance(level, np.ndarray) else xp)
-            )
+            if eps is None:
+                floors.append(None)
+            elif isinstance(level, np.ndarray):
+                floors.append(np.asarray(term.rows.floor(level, eps, np)))
+            else:
+                floors.append(term.rows.floor(level, eps, xp))
         return floors
 
     def judge(
