@@ -16,7 +16,6 @@ myst_heading_anchors = 3
 default_role = "py:obj"  # `radial_spectrum` in a docstring is a link
 add_module_names = False
 autodoc_typehints = "none"  # the docstrings say more than the annotations
-autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_param = False  # parameters that share a description stay together

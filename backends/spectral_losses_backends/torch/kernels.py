@@ -99,7 +99,8 @@ class Kernels(blockwise.Backend):
 
     def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Any]:
         """Guards that are relative to the target, in NumPy where `judge` is."""
-        level, floors = None, []
+        level: Any = None
+        floors: list[Any] = []
         for term in problem.terms:
             eps = term.objective.floor
             if eps is not None and level is None:
