@@ -270,3 +270,50 @@ def test_components_share_transforms_and_sum_up(framework: Framework) -> None:
         found = framework.gradient(lambda p: loss(p, t)[1]["adjusted_error"], p)  # of one part
         alone = sl.value_and_grad("adjusted_error")(P, T)[1]
         np.testing.assert_allclose(framework.to_numpy(found), alone, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_signatures_spell_out_the_options(name: str) -> None:
+    signature = inspect.signature(getattr(sl, name))
+    assert {"spatial_axes", "channel_axis", "channels", "pool", "channel_weights", "reduction"} <= set(
+        signature.parameters
+    )
+    assert all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
+    assert signature.return_annotation == "Array"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_transformations_of_frameworks(autodiff: Framework, name: str) -> None:
+    """A mapped loss is that of each element, and a mapped gradient too."""
+    loss, p, t = getattr(sl, name), autodiff.asarray(P), autodiff.asarray(T)
+    if autodiff.name == "jax":
+        jax = pytest.importorskip("jax")
+        vmap, grad, stack = jax.jit(jax.vmap(loss)), jax.vmap(jax.grad(loss)), jax.numpy.stack
+    else:
+        torch = pytest.importorskip("torch")
+        vmap, grad, stack = torch.vmap(loss), torch.vmap(torch.func.grad(loss)), torch.stack
+    expected = stack([loss(a, b) for a, b in zip(p, t, strict=True)])
+    np.testing.assert_allclose(autodiff.to_numpy(vmap(p, t)), autodiff.to_numpy(expected), rtol=1e-10)
+    for i, gradient in enumerate(autodiff.to_numpy(grad(p, t))):
+        exact = sl.value_and_grad(name)(P[i], T[i])[1]
+        np.testing.assert_allclose(gradient, exact, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning:torch")
+@pytest.mark.parametrize("name", LOSSES)
+def test_compiled_by_pytorch(name: str) -> None:
+    """Value and gradient, for batches of any size once compiled for them; of several losses together as well."""
+    torch = pytest.importorskip("torch")
+    torch._dynamo.reset()
+    loss = getattr(sl, name)
+    for function in (
+        loss,
+        lambda p, t: loss(p, t, pool=1, channel_weights=(1, 2)) + loss(p, t, reduction="none").sum(),
+    ):
+        compiled = torch.compile(function, fullgraph=True, backend="aot_eager", dynamic=True)
+        for batch in (3, 2):
+            x, y = (torch.tensor(z[:batch]) for z in (P, T))
+            x.requires_grad_()
+            found, expected = compiled(x, y), function(x, y)
+            torch.testing.assert_close(found, expected)
+            torch.testing.assert_close(*(torch.autograd.grad(value, x)[0] for value in (found, expected)))

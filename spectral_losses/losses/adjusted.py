@@ -107,9 +107,10 @@ class AdjustedError(NamedTuple):
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
         counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
         along_d = apart / least * counted
-        along_a = xp.sign(a - t) * (incoherent / least - 2 * apart * along_d) - xp.where(
-            a < t, added / a, xp.zeros_like(a)
-        )
+        # The sign of a - t: array-api-compat's own indexes tensors with a mask, which torch.vmap cannot batch.
+        away = xp.astype(a > t, a.dtype) - xp.astype(a < t, a.dtype)
+        rising = xp.where(a < t, added / a, xp.zeros_like(a))
+        along_a = away * (incoherent / least - 2 * apart * along_d) - rising
         nothing = xp.zeros_like(a[..., :1])
         along_d, along_a = (xp.concat((nothing, z[..., 1:]), axis=-1) for z in (along_d, along_a))
         norm = xp.expand_dims(norm, axis=-1)

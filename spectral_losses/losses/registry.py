@@ -39,6 +39,8 @@ def loss(function: Callable[Given, Comparison]) -> Callable[Given, Array]:
         return compare(prediction, target, **options).value()
 
     evaluated.compare = compare  # type: ignore[attr-defined]
+    evaluated.__signature__ = inspect.signature(function).replace(return_annotation="Array")  # type: ignore[attr-defined]
+    evaluated.__annotations__ = {**function.__annotations__, "return": "Array"}
     _LOSSES[name] = evaluated
     return evaluated  # type: ignore[return-value]
 

@@ -148,6 +148,8 @@ class Kernels(blockwise.Backend):
 
     def mean_square(self, x: Tensor, basis: Basis) -> Tensor:
         """Mean square over space."""
+        if not is_plain(x):
+            return super().mean_square(x, basis)
         points = math.prod(basis.shape)
         lead = x.shape[: x.ndim - len(basis.shape)]
         return _square_sums(x.reshape(-1, points)).div_(points).view(lead)
