@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 from spectral_losses.composite import Component, CompositeLoss, Group, like
@@ -123,8 +122,8 @@ def _of_composite(loss: CompositeLoss) -> Callable[..., tuple[tuple[Array, dict[
 
 def _value_and_gradient(group: Group, weights: Mapping[str, Any]) -> tuple[dict[str, Array], Array]:
     """The values of components that share transforms, and the gradient of their weighted sum."""
-    now = [float(weights[name]) if not isinstance(weights[name], Real) else weights[name] for name in group.names]
-    values, gradient = group.backend.value_and_grad(group.problem, group.arrays, [float(w) for w in now])
+    now = [float(weights[name]) for name in group.names]
+    values, gradient = group.backend.value_and_grad(group.problem, group.arrays, now)
     return dict(zip(group.names, values, strict=True)), restored(gradient, group.comparisons[0])
 
 

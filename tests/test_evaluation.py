@@ -69,7 +69,7 @@ def test_one_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     from spectral_losses_backends.torch import kernels
 
     # As on a device that NumPy cannot look at.
-    for name in ("judge", "floors"):
+    for name in ("judge", "level"):
         monkeypatch.setattr(kernels.Kernels, name, getattr(base.Backend, name))
     count = 0
 

@@ -115,7 +115,7 @@ def test_the_way_of_other_devices(monkeypatch: pytest.MonkeyPatch, shape: tuple[
         return [*results, sl.radial_spectrum(p).power.detach()]
 
     expected = found()
-    for name in ("power_of", "judge", "floors", "pair_gradient", "power_gradient"):
+    for name in ("power_of", "judge", "level", "pair_gradient", "power_gradient"):
         monkeypatch.setattr(Kernels, name, getattr(base.Backend, name))
     monkeypatch.setattr(Kernels, "chunk_size", lambda self, x: 1 << 62)
     for a, b in zip(found(), expected, strict=True):

@@ -246,17 +246,14 @@ class Backend:
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows; differentiable."""
-        tables, lead = self.tables(problem, arrays), self.lead(problem, arrays.x)
+        tables = self.tables(problem, arrays)
         rows, _ = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables))
-        return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
+        return self.reduced(problem, arrays, rows)
 
     def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Array, list[Array]]:
         """The weighted sum of `values`, and these."""
         values = self.values(problem, arrays)
-        total = values[0] * weights[0]
-        for value, weight in zip(values[1:], weights[1:], strict=True):
-            total = total + value * weight
-        return total, values
+        return weighted_sum(values, weights), values
 
     def value_and_grad(
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
@@ -266,13 +263,20 @@ class Backend:
         The fast path, also of arrays that do not differentiate themselves. Here everything is transformed once;
         backends may override it to keep modes near the processor.
         """
-        x, y, lead = arrays.x, arrays.y, self.lead(problem, arrays.x)
-        modes, modes_y, tables = self.modes_and_tables(problem, x, y)
+        modes, modes_y, tables = self.modes_and_tables(problem, arrays.x, arrays.y)
         floors = self.floors(problem, arrays, tables)
-        shares = [t.rows.shares(lead, x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
-        rows, slopes = self.judge(problem, tables, arrays.known, floors, shares)
-        values = [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
-        return values, self.gradient_of(problem, modes, modes_y, slopes)
+        rows, slopes = self.judge(problem, tables, arrays.known, floors, self.shares(problem, arrays, weights))
+        return self.reduced(problem, arrays, rows), self.gradient_of(problem, modes, modes_y, slopes)
+
+    def shares(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> list[Any]:
+        """The gradient of the weighted sum of the losses along each row, for each loss."""
+        lead = self.lead(problem, arrays.x)
+        return [t.rows.shares(lead, arrays.x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
+
+    def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Array]) -> list[Array]:
+        """The losses, of the values of their rows."""
+        lead = self.lead(problem, arrays.x)
+        return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
 
     def tables(self, problem: Problem, arrays: Arrays) -> Tables:
         """Statistics of the fields ``(..., *shape)``, each ``(..., bins)``; differentiable."""
@@ -335,14 +339,19 @@ class Backend:
 
     def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
         """The guard of each term that has one relative to the mean square of the target in space."""
-        level, floors = None, []
-        for term in problem.terms:
-            eps = term.objective.floor
-            if eps is not None and level is None:
-                known = problem.basis.pointwise and "T" in tables
-                level = self.detach(tables["T"][..., 0] if known else self.mean_square(arrays.y, problem.basis))
-            floors.append(None if eps is None else term.rows.floor(level, eps, self.namespace(level)))
-        return floors
+        if all(term.objective.floor is None for term in problem.terms):
+            return [None] * len(problem.terms)
+        level, xp = self.level(problem, arrays, tables)
+        return [
+            None if term.objective.floor is None else term.rows.floor(level, term.objective.floor, xp)
+            for term in problem.terms
+        ]
+
+    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> tuple[Array, Any]:
+        """Mean square of the target's fields in space, ``(...)``, without a gradient, and its namespace."""
+        known = problem.basis.pointwise and "T" in tables
+        level = tables["T"][..., 0] if known else self.mean_square(self.detach(arrays.y), problem.basis)
+        return self.detach(level), self.namespace(level)
 
     def mean_square(self, x: Array, basis: Basis) -> Array:
         """Mean square over space."""
@@ -375,6 +384,14 @@ class Backend:
 def each_array(value: Any, function: Any) -> Any:
     """Apply a function to an array, or to each array of a tuple."""
     return tuple(function(v) for v in value) if isinstance(value, tuple) else function(np.asarray(value))
+
+
+def weighted_sum(values: Sequence[Array], weights: Sequence[float]) -> Array:
+    """The sum of weight times value, from the first one on."""
+    total = values[0] * weights[0]
+    for value, weight in zip(values[1:], weights[1:], strict=True):
+        total = total + value * weight
+    return total
 
 
 def _sum(a: Array | None, b: Array | None) -> Array | None:

@@ -64,7 +64,7 @@ class Backend(base.Backend):
         As many elements at a time as make a block, from the field to its gradient, so that their modes are in the
         cache when they are needed again. An element larger than a block keeps its modes in memory.
         """
-        stack, blocks, found, gradient = _Stack.of(self, problem, arrays, weights), 0, [], None
+        stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
         step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
         for start in range(0, stack.x.shape[0], step):
             block = stack if step >= stack.x.shape[0] else stack.part(slice(start, start + step))
@@ -74,13 +74,11 @@ class Backend(base.Backend):
                 )
             rows, part = self._block(problem, block, None if gradient is None else gradient[start : start + step])
             found.append(rows)
-            blocks += 1
-        xp, lead = self.namespace(stack.x), self.lead(problem, arrays.x)
-        values = []
-        for i, term in enumerate(problem.terms):
-            rows = found[0][i] if blocks == 1 else xp.concat([of[i] for of in found], axis=0)
-            values.append(term.rows.reduce(rows, lead, self))
-        return values, xp.reshape(part if gradient is None else gradient, tuple(arrays.x.shape))
+        xp = self.namespace(stack.x)
+        rows = found[0] if len(found) == 1 else [xp.concat(each, axis=0) for each in zip(*found, strict=True)]
+        return self.reduced(problem, arrays, rows), xp.reshape(
+            part if gradient is None else gradient, tuple(arrays.x.shape)
+        )
 
     def _block(self, problem: Problem, block: _Stack, out: Array | None) -> tuple[list[Array], Array]:
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
@@ -185,9 +183,9 @@ class _Stack:
             return namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
 
         def namespace(z: Any) -> Any:  # guards are on the host where rows are judged there
-            return np if isinstance(z, np.ndarray) else backend.namespace(z)
+            return np if isinstance(z, np.ndarray | np.generic) else backend.namespace(z)
 
-        shares = [t.rows.shares(lead, arrays.x, backend, w) for t, w in zip(problem.terms, weights, strict=True)]
+        shares = backend.shares(problem, arrays, weights)
         floors = [
             None if floor is None else namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
             for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)

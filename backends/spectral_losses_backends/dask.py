@@ -47,20 +47,14 @@ class Backend(base.Backend):
         tables = _blocks(_block_pair_power, [e, y], basis, (len(needs), basis.bins()), needs=needs)
         return {name: tables[..., i, :] for i, name in enumerate(needs)}
 
-    def value_and_grad(
-        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
-    ) -> tuple[list[Array], Array]:
-        """Statistics block by block, as everywhere; then the gradient, from transforms of its own."""
-        x, y, lead = arrays.x, arrays.y, self.lead(problem, arrays.x)
-        tables = self.tables(problem, arrays)
-        shares = [t.rows.shares(lead, x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
-        rows, slopes = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables), shares)
-        values = [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
+    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """Statistics block by block, as everywhere; what gradients are made of is transformed apart from them."""
+        tables = self.tables(problem, Arrays(x, y))
         if problem.kind == "fields":
-            return values, slopes["X"]
-        modes = self.forward(problem.error(x, y) if problem.kind == "pair" else x, problem.basis)
-        modes_y = self.forward(y, problem.basis) if problem.kind == "pair" else None
-        return values, self.gradient_of(problem, modes, modes_y, slopes)
+            return None, None, tables
+        if problem.kind == "pair":
+            return self.forward(problem.error(x, y), problem.basis), self.forward(y, problem.basis), tables
+        return self.forward(x, problem.basis), None, tables
 
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Dask transforms an axis only where it is in one piece."""

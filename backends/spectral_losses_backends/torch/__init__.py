@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
+from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 from spectral_losses_backends.torch import compiled, functions
@@ -50,8 +51,9 @@ class Backend(Kernels):
 
     def tables(self, problem: Problem, arrays: Arrays) -> Tables:
         """Statistics of the fields, each ``(..., bins)``, differentiable."""
-        some = _plainly_without_gradient(arrays)
-        return super().tables(problem, arrays) if some else plain.tables_by(self, problem, arrays)
+        if _of_prediction_alone(arrays) and not _wants_gradient(arrays.x):
+            return super().tables(problem, arrays)
+        return base.Backend.tables(self, problem, arrays)  # composed of `power` and `pair_power`, differentiable
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Tensor]:
         """What the losses of a problem are; for one loss of a prediction, the gradient is made along with it."""
@@ -115,8 +117,3 @@ def _wants_gradient(x: Any) -> bool:
 def _of_prediction_alone(arrays: Arrays) -> bool:
     others = (arrays.y, *arrays.known)
     return is_plain(arrays.x, *others) and not any(_wants_gradient(x) for x in others)
-
-
-def _plainly_without_gradient(arrays: Arrays) -> bool:
-    every = (arrays.x, arrays.y, *arrays.known)
-    return is_plain(*every) and not any(_wants_gradient(x) for x in every)

@@ -7,6 +7,7 @@ under ``torch.func`` or forward mode, go through plain operations, which PyTorch
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,13 +71,9 @@ class Plain(base.Backend):
         power = (
             y.square().mean(dims)
             if y.requires_grad
-            else torch.linalg.vector_norm(y, dim=dims).square() / _points(basis)
+            else torch.linalg.vector_norm(y, dim=dims).square() / math.prod(basis.shape)
         )
         return {"D": e.square().mean(dims).unsqueeze(-1), "T": power.unsqueeze(-1)}
-
-    def tables_by(self, backend: base.Backend, problem: Problem, arrays: Arrays) -> Tables:
-        """`tables`, made of another backend's differentiable statistics."""
-        return base.Backend.tables(backend, problem, arrays)
 
 
 plain = Plain()
@@ -99,10 +96,7 @@ class _Loss(Function):
         ctx.problem, ctx.weights = problem, weights
         if not weights:  # of a loss by itself no sum is asked for
             return values[0]
-        total = values[0] * weights[0]
-        for one, weight in zip(values[1:], weights[1:], strict=True):
-            total = total + one * weight
-        return (total, *values)
+        return (base.weighted_sum(values, weights), *values)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor | None, *of_values: Tensor | None) -> Any:
@@ -125,8 +119,7 @@ def _anew(ctx: Any, upstreams: tuple[Tensor | None, ...]) -> Tensor | None:
         x = x if again else x.detach().requires_grad_()
         values = plain.values(ctx.problem, Arrays(x, y, tuple(known)))
         if ctx.weights:
-            total = sum((v * w for v, w in zip(values[1:], ctx.weights[1:], strict=True)), values[0] * ctx.weights[0])
-            values = [total, *values]
+            values = [base.weighted_sum(values, ctx.weights), *values]
         wanted = [(v, up) for v, up in zip(values, upstreams, strict=True) if up is not None]
         if not wanted:
             return None
@@ -183,13 +176,6 @@ class _PairPower(Function):
                 for of_target, wanted in enumerate(asked)
             ]
         return *gradients, None, None
-
-
-def _points(basis: Basis) -> int:
-    points = 1
-    for n in basis.shape:
-        points *= n
-    return points
 
 
 # Function.apply asks inspect for this at each call, which takes longer than a small transform.

@@ -97,23 +97,10 @@ class Kernels(blockwise.Backend):
             torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
-    def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Any]:
-        """Guards that are relative to the target, in NumPy where `judge` is."""
-        level: Any = None
-        floors: list[Any] = []
-        for term in problem.terms:
-            eps = term.objective.floor
-            if eps is not None and level is None:
-                known = problem.basis.pointwise and "T" in tables
-                level = tables["T"][..., 0].detach() if known else self.mean_square(arrays.y.detach(), problem.basis)  # type: ignore[union-attr]
-                level = _numpy(level) if level.device.type == "cpu" and is_plain(level) else level
-            if eps is None:
-                floors.append(None)
-            elif isinstance(level, np.ndarray):
-                floors.append(np.asarray(term.rows.floor(level, eps, np)))
-            else:
-                floors.append(term.rows.floor(level, eps, xp))
-        return floors
+    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> tuple[Any, Any]:
+        """Mean square of the target's fields in space, in NumPy where `judge` is."""
+        level, xp = super().level(problem, arrays, tables)
+        return (_numpy(level), np) if level.device.type == "cpu" and is_plain(level) else (level, xp)
 
     def judge(
         self,
@@ -130,7 +117,7 @@ class Kernels(blockwise.Backend):
             problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
         )
         if not small or seen[0].device.type != "cpu":
-            floors = [torch.from_numpy(z) if isinstance(z, np.ndarray) else z for z in floors]
+            floors = [z if z is None or isinstance(z, Tensor) else _tensor(z) for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
         found = numpy_backend.judge(
             problem,
@@ -182,18 +169,18 @@ class Kernels(blockwise.Backend):
         relative to all of them. While a frame is in the cache its error is multiplied with what the number of a
         relative error without a guard would be; frames of which that was not right are made anew in the end.
         """
-        x, points, lead = arrays.x, math.prod(problem.basis.shape), self.lead(problem, arrays.x)
+        x, points = arrays.x, math.prod(problem.basis.shape)
         gradient = torch.empty_like(x)
         tables, guesses = self._squares(problem, arrays, gradient)
-        shares = [t.rows.shares(lead, x, self, w) for t, w in zip(problem.terms, weights, strict=True)]
-        rows, slopes = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables), shares)
+        floors = self.floors(problem, arrays, tables)
+        rows, slopes = self.judge(problem, tables, arrays.known, floors, self.shares(problem, arrays, weights))
         factor = slopes["D"].reshape(-1).to(x.dtype) * (2 / points)
         right = (factor - guesses).abs() <= 4 * torch.finfo(x.dtype).eps * factor.abs()
         if x.device.type != "cpu" or not right.all():  # NaN is wrong, too
             anew = torch.nonzero(right.logical_not_()).flatten() if x.device.type == "cpu" else slice(None)
             frames, others = x.view(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
             gradient.view(-1, points)[anew] = (frames[anew] - others[anew]).mul_(factor[anew].unsqueeze(-1))
-        return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)], gradient
+        return self.reduced(problem, arrays, rows), gradient
 
     def _squares(
         self, problem: Problem, arrays: Arrays, gradient: Tensor | None = None
