@@ -339,19 +339,20 @@ class Backend:
 
     def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
         """The guard of each term that has one relative to the mean square of the target in space."""
-        if all(term.objective.floor is None for term in problem.terms):
-            return [None] * len(problem.terms)
-        level, xp = self.level(problem, arrays, tables)
-        return [
-            None if term.objective.floor is None else term.rows.floor(level, term.objective.floor, xp)
-            for term in problem.terms
-        ]
+        level, floors = None, list[Array | None]()
+        for objective, rows in problem.terms:
+            if objective.floor is None:
+                floors.append(None)
+                continue
+            level = self.level(problem, arrays, tables) if level is None else level
+            floors.append(rows.floor(level, objective.floor, self.namespace(level)))
+        return floors
 
-    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> tuple[Array, Any]:
-        """Mean square of the target's fields in space, ``(...)``, without a gradient, and its namespace."""
+    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Array:
+        """Mean square of the target's fields in space, ``(...)``, without a gradient."""
         known = problem.basis.pointwise and "T" in tables
         level = tables["T"][..., 0] if known else self.mean_square(self.detach(arrays.y), problem.basis)
-        return self.detach(level), self.namespace(level)
+        return self.detach(level)
 
     def mean_square(self, x: Array, basis: Basis) -> Array:
         """Mean square over space."""

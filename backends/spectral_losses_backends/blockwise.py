@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
-import numpy as np
-
-from spectral_losses_backends import base
+from spectral_losses_backends import base, pointwise
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 
 Array = Any
@@ -22,6 +20,18 @@ class Backend(base.Backend):
         """How many values of x to work on at a time."""
         raise NotImplementedError
 
+    def empty_like(self, x: Array) -> Array:
+        """Memory for an array like x."""
+        return self.namespace(x).empty_like(x)
+
+    def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+        """See `pointwise.Squares`."""
+        raise NotImplementedError
+
+    def stretch(self, rows: Array, factors: Array) -> None:
+        """See `pointwise.Squares`."""
+        raise NotImplementedError
+
     def power(self, x: Array, basis: base.Basis) -> Array:
         """Share of the mean square in each bin: ``(..., *shape)`` -> ``(..., bins)``."""
         powers = [
@@ -32,6 +42,12 @@ class Backend(base.Backend):
     def pair_power(self, e: Array, y: Array, basis: base.Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of ``x = y + e`` and y."""
         return self._pair_tables(e, y, basis, needs, differenced=True)
+
+    def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
+        """What the losses of a problem are, each reduced over its rows."""
+        if pointwise.of_squares(problem, arrays):
+            return pointwise.evaluate(self, problem, arrays)[0]
+        return super().values(problem, arrays)
 
     def tables(self, problem: Problem, arrays: Arrays) -> Tables:
         """Statistics of the fields, each ``(..., bins)``."""
@@ -64,21 +80,22 @@ class Backend(base.Backend):
         As many elements at a time as make a block, from the field to its gradient, so that their modes are in the
         cache when they are needed again. An element larger than a block keeps its modes in memory.
         """
+        if pointwise.of_squares(problem, arrays):
+            values, gradient = pointwise.evaluate(self, problem, arrays, weights)
+            return values, gradient
         stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
         step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
         for start in range(0, stack.x.shape[0], step):
             block = stack if step >= stack.x.shape[0] else stack.part(slice(start, start + step))
             if block is not stack and gradient is None:
-                gradient = self.namespace(stack.x).empty(
-                    stack.x.shape, dtype=stack.x.dtype, device=self.device(stack.x)
-                )
+                gradient = self.empty_like(stack.x)
             rows, part = self._block(problem, block, None if gradient is None else gradient[start : start + step])
             found.append(rows)
-        xp = self.namespace(stack.x)
-        rows = found[0] if len(found) == 1 else [xp.concat(each, axis=0) for each in zip(*found, strict=True)]
-        return self.reduced(problem, arrays, rows), xp.reshape(
-            part if gradient is None else gradient, tuple(arrays.x.shape)
-        )
+        rows = found[0]
+        if len(found) > 1:
+            rows = [self.namespace(each[0]).concat(each, axis=0) for each in zip(*found, strict=True)]
+        whole = self.namespace(stack.x).reshape(part if gradient is None else gradient, tuple(arrays.x.shape))
+        return self.reduced(problem, arrays, rows), whole
 
     def _block(self, problem: Problem, block: _Stack, out: Array | None) -> tuple[list[Array], Array]:
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
@@ -106,7 +123,7 @@ class Backend(base.Backend):
                 return rows, gradient
             out[...] = gradient
             return rows, out
-        out = xp.empty(x.shape, dtype=x.dtype, device=self.device(x)) if out is None else out
+        out = self.empty_like(x) if out is None else out
         frames = xp.reshape(out, (-1, *basis.shape))
         flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
         last = frames.shape[0]
@@ -180,14 +197,11 @@ class _Stack:
         def flat(z: Any) -> Any:
             if z is None or isinstance(z, float) or axes == 1:
                 return z
-            return namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
-
-        def namespace(z: Any) -> Any:  # guards are on the host where rows are judged there
-            return np if isinstance(z, np.ndarray | np.generic) else backend.namespace(z)
+            return backend.namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
 
         shares = backend.shares(problem, arrays, weights)
         floors = [
-            None if floor is None else namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
+            None if floor is None else backend.namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
             for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)
         ]
         return cls(flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.known, floors, shares)))

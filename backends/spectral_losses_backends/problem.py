@@ -99,11 +99,7 @@ class Rows(NamedTuple):
         if not eps:
             level = xp.zeros_like(level)
         elif self.frames:
-            number = math.prod([level.shape[axis] for axis in self.frames])
-            mean = xp.sum(level, axis=self.frames, keepdims=True) / number
-            # Where values can be seen for free, there is mostly nothing to leave out.
-            seen = isinstance(mean, np.ndarray) and np.isfinite(mean).all()
-            level = mean if seen else _finite_mean(level, self.frames, xp)
+            level = _finite_mean(level, self.frames, xp)
         for axis in self.averaged:
             level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
         merged = self.summed + self.averaged
@@ -367,6 +363,11 @@ _SMALLEST = {np.dtype(name): float(np.finfo(name).smallest_normal) for name in (
 
 
 def _finite_mean(level: Array, axes: tuple[int, ...], xp: Any) -> Array:
+    """The mean of what is finite; axes stay, with size 1."""
+    if isinstance(level, np.ndarray):  # where values can be seen for free, there is mostly nothing to leave out
+        mean = np.add.reduce(level, axis=axes, keepdims=True) / math.prod([level.shape[axis] for axis in axes])
+        if math.isfinite(mean.item() if mean.size == 1 else np.add.reduce(mean, axis=None)):
+            return mean
     finite = xp.isfinite(level)
     total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=axes, keepdims=True)
     number = xp.sum(xp.astype(finite, level.dtype), axis=axes, keepdims=True)

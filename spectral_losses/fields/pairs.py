@@ -30,7 +30,8 @@ def check_pair(prediction: Array, target: Array) -> Backend:
             f"prediction and target must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}"
         )
     backend = check_field(prediction, "prediction")
-    check_field(target, "target")
+    if target.dtype != prediction.dtype:
+        check_field(target, "target")
     return backend
 
 

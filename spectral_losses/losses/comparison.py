@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from spectral_losses.fields.masks import apply_mask, check_mask
 from spectral_losses.fields.pairs import check_field, check_pair, check_same_home
-from spectral_losses.spectra.plan import Plan, as_options, plan_of
+from spectral_losses.spectra.plan import Plan, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
@@ -52,10 +52,9 @@ def over_spectra(
     coupled : bool
         Whether a row is a whole batch element rather than one frame of one channel.
     """
-    given = as_options(options)
     stored = isinstance(target, Spectrum)
     backend = check_field(prediction, "prediction") if stored else check_pair(prediction, target)
-    plan = plan_of(prediction, "prediction", given, backend, coupled=coupled)
+    plan = plan_of(prediction, "prediction", options, backend, coupled=coupled)
     of = objective(plan)
     if not stored:
         return Comparison(backend, plan, of, prediction, target)
@@ -67,7 +66,7 @@ def over_points(
 ) -> Comparison:
     """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves."""
     backend = check_pair(prediction, target)
-    plan = plan_of(prediction, "prediction", as_options(options), backend, pointwise=True)
+    plan = plan_of(prediction, "prediction", options, backend, pointwise=True)
     if mask is not None:
         mask = check_mask(mask, prediction, plan.layout, backend)
     return Comparison(backend, plan, objective, prediction, target, None, mask)
@@ -86,7 +85,8 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
         x, y = _one_dtype(x, y, backend)
         if differenced:  # the error is conditioned by itself, which keeps its digits
             x = x - y
-    x, y = _conditioned(x, first), None if y is None else _conditioned(y, first)
+    if differenced:
+        x, y = _conditioned(x, first), None if y is None else _conditioned(y, first)
     return problem, Arrays(x, y, tuple([c.known for c in comparisons]))
 
 

@@ -75,11 +75,6 @@ class ShellWeights(NamedTuple):
         return weights / weights.mean()
 
 
-def as_options(given: Mapping[str, Any]) -> Options:
-    """Options that were given by name."""
-    return Options(**{name: _hashable(value) for name, value in given.items()})
-
-
 def explicit(function: Function) -> Function:
     """Spell out the options of ``**options: Unpack[...]`` in a function's signature, for ``help`` and ``inspect``."""
     own = inspect.signature(function)
@@ -129,18 +124,20 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    x: Array, name: str, options: Options, backend: Backend, *, coupled: bool = False, pointwise: bool = False
+    x: Array, name: str, options: Mapping[str, Any], backend: Backend, *, coupled: bool = False, pointwise: bool = False
 ) -> Plan:
-    """The plan for a field, refused where the options do not fit it; remembered."""
+    """The plan for a field and options by name, refused where these do not fit it; remembered."""
+    given = {option: _hashable(value) for option, value in options.items()}
     if backend.is_tracing():
-        return _plan(x, name, options, backend, coupled, pointwise)
+        return _plan(x, name, given, backend, coupled, pointwise)
     # The text of options, because True and 1 are equal as keys but not as axes.
-    key = ("plan", repr(options), tuple(x.shape), coupled, pointwise)
-    plan: Plan = backend.cached(key, lambda: _plan(x, name, options, backend, coupled, pointwise))
+    key = ("plan", repr(given), tuple(x.shape), coupled, pointwise)
+    plan: Plan = backend.cached(key, lambda: _plan(x, name, given, backend, coupled, pointwise))
     return plan
 
 
-def _plan(x: Array, name: str, options: Options, backend: Backend, coupled: bool, pointwise: bool) -> Plan:
+def _plan(x: Array, name: str, given: Mapping[str, Any], backend: Backend, coupled: bool, pointwise: bool) -> Plan:
+    options = Options(**given)
     layout = lay_out(x, name, options, coupled)
     if pointwise:
         return Plan(layout, Points(layout.shape), None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from spectral_losses.fields.pairs import check_field
-from spectral_losses.spectra.plan import SpectrumOptions, as_options, explicit, plan_of
+from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
 
@@ -86,7 +86,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     (4.0, (8,))
     """
     backend = check_field(field, "field")
-    plan = plan_of(field, "field", as_options(options), backend)
+    plan = plan_of(field, "field", options, backend)
     share = backend.power(plan.prepare(field, backend), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)

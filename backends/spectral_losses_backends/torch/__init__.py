@@ -57,19 +57,29 @@ class Backend(Kernels):
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Tensor]:
         """What the losses of a problem are; for one loss of a prediction, the gradient is made along with it."""
-        if len(problem.terms) == 1 and _wants_gradient(arrays.x):
+        alone, wanted = _of_prediction_alone(arrays), _wants_gradient(arrays.x)
+        if alone and not wanted:
+            return super().values(problem, arrays)
+        if len(problem.terms) == 1 and wanted:
             if torch.compiler.is_compiling():
                 if _opaque(problem.basis) and compiled.fuses(problem, arrays):
                     return [compiled.value(problem, arrays)]
-            elif _of_prediction_alone(arrays):
+            elif alone:
                 return [functions.value(problem, arrays)]
-        return super().values(problem, arrays)
+        return base.Backend.values(self, problem, arrays)
 
     def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Tensor, list[Tensor]]:
         """The weighted sum of several losses, and these, likewise."""
         if _wants_gradient(arrays.x) and _of_prediction_alone(arrays):
             return functions.weighted(problem, arrays, weights)
         return super().weighted(problem, arrays, weights)
+
+    def value_and_grad(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
+    ) -> tuple[list[Tensor], Tensor]:
+        """Losses, and the gradient of their weighted sum with respect to the prediction."""
+        way = super().value_and_grad if is_plain(arrays.x, arrays.y, *arrays.known) else plain.value_and_grad
+        return way(problem, arrays, weights)
 
     def to_numpy_if_free(self, x: Tensor) -> Any | None:
         """The values of a concrete tensor on the CPU."""

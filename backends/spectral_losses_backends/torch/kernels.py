@@ -22,15 +22,17 @@ from spectral_losses_backends.tables import ACCUMULATORS, Scattering
 
 CHUNK = 1 << 18  # values per chunk of work and thread of the CPU: what is made of them stays near its core
 
+FEW = 1 << 18  # values that one thread of NumPy has summed before PyTorch's have started
+
 
 class Kernels(blockwise.Backend):
     """Tensors that need no gradient, on any device."""
 
     name = "torch"
 
-    def namespace(self, x: Tensor) -> Any:
-        """array-api-compat's view of PyTorch."""
-        return xp
+    def namespace(self, x: Any) -> Any:
+        """array-api-compat's view of PyTorch, or of NumPy for what is judged there."""
+        return xp if isinstance(x, Tensor) else numpy_backend.namespace(x)
 
     def device(self, x: Tensor) -> Any:
         """The tensor's device."""
@@ -97,37 +99,46 @@ class Kernels(blockwise.Backend):
             torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
-    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> tuple[Any, Any]:
+    def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Any:
         """Mean square of the target's fields in space, in NumPy where `judge` is."""
-        level, xp = super().level(problem, arrays, tables)
-        return (_numpy(level), np) if level.device.type == "cpu" and is_plain(level) else (level, xp)
+        level = super().level(problem, arrays, tables)
+        free = isinstance(level, Tensor) and level.device.type == "cpu" and is_plain(level)
+        return level.numpy() if free else level
 
     def judge(
         self,
         problem: Problem,
         tables: Tables,
-        known: Sequence[Tensor | None],
-        floors: Sequence[Tensor | None],
+        known: Sequence[Any],
+        floors: Sequence[Any],
         shares: Sequence[Any] | None = None,
         leading: int | None = None,
-    ) -> tuple[list[Tensor], Tables]:
-        """Values and slopes of rows; of small tables in NumPy, because its calls take a fraction of the time."""
+    ) -> tuple[list[Any], Tables]:
+        """Values, and slopes of rows; where it is free in NumPy, whose calls take a fraction of the time.
+
+        Values are NumPy's then, and slopes where the tables are.
+        """
         seen = (*tables.values(), *known)
+        if isinstance(seen[0], np.ndarray):
+            shares = None if shares is None else [_numpy(z) for z in shares]
+            return numpy_backend.judge(problem, tables, known, floors, shares, leading)
         small = (
             problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
         )
         if not small or seen[0].device.type != "cpu":
             floors = [z if z is None or isinstance(z, Tensor) else _tensor(z) for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
-        found = numpy_backend.judge(
-            problem,
-            {name: _numpy(table) for name, table in tables.items()},
-            [_numpy(z) for z in known],
-            [_numpy(z) for z in floors],
-            None if shares is None else [_numpy(z) for z in shares],
-            leading,
+        tables = {name: _numpy(table) for name, table in tables.items()}
+        rows, slopes = self.judge(
+            problem, tables, [_numpy(z) for z in known], [_numpy(z) for z in floors], shares, leading
         )
-        return [_tensor(rows) for rows in found[0]], {name: _tensor(slope) for name, slope in found[1].items()}
+        return rows, {name: _tensor(slope) for name, slope in slopes.items()}
+
+    def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Any]) -> list[Tensor]:
+        """The losses, of the values of their rows."""
+        if isinstance(rows[0], Tensor):
+            return super().reduced(problem, arrays, rows)
+        return [_tensor(value) for value in numpy_backend.reduced(problem, arrays, rows)]
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over everything, 0-d."""
@@ -141,66 +152,30 @@ class Kernels(blockwise.Backend):
         lead = x.shape[: x.ndim - len(basis.shape)]
         return _square_sums(x.reshape(-1, points)).div_(points).view(lead)
 
-    def detach(self, x: Tensor) -> Tensor:
+    def empty_like(self, x: Tensor) -> Tensor:
+        """Memory for a contiguous tensor."""
+        return x.new_empty(x.shape)
+
+    def squares(self, x: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Any, Any]:
+        """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y; on a CPU in NumPy."""
+        seen = x.device.type == "cpu" and is_plain(x, y)
+        if seen and x.numel() <= FEW:
+            return numpy_backend.squares(_numpy(x), _numpy(y), _numpy(out))
+        error, power = _square_sums(torch.sub(x, y, out=out)), _square_sums(y)
+        return (error.numpy(), power.numpy()) if seen else (error, power)
+
+    def stretch(self, rows: Tensor, factors: Any) -> None:
+        """Multiply each row with its factor, in place."""
+        rows.mul_((factors if isinstance(factors, Tensor) else torch.from_numpy(factors)).unsqueeze(-1))
+
+    def detach(self, x: Any) -> Any:
         """The same values without a gradient."""
-        return x.detach()
+        return x.detach() if isinstance(x, Tensor) else x
 
     def to_floats(self, values: Sequence[Tensor]) -> list[float]:
         """0-d tensors as floats, in one transfer."""
         floats: list[float] = torch.stack([value.double() for value in values]).tolist()
         return floats
-
-    def value_and_grad(
-        self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
-    ) -> tuple[list[Tensor], Tensor]:
-        """Losses, and the gradient of their weighted sum with respect to the prediction."""
-        if _of_squares(problem, arrays) and arrays.x.is_contiguous():
-            return self._pointwise(problem, arrays, weights)
-        return super().value_and_grad(problem, arrays, weights)
-
-    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
-        """Statistics of the fields, each ``(..., bins)``."""
-        return self._squares(problem, arrays)[0] if _of_squares(problem, arrays) else super().tables(problem, arrays)
-
-    def _pointwise(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[list[Tensor], Tensor]:
-        """`value_and_grad` of losses of the mean squares of error and target, in one pass over the fields.
-
-        The gradient of a frame is its error times a number, which is known only after the last frame: a guard may be
-        relative to all of them. While a frame is in the cache its error is multiplied with what the number of a
-        relative error without a guard would be; frames of which that was not right are made anew in the end.
-        """
-        x, points = arrays.x, math.prod(problem.basis.shape)
-        gradient = torch.empty_like(x)
-        tables, guesses = self._squares(problem, arrays, gradient)
-        floors = self.floors(problem, arrays, tables)
-        rows, slopes = self.judge(problem, tables, arrays.known, floors, self.shares(problem, arrays, weights))
-        factor = slopes["D"].reshape(-1).to(x.dtype) * (2 / points)
-        right = (factor - guesses).abs() <= 4 * torch.finfo(x.dtype).eps * factor.abs()
-        if x.device.type != "cpu" or not right.all():  # NaN is wrong, too
-            anew = torch.nonzero(right.logical_not_()).flatten() if x.device.type == "cpu" else slice(None)
-            frames, others = x.view(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
-            gradient.view(-1, points)[anew] = (frames[anew] - others[anew]).mul_(factor[anew].unsqueeze(-1))
-        return self.reduced(problem, arrays, rows), gradient
-
-    def _squares(
-        self, problem: Problem, arrays: Arrays, gradient: Tensor | None = None
-    ) -> tuple[Tables, Tensor | None]:
-        """D and T of fields; fills a gradient with errors times what is returned beside, one number per frame."""
-        x, points, lead = arrays.x, math.prod(problem.basis.shape), self.lead(problem, arrays.x)
-        frames, others = x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
-        slope = None if gradient is None else gradient.view(-1, points)
-        step = max(1, self.chunk_size(x) // points)
-        errors, powers, guesses = [], [], []
-        for first in range(0, len(frames), step):
-            these = slice(first, first + step)
-            powers.append(_square_sums(others[these]))
-            difference = torch.sub(frames[these], others[these], out=None if slope is None else slope[these])
-            errors.append(_square_sums(difference))
-            if slope is not None:
-                guesses.append(powers[-1].reciprocal().mul_(2 / len(frames)))
-                difference.mul_(guesses[-1].unsqueeze(-1))
-        tables = {"D": _cat(errors).div_(points).view(*lead, 1), "T": _cat(powers).div_(points).view(*lead, 1)}
-        return tables, _cat(guesses) if guesses else None
 
     def _like_modes(self, slope: Tensor, modes: Tensor) -> Tensor:
         return slope.to(modes.dtype.to_real())
@@ -229,22 +204,14 @@ eager = Kernels()
 
 def is_plain(*tensors: Any) -> bool:
     """Eager, and nothing stands between these tensors and their values: no trace, no transform, no subclass."""
+    for x in tensors:
+        if type(x) is not Tensor and x is not None and type(x) is not torch.nn.Parameter:
+            return False
     return (
         not torch.compiler.is_compiling()
         and not torch._C._are_functorch_transforms_active()
         and forward_ad._current_level < 0
-        and all(x is None or type(x) is Tensor or type(x) is torch.nn.Parameter for x in tensors)
     )
-
-
-def _of_squares(problem: Problem, arrays: Arrays) -> bool:
-    """Whether a problem is one of mean squares of error and target, of fields as they are."""
-    plainly = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
-    return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
-
-
-def _cat(parts: list[Tensor]) -> Tensor:
-    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def _numpy(x: Any) -> Any:

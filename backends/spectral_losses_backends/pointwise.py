@@ -1,0 +1,98 @@
+"""Losses of the mean squares of error and target in space: values and gradient in one pass over the fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from spectral_losses_backends.problem import Arrays, Problem
+
+Array = Any
+
+BLOCK = 1 << 21  # values at a time, at least: what is made of them stays in the cache that cores share
+
+
+class Squares(Protocol):
+    """What a backend does with frames that are rows, ``(frames, points)``; it is a `blockwise.Backend` otherwise."""
+
+    def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+        """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y; in NumPy if that is free."""
+
+    def stretch(self, rows: Array, factors: Array) -> None:
+        """Multiply each row with its factor, in place; factors are of the kind that `squares` returns."""
+
+
+def of_squares(problem: Problem, arrays: Arrays) -> bool:
+    """Whether a problem is one of mean squares of error and target, of fields as they are."""
+    plainly = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
+    return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
+
+
+def evaluate(
+    backend: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
+) -> tuple[list[Array], Array | None]:
+    """The losses of a problem and, with weights, the gradient of their weighted sum."""
+    points = math.prod(problem.basis.shape)
+    x, y = arrays.x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
+    step = max(1, max(BLOCK, backend.chunk_size(x)) // points)
+    gradient = None if weights is None else backend.empty_like(x)
+    shares = None if weights is None else backend.shares(problem, arrays, weights)
+    if step >= x.shape[0]:
+        sums, guess = backend.squares(x, y, gradient), None
+    else:
+        sums, guess = _by_blocks(backend, x, y, gradient, step, _one_share(backend, problem, x, shares))
+    lead = backend.lead(problem, arrays.x)
+    tables = {name: (each / points).reshape(*lead, 1) for name, each in zip(("D", "T"), sums, strict=True)}
+    floors = backend.floors(problem, arrays, tables)
+    rows, slopes = backend.judge(problem, tables, arrays.known, floors, shares)
+    if gradient is not None:
+        _finish(backend, x, y, gradient, slopes["D"].reshape(-1) * (2 / points), guess)
+        gradient = gradient.reshape(arrays.x.shape)
+    return backend.reduced(problem, arrays, rows), gradient
+
+
+def _by_blocks(
+    backend: Any, x: Array, y: Array, gradient: Array | None, step: int, share: float | None
+) -> tuple[list[Array], Array | None]:
+    """Sums of squares, and what the errors in the gradient are multiplied with already, if they are.
+
+    The gradient of a frame is its error times a number, which is known only after the last frame: a guard may be
+    relative to all of them. While a frame is in the cache its error is multiplied with what the number of a relative
+    error without a guard would be.
+    """
+    sums, guesses = [], []
+    for start in range(0, x.shape[0], step):
+        these = slice(start, start + step)
+        part = None if gradient is None else gradient[these]
+        sums.append(backend.squares(x[these], y[these], part))
+        power = sums[-1][1]
+        if share is not None and isinstance(power, np.ndarray):
+            guesses.append(2 * share / np.maximum(power, 1e-30))  # of zeros it would be wrong anyway
+            backend.stretch(part, guesses[-1])
+    xp = backend.namespace(sums[0][0])
+    return [xp.concat(each, axis=0) for each in zip(*sums, strict=True)], np.concatenate(guesses) if guesses else None
+
+
+def _finish(backend: Any, x: Array, y: Array, gradient: Array, factors: Array, guess: Array | None) -> None:
+    """Multiply errors with their factors; those that were multiplied with something else are made anew."""
+    if guess is None:
+        backend.stretch(gradient, factors)
+        return
+    right = np.abs(factors - guess) <= 4 * np.finfo(guess.dtype).eps * np.abs(factors)
+    if not right.all():  # NaN is wrong, too
+        wrong = np.flatnonzero(~right)
+        anew = x[wrong] - y[wrong]
+        backend.stretch(anew, factors[wrong])
+        gradient[wrong] = anew
+
+
+def _one_share(backend: Any, problem: Problem, x: Array, shares: Sequence[Any] | None) -> float | None:
+    """What each row counts, if a guess can be right: one loss, all rows alike, and a guard that rounding hides."""
+    if shares is None or len(shares) > 1 or not isinstance(shares[0], float):
+        return None
+    (objective, rows), precision = problem.terms[0], backend.namespace(x).finfo(x.dtype).eps
+    hidden = objective.floor is not None and objective.floor <= precision
+    return shares[0] if hidden and not rows.averaged and not rows.summed else None
