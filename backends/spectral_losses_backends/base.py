@@ -339,7 +339,8 @@ class Backend:
 
     def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
         """The guard of each term that has one relative to the mean square of the target in space."""
-        level, floors = None, list[Array | None]()
+        level: Array | None = None
+        floors: list[Array | None] = []
         for objective, rows in problem.terms:
             if objective.floor is None:
                 floors.append(None)

@@ -102,8 +102,7 @@ class Kernels(blockwise.Backend):
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Any:
         """Mean square of the target's fields in space, in NumPy where `judge` is."""
         level = super().level(problem, arrays, tables)
-        free = isinstance(level, Tensor) and level.device.type == "cpu" and is_plain(level)
-        return level.numpy() if free else level
+        return _numpy(level) if in_sight(level) else level
 
     def judge(
         self,
@@ -122,10 +121,8 @@ class Kernels(blockwise.Backend):
         if isinstance(seen[0], np.ndarray):
             shares = None if shares is None else [_numpy(z) for z in shares]
             return numpy_backend.judge(problem, tables, known, floors, shares, leading)
-        small = (
-            problem.kind != "fields" and is_plain(*seen) and not any(x is not None and x.requires_grad for x in seen)
-        )
-        if not small or seen[0].device.type != "cpu":
+        wanted = any(x is not None and x.requires_grad for x in seen)
+        if problem.kind == "fields" or wanted or not in_sight(*seen):
             floors = [z if z is None or isinstance(z, Tensor) else _tensor(z) for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
         tables = {name: _numpy(table) for name, table in tables.items()}
@@ -158,7 +155,7 @@ class Kernels(blockwise.Backend):
 
     def squares(self, x: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Any, Any]:
         """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y; on a CPU in NumPy."""
-        seen = x.device.type == "cpu" and is_plain(x, y)
+        seen = in_sight(x, y)
         if seen and x.numel() <= FEW:
             return numpy_backend.squares(_numpy(x), _numpy(y), _numpy(out))
         error, power = _square_sums(torch.sub(x, y, out=out)), _square_sums(y)
@@ -212,6 +209,11 @@ def is_plain(*tensors: Any) -> bool:
         and not torch._C._are_functorch_transforms_active()
         and forward_ad._current_level < 0
     )
+
+
+def in_sight(*tensors: Any) -> bool:
+    """Whether NumPy can look at tensors of one device, without a transfer or a wait."""
+    return isinstance(tensors[0], Tensor) and tensors[0].device.type == "cpu" and is_plain(*tensors)
 
 
 def _numpy(x: Any) -> Any:
