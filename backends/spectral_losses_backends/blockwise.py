@@ -25,11 +25,14 @@ class Backend(base.Backend):
         return self.namespace(x).empty_like(x)
 
     def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
-        """See `pointwise.Squares`."""
+        """Sums of squares of each row of ``x - y``, which stays in ``out``, and of y; in NumPy where that is free.
+
+        The rows are frames, ``(frames, points)``.
+        """
         raise NotImplementedError
 
     def stretch(self, rows: Array, factors: Array) -> None:
-        """See `pointwise.Squares`."""
+        """Multiply each row with its factor, in place; factors are arrays of the kind that `squares` returns."""
         raise NotImplementedError
 
     def power(self, x: Array, basis: base.Basis) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,16 +13,6 @@ from spectral_losses_backends.problem import Arrays, Problem
 Array = Any
 
 BLOCK = 1 << 21  # values at a time, at least: what is made of them stays in the cache that cores share
-
-
-class Squares(Protocol):
-    """What a backend does with frames that are rows, ``(frames, points)``; it is a `blockwise.Backend` otherwise."""
-
-    def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
-        """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y; in NumPy if that is free."""
-
-    def stretch(self, rows: Array, factors: Array) -> None:
-        """Multiply each row with its factor, in place; factors are of the kind that `squares` returns."""
 
 
 def of_squares(problem: Problem, arrays: Arrays) -> bool:
@@ -34,7 +24,7 @@ def of_squares(problem: Problem, arrays: Arrays) -> bool:
 def evaluate(
     backend: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
 ) -> tuple[list[Array], Array | None]:
-    """The losses of a problem and, with weights, the gradient of their weighted sum."""
+    """The losses of a problem and, with weights, the gradient of their weighted sum, on a `blockwise.Backend`."""
     points = math.prod(problem.basis.shape)
     x, y = arrays.x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
     step = max(1, max(BLOCK, backend.chunk_size(x)) // points)
