@@ -22,7 +22,7 @@ from spectral_losses_backends.tables import ACCUMULATORS, Scattering
 
 CHUNK = 1 << 18  # values per chunk of work and thread of the CPU: what is made of them stays near its core
 
-FEW = 1 << 18  # values that one thread of NumPy has summed before PyTorch's have started
+FEW = 1 << 16  # values that one thread of NumPy has summed before those of PyTorch have started
 
 
 class Kernels(blockwise.Backend):
