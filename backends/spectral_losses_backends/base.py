@@ -265,13 +265,13 @@ class Backend:
         """
         modes, modes_y, tables = self.modes_and_tables(problem, arrays.x, arrays.y)
         floors = self.floors(problem, arrays, tables)
-        rows, slopes = self.judge(problem, tables, arrays.known, floors, self.shares(problem, arrays, weights))
+        shares = self.shares(problem, self.lead(problem, arrays.x), arrays.x, weights)
+        rows, slopes = self.judge(problem, tables, arrays.known, floors, shares)
         return self.reduced(problem, arrays, rows), self.gradient_of(problem, modes, modes_y, slopes)
 
-    def shares(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> list[Any]:
+    def shares(self, problem: Problem, lead: tuple[int, ...], like: Array, weights: Sequence[float]) -> list[Any]:
         """The gradient of the weighted sum of the losses along each row, for each loss."""
-        lead = self.lead(problem, arrays.x)
-        return [t.rows.shares(lead, arrays.x, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
+        return [t.rows.shares(lead, like, self, weight) for t, weight in zip(problem.terms, weights, strict=True)]
 
     def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Array]) -> list[Array]:
         """The losses, of the values of their rows."""
@@ -346,14 +346,14 @@ class Backend:
                 floors.append(None)
                 continue
             level = self.level(problem, arrays, tables) if level is None else level
-            floors.append(rows.floor(level, objective.floor, self.namespace(level)))
+            floors.append(rows.floor(level, objective.floor, self))
         return floors
 
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Array:
         """Mean square of the target's fields in space, ``(...)``, without a gradient."""
-        known = problem.basis.pointwise and "T" in tables
-        level = tables["T"][..., 0] if known else self.mean_square(self.detach(arrays.y), problem.basis)
-        return self.detach(level)
+        if problem.basis.pointwise and "T" in tables:
+            return self.detach(tables["T"][..., 0])
+        return self.mean_square(self.detach(arrays.y), problem.basis)
 
     def mean_square(self, x: Array, basis: Basis) -> Array:
         """Mean square over space."""

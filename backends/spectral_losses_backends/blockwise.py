@@ -24,10 +24,16 @@ class Backend(base.Backend):
         """Memory for an array like x."""
         return self.namespace(x).empty_like(x)
 
-    def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+    def of_squares(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
+    ) -> tuple[list[Array], Array]:
+        """Losses of mean squares, see `pointwise`, and with weights the gradient of their weighted sum."""
+        return pointwise.evaluate(self, self, problem, arrays, weights)
+
+    def squares(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """Sums of squares of each row of ``x - y``, which stays in ``out``, and of y; in NumPy where that is free.
 
-        The rows are frames, ``(frames, points)``.
+        The rows are frames, ``(frames, points)``, and the sums ``(2, frames)``.
         """
         raise NotImplementedError
 
@@ -48,8 +54,8 @@ class Backend(base.Backend):
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows."""
-        if pointwise.of_squares(problem, arrays):
-            return pointwise.evaluate(self, problem, arrays)[0]
+        if pointwise.is_of_squares(problem, arrays):
+            return self.of_squares(problem, arrays)[0]
         return super().values(problem, arrays)
 
     def tables(self, problem: Problem, arrays: Arrays) -> Tables:
@@ -83,9 +89,8 @@ class Backend(base.Backend):
         As many elements at a time as make a block, from the field to its gradient, so that their modes are in the
         cache when they are needed again. An element larger than a block keeps its modes in memory.
         """
-        if pointwise.of_squares(problem, arrays):
-            values, gradient = pointwise.evaluate(self, problem, arrays, weights)
-            return values, gradient
+        if pointwise.is_of_squares(problem, arrays):
+            return self.of_squares(problem, arrays, weights)
         stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
         step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
         for start in range(0, stack.x.shape[0], step):
@@ -202,7 +207,7 @@ class _Stack:
                 return z
             return backend.namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
 
-        shares = backend.shares(problem, arrays, weights)
+        shares = backend.shares(problem, lead, arrays.x, weights)
         floors = [
             None if floor is None else backend.namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
             for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)

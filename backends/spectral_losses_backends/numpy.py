@@ -52,10 +52,13 @@ class Backend(blockwise.Backend):
         """Its inverse, not normalised."""
         return _fft.irfftn(modes, s=shape, axes=tuple(range(-len(shape), 0)), norm="forward")
 
-    def squares(self, x: Array, y: Array, out: Array | None = None) -> tuple[Array, Array]:
+    def squares(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y."""
         error = np.subtract(x, y, out=out)
-        return np.vecdot(error, error), np.vecdot(y, y)
+        sums = np.empty((2, len(x)), dtype=x.dtype)
+        np.vecdot(error, error, out=sums[0])
+        np.vecdot(y, y, out=sums[1])
+        return sums
 
     def stretch(self, rows: Array, factors: Array) -> None:
         """Multiply each row with its factor, in place."""

@@ -15,38 +15,43 @@ Array = Any
 BLOCK = 1 << 21  # values at a time, at least: what is made of them stays in the cache that cores share
 
 
-def of_squares(problem: Problem, arrays: Arrays) -> bool:
+def is_of_squares(problem: Problem, arrays: Arrays) -> bool:
     """Whether a problem is one of mean squares of error and target, of fields as they are."""
     plainly = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
     return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
 
 
 def evaluate(
-    backend: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
+    backend: Any, judging: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
 ) -> tuple[list[Array], Array | None]:
-    """The losses of a problem and, with weights, the gradient of their weighted sum, on a `blockwise.Backend`."""
+    """The losses of a problem and, with weights, the gradient of their weighted sum, on a `blockwise.Backend`.
+
+    ``judging`` is the backend of what its `squares` returns, and that of the losses.
+    """
     points = math.prod(problem.basis.shape)
     x, y = arrays.x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
     step = max(1, max(BLOCK, backend.chunk_size(x)) // points)
     gradient = None if weights is None else backend.empty_like(x)
-    shares = None if weights is None else backend.shares(problem, arrays, weights)
+    lead = backend.lead(problem, arrays.x)
     if step >= x.shape[0]:
         sums, guess = backend.squares(x, y, gradient), None
     else:
-        sums, guess = _by_blocks(backend, x, y, gradient, step, _one_share(backend, problem, x, shares))
-    lead = backend.lead(problem, arrays.x)
-    tables = {name: (each / points).reshape(*lead, 1) for name, each in zip(("D", "T"), sums, strict=True)}
-    floors = backend.floors(problem, arrays, tables)
-    rows, slopes = backend.judge(problem, tables, arrays.known, floors, shares)
+        sums, guess = _by_blocks(backend, x, y, gradient, step, _one_share(backend, problem, x, lead, weights))
+    sums /= points
+    means = sums.reshape(2, *lead, 1)
+    tables = {"D": means[0], "T": means[1]}
+    shares = None if weights is None else judging.shares(problem, lead, means, weights)
+    floors = judging.floors(problem, arrays, tables)
+    rows, slopes = judging.judge(problem, tables, arrays.known, floors, shares)
     if gradient is not None:
         _finish(backend, x, y, gradient, slopes["D"].reshape(-1) * (2 / points), guess)
         gradient = gradient.reshape(arrays.x.shape)
-    return backend.reduced(problem, arrays, rows), gradient
+    return judging.reduced(problem, arrays, rows), gradient
 
 
 def _by_blocks(
     backend: Any, x: Array, y: Array, gradient: Array | None, step: int, share: float | None
-) -> tuple[list[Array], Array | None]:
+) -> tuple[Array, Array | None]:
     """Sums of squares, and what the errors in the gradient are multiplied with already, if they are.
 
     The gradient of a frame is its error times a number, which is known only after the last frame: a guard may be
@@ -62,8 +67,7 @@ def _by_blocks(
         if share is not None and isinstance(power, np.ndarray):
             guesses.append(2 * share / np.maximum(power, 1e-30))  # of zeros it would be wrong anyway
             backend.stretch(part, guesses[-1])
-    xp = backend.namespace(sums[0][0])
-    return [xp.concat(each, axis=0) for each in zip(*sums, strict=True)], np.concatenate(guesses) if guesses else None
+    return backend.namespace(sums[0]).concat(sums, axis=1), np.concatenate(guesses) if guesses else None
 
 
 def _finish(backend: Any, x: Array, y: Array, gradient: Array, factors: Array, guess: Array | None) -> None:
@@ -79,10 +83,12 @@ def _finish(backend: Any, x: Array, y: Array, gradient: Array, factors: Array, g
         gradient[wrong] = anew
 
 
-def _one_share(backend: Any, problem: Problem, x: Array, shares: Sequence[Any] | None) -> float | None:
+def _one_share(
+    backend: Any, problem: Problem, x: Array, lead: tuple[int, ...], weights: Sequence[float] | None
+) -> float | None:
     """What each row counts, if a guess can be right: one loss, all rows alike, and a guard that rounding hides."""
-    if shares is None or len(shares) > 1 or not isinstance(shares[0], float):
-        return None
     (objective, rows), precision = problem.terms[0], backend.namespace(x).finfo(x.dtype).eps
+    if weights is None or len(weights) > 1 or rows.weights or rows.averaged or rows.summed:
+        return None
     hidden = objective.floor is not None and objective.floor <= precision
-    return shares[0] if hidden and not rows.averaged and not rows.summed else None
+    return rows.shares(lead, x, backend, weights[0]) if hidden else None

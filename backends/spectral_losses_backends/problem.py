@@ -89,31 +89,30 @@ class Rows(NamedTuple):
         number = math.prod([lead[axis] for axis in self.averaged])
         return xp.broadcast_to(slope / number, (*lead, *slope.shape[len(slope.shape) - after :]))
 
-    def floor(self, level: Array, eps: float, xp: Any) -> Array:
+    def floor(self, level: Array, eps: float, backend: Any) -> Array:
         """``eps`` times the mean over frames of the same channel, for each row, plus the smallest normal number.
 
         Frames that are not finite do not count. Axes over which it is the same for all may be left at size 1.
         """
+        xp = backend.namespace(level)
         if self.summed:
             level = xp.sum(level, axis=self.summed, keepdims=True)
         if not eps:
             level = xp.zeros_like(level)
         elif self.frames:
             level = _finite_mean(level, self.frames, xp)
-        for axis in self.averaged:
-            level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
-        merged = self.summed + self.averaged
-        level = xp.squeeze(level, axis=merged) if merged else level
+        if self.summed or self.averaged:
+            for axis in self.averaged:
+                level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
+            level = xp.squeeze(level, axis=self.summed + self.averaged)
         return level * eps + smallest(level, xp)
 
     def reduce(self, rows: Array, lead: tuple[int, ...], backend: Any) -> Array:
         """The loss, of the values of the rows."""
-        xp, own = backend.namespace(rows), lead[: self.elements]
-        if self.reduction == "none":
-            return xp.reshape(rows, own)
-        if self.weights is not None:
-            rows = xp.reshape(rows, own) * self._channel_weights(rows, lead, backend)
-        return backend.mean(rows)
+        if self.reduction == "mean" and self.weights is None:
+            return backend.mean(rows)
+        rows = backend.namespace(rows).reshape(rows, lead[: self.elements])
+        return rows if self.reduction == "none" else backend.mean(rows * self._channel_weights(rows, lead, backend))
 
     def shares(self, lead: tuple[int, ...], like: Array, backend: Any, weight: float = 1.0) -> Any:
         """The gradient of ``weight`` times the loss along each row: a number, or an array with one for each."""
@@ -173,7 +172,10 @@ class Arrays(NamedTuple):
 
 def problem_of(basis: Any, terms: tuple[Term, ...], differenced: bool = False) -> Problem:
     """A problem of these terms."""
-    asked = {name for term in terms for name in term.objective.needs}
+    asked, elements = set(terms[0].objective.needs), terms[0].rows.elements
+    for objective, rows in terms[1:]:
+        asked.update(objective.needs)
+        elements = min(elements, rows.elements)
     if asked & {"X", "Y"}:
         kind, needs = "fields", ("X", "Y")
     elif asked & {"C", "Q", "D"} or basis.pointwise:
@@ -182,7 +184,7 @@ def problem_of(basis: Any, terms: tuple[Term, ...], differenced: bool = False) -
         kind, needs = "pair", tuple(sorted(asked - {"C"}))
     else:
         kind, needs = "power", ("P", "T")
-    return Problem(basis, terms, kind, needs, min(term.rows.elements for term in terms), differenced)
+    return Problem(basis, terms, kind, needs, elements, differenced)
 
 
 class Statistics:
@@ -208,7 +210,11 @@ class Statistics:
         self._floor = floor
         self.xp = backend.namespace(self._first)
         self._scale = self.basis_constant("scale") if term.objective.unit == "power" else None
-        self._tables = {} if problem.kind == "fields" else {name: self._of_rows(name) for name in tables}
+        as_they_are = term.objective.over == "complete" and self._scale is None
+        if as_they_are and not (term.rows.summed or term.rows.averaged):
+            self._tables = dict(tables)
+        else:
+            self._tables = {} if problem.kind == "fields" else {name: self._of_rows(name) for name in tables}
         if known is not None:
             self._use(known)
 
@@ -257,10 +263,11 @@ class Statistics:
 
         A target of zeros has no scale of its own: the bound keeps sums of rows and gradients finite in float32.
         """
-        error = self.detach(error)
         # An error that is infinite must not make the denominator so.
-        finite = 1e38 if isinstance(error, np.ndarray) else self.xp.zeros_like(error) + 1e38
-        return self.xp.maximum(power + self._floor, self.xp.minimum(error, finite) / LARGEST)
+        if isinstance(error, np.ndarray):
+            return np.maximum(power + self._floor, np.minimum(error, 1e38) / LARGEST)
+        error = self.detach(error)
+        return self.xp.maximum(power + self._floor, self.xp.minimum(error, self.xp.zeros_like(error) + 1e38) / LARGEST)
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -365,9 +372,9 @@ _SMALLEST = {np.dtype(name): float(np.finfo(name).smallest_normal) for name in (
 def _finite_mean(level: Array, axes: tuple[int, ...], xp: Any) -> Array:
     """The mean of what is finite; axes stay, with size 1."""
     if isinstance(level, np.ndarray):  # where values can be seen for free, there is mostly nothing to leave out
-        mean = np.add.reduce(level, axis=axes, keepdims=True) / math.prod([level.shape[axis] for axis in axes])
-        if math.isfinite(mean.item() if mean.size == 1 else np.add.reduce(mean, axis=None)):
-            return mean
+        total = np.add.reduce(level, axis=axes, keepdims=True)
+        if math.isfinite(total.item() if total.size == 1 else np.add.reduce(total, axis=None)):
+            return total / (level.size // total.size)
     finite = xp.isfinite(level)
     total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=axes, keepdims=True)
     number = xp.sum(xp.astype(finite, level.dtype), axis=axes, keepdims=True)

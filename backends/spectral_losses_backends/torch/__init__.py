@@ -126,4 +126,9 @@ def _wants_gradient(x: Any) -> bool:
 
 def _of_prediction_alone(arrays: Arrays) -> bool:
     others = (arrays.y, *arrays.known)
-    return is_plain(arrays.x, *others) and not any(_wants_gradient(x) for x in others)
+    if not is_plain(arrays.x, *others):
+        return False
+    for x in others:  # noqa: SIM110 - a generator would take longer
+        if _wants_gradient(x):
+            return False
+    return True

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from spectral_losses_backends import base, blockwise
+from spectral_losses_backends import base, blockwise, pointwise
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.numpy import backend as numpy_backend
 from spectral_losses_backends.problem import Arrays, Problem, Tables
@@ -22,7 +22,7 @@ from spectral_losses_backends.tables import ACCUMULATORS, Scattering
 
 CHUNK = 1 << 18  # values per chunk of work and thread of the CPU: what is made of them stays near its core
 
-FEW = 1 << 16  # values that one thread of NumPy has summed before those of PyTorch have started
+FEW = 1 << 17  # values of which one thread of NumPy has made a loss before those of PyTorch have started
 
 
 class Kernels(blockwise.Backend):
@@ -99,6 +99,20 @@ class Kernels(blockwise.Backend):
             torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
+    def of_squares(
+        self, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """Losses of mean squares; on a CPU NumPy judges them, and makes the whole of small ones."""
+        x = arrays.x
+        if x.device.type != "cpu":
+            return super().of_squares(problem, arrays, weights)
+        if x.numel() > FEW:
+            values, gradient = pointwise.evaluate(self, numpy_backend, problem, arrays, weights)
+        else:
+            arrays = Arrays(_numpy(x), _numpy(arrays.y), arrays.known)
+            values, gradient = numpy_backend.of_squares(problem, arrays, weights)
+        return [_tensor(value) for value in values], _tensor(gradient)
+
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Any:
         """Mean square of the target's fields in space, in NumPy where `judge` is."""
         level = super().level(problem, arrays, tables)
@@ -118,17 +132,14 @@ class Kernels(blockwise.Backend):
         Values are NumPy's then, and slopes where the tables are.
         """
         seen = (*tables.values(), *known)
-        if isinstance(seen[0], np.ndarray):
-            shares = None if shares is None else [_numpy(z) for z in shares]
-            return numpy_backend.judge(problem, tables, known, floors, shares, leading)
         wanted = any(x is not None and x.requires_grad for x in seen)
         if problem.kind == "fields" or wanted or not in_sight(*seen):
-            floors = [z if z is None or isinstance(z, Tensor) else _tensor(z) for z in floors]
+            floors = [_tensor(z) for z in floors]
             return super().judge(problem, tables, known, floors, shares, leading)
         tables = {name: _numpy(table) for name, table in tables.items()}
-        rows, slopes = self.judge(
-            problem, tables, [_numpy(z) for z in known], [_numpy(z) for z in floors], shares, leading
-        )
+        known, floors = [_numpy(z) for z in known], [_numpy(z) for z in floors]
+        shares = None if shares is None else [_numpy(z) for z in shares]
+        rows, slopes = numpy_backend.judge(problem, tables, known, floors, shares, leading)
         return rows, {name: _tensor(slope) for name, slope in slopes.items()}
 
     def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Any]) -> list[Tensor]:
@@ -153,13 +164,12 @@ class Kernels(blockwise.Backend):
         """Memory for a contiguous tensor."""
         return x.new_empty(x.shape)
 
-    def squares(self, x: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Any, Any]:
+    def squares(self, x: Tensor, y: Tensor, out: Tensor | None = None) -> Any:
         """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y; on a CPU in NumPy."""
-        seen = in_sight(x, y)
-        if seen and x.numel() <= FEW:
-            return numpy_backend.squares(_numpy(x), _numpy(y), _numpy(out))
-        error, power = _square_sums(torch.sub(x, y, out=out)), _square_sums(y)
-        return (error.numpy(), power.numpy()) if seen else (error, power)
+        norms = _norms(torch.sub(x, y, out=out)), _norms(y)
+        sums = np.array([norm.numpy() for norm in norms]) if x.device.type == "cpu" else torch.stack(norms)
+        sums *= sums
+        return sums
 
     def stretch(self, rows: Tensor, factors: Any) -> None:
         """Multiply each row with its factor, in place."""
@@ -220,17 +230,25 @@ def _numpy(x: Any) -> Any:
     return x.detach().numpy() if isinstance(x, Tensor) else x
 
 
-def _tensor(x: Any) -> Tensor:
+def _tensor(x: Any) -> Any:
+    if x is None or isinstance(x, Tensor):
+        return x
     x = np.asarray(x)
     return torch.from_numpy(x if x.flags.writeable else x.copy())
 
 
 def _square_sums(rows: Tensor) -> Tensor:
-    """Sum of squares of each row; a norm is what PyTorch reads once, and writes nothing for."""
-    parts = math.gcd(rows.shape[1], 8) if len(rows) < 8 else 1  # a few long rows would leave threads idle
+    """Sum of squares of each row."""
+    return _norms(rows).square_()
+
+
+def _norms(rows: Tensor) -> Tensor:
+    """Root of the sum of squares of each row, for which PyTorch reads once, and writes nothing."""
+    parts = math.gcd(rows.shape[1], 8) if rows.shape[0] < 8 else 1  # a few long rows would leave threads idle
     if parts > 1:
         rows = torch.linalg.vector_norm(rows.unflatten(1, (parts, -1)), dim=-1)
-    return torch.linalg.vector_norm(rows, dim=-1).square_()
+    norms: Tensor = torch.linalg.vector_norm(rows, dim=-1)
+    return norms
 
 
 class _Table(NamedTuple):
