@@ -19,15 +19,15 @@ from spectral_losses._lazy import lazily
 if TYPE_CHECKING:
     from spectral_losses.composite import Component as Component
     from spectral_losses.composite import CompositeLoss as CompositeLoss
-    from spectral_losses.config import SchedulerChain as SchedulerChain
-    from spectral_losses.config import SchedulerConfig as SchedulerConfig
-    from spectral_losses.config import load_config as load_config
     from spectral_losses.evaluation import evaluate as evaluate
     from spectral_losses.gradients import value_and_grad as value_and_grad
     from spectral_losses.history import History as History
     from spectral_losses.losses import *  # noqa: F403
     from spectral_losses.scheduler import Decision as Decision
     from spectral_losses.scheduler import LossScheduler as LossScheduler
+    from spectral_losses.scheduler import SchedulerChain as SchedulerChain
+    from spectral_losses.scheduler import SchedulerConfig as SchedulerConfig
+    from spectral_losses.scheduler import load_config as load_config
     from spectral_losses.spectra import Spectrum as Spectrum
     from spectral_losses.spectra import radial_spectrum as radial_spectrum
 
@@ -39,11 +39,11 @@ _HOMES = {
     "Decision": "scheduler",
     "History": "history",
     "LossScheduler": "scheduler",
-    "SchedulerChain": "config",
-    "SchedulerConfig": "config",
+    "SchedulerChain": "scheduler",
+    "SchedulerConfig": "scheduler",
     "Spectrum": "spectra",
     "evaluate": "evaluation",
-    "load_config": "config",
+    "load_config": "scheduler",
     "radial_spectrum": "spectra",
     "value_and_grad": "gradients",
 }

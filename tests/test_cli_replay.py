@@ -19,7 +19,7 @@ from spectral_losses.cli import main
 from spectral_losses.cli.metrics_log import read_metrics
 from spectral_losses.cli.replay_configs import Named
 from spectral_losses.cli.replay_outcome import replay
-from spectral_losses.config import PRESETS
+from spectral_losses.scheduler import PRESETS
 
 pytest.importorskip("rich")
 pytest.importorskip("matplotlib")

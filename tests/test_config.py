@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spectral_losses import SchedulerChain, SchedulerConfig, load_config
-from spectral_losses.config import PRESETS
+from spectral_losses.scheduler import PRESETS
 from spectral_losses.testing import scheduler_chains, scheduler_configs
 
 SECOND = {

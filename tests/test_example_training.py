@@ -14,7 +14,7 @@ import pytest
 from conftest import SHARED
 
 import spectral_losses as sl
-from spectral_losses._former import FIELDS
+from spectral_losses.scheduler.legacy import FIELDS
 
 TESTS = Path(__file__).resolve().parent
 DOCS = TESTS.parent / "docs"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spectral_losses.cli.errors import CommandError, reason
-from spectral_losses.config import PRESETS, SchedulerChain, SchedulerConfig, load_config
+from spectral_losses.scheduler import PRESETS, SchedulerChain, SchedulerConfig, load_config
 
 
 class Named(NamedTuple):

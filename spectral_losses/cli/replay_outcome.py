@@ -12,8 +12,16 @@ from typing import NamedTuple
 from spectral_losses.cli.errors import CommandError
 from spectral_losses.cli.metrics_log import Row, no_column
 from spectral_losses.cli.replay_configs import Named
-from spectral_losses.config import SchedulerChain, SchedulerConfig
-from spectral_losses.scheduler import Decision, SchedulerState, progress, update, warm_until, weights
+from spectral_losses.scheduler import (
+    Decision,
+    SchedulerChain,
+    SchedulerConfig,
+    SchedulerState,
+    progress,
+    update,
+    warm_until,
+    weights,
+)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from spectral_losses.config import SchedulerConfig
+from spectral_losses.scheduler import SchedulerConfig
 
 __all__ = ["FULL", "QUICK", "Setting"]
 

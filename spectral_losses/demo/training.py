@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from spectral_losses.composite import CompositeLoss
-from spectral_losses.config import SchedulerConfig
 from spectral_losses.demo.data import Data
 from spectral_losses.demo.operator import FourierOperator
 from spectral_losses.demo.setting import Setting
 from spectral_losses.evaluation import evaluate
-from spectral_losses.scheduler import Decision, LossScheduler
+from spectral_losses.scheduler import Decision, LossScheduler, SchedulerConfig
 
 __all__ = ["Run", "batches", "new_model", "step", "train"]
 

@@ -9,8 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spectral_losses.config import SchedulerChain, SchedulerConfig
-from spectral_losses.scheduler import Decision, LossScheduler
+from spectral_losses.scheduler import Decision, LossScheduler, SchedulerChain, SchedulerConfig
 from spectral_losses.testing.scheduling import metric_values, scheduler_chains, scheduler_configs
 
 __all__ = ["NaiveScheduler", "SchedulerMachine"]

@@ -7,8 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from spectral_losses.config import SchedulerChain, SchedulerConfig
-from spectral_losses.scheduler import side_weights
+from spectral_losses.scheduler import SchedulerChain, SchedulerConfig, side_weights
 
 __all__ = ["metric_streams", "metric_values", "scheduler_chains", "scheduler_configs"]
 

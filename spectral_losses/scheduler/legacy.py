@@ -7,12 +7,11 @@ import sys
 import warnings
 from collections.abc import Mapping
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from spectral_losses.scheduler import FORMAT, VERSION, SchedulerState, side_weights
-
-if TYPE_CHECKING:
-    from spectral_losses.config import SchedulerChain, SchedulerConfig
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.state import FORMAT, VERSION, SchedulerState
+from spectral_losses.scheduler.transition import side_weights
 
 FIELDS = {
     "source_loss": "source",
@@ -24,7 +23,7 @@ COMPONENTS = {"recMSE": "recFieldError", "predMSE": "predFieldError"}
 COUNTS = ("current_epoch", "epochs_since_improvement", "consecutive_adaptations", "total_adaptations")
 
 
-def is_former_state(saved: Mapping[str, Any]) -> bool:
+def is_legacy_state(saved: Mapping[str, Any]) -> bool:
     """Whether a saved state is one of a FlexibleLossScheduler."""
     return "best_monitored_metric" in saved
 
@@ -43,7 +42,7 @@ def monitored(settings: Mapping[str, Any], sides: Mapping[str, Any]) -> Any:
     return sides[metric.removesuffix("_loss")] if metric in ("source_loss", "target_loss") else metric
 
 
-def translated(config: SchedulerConfig | SchedulerChain, saved: Mapping[str, Any]) -> dict[str, Any]:
+def translated(config: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
     """What `LossScheduler.state_dict` would have returned.
 
     Weights were saved, not a progress: they are understood where they lie on the way of this configuration.
@@ -96,7 +95,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level + 1)
 
 
-def _progress(c: SchedulerConfig, source: float, target: float) -> float:
+def _progress(c: Settings, source: float, target: float) -> float:
     a, b, at = c.initial_weight_target, c.final_weight_target, target
     if a == b:
         a, b, at = c.initial_weight_source, c.final_weight_source, source

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from spectral_losses._former import is_former_state, translated
-from spectral_losses.scheduler import FORMAT, VERSION, Decision, SchedulerState, next_stage
+from spectral_losses.scheduler.config import SchedulerChain, SchedulerConfig
+from spectral_losses.scheduler.legacy import is_legacy_state, translated
+from spectral_losses.scheduler.state import FORMAT, VERSION, Decision, SchedulerState
+from spectral_losses.scheduler.transition import next_stage
 
-if TYPE_CHECKING:
-    from spectral_losses.config import SchedulerChain, SchedulerConfig
+
+def saved_state(
+    config: SchedulerConfig | SchedulerChain, state: SchedulerState, history: Iterable[Decision]
+) -> dict[str, Any]:
+    """Everything to go on from, in plain types."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "config": config.to_dict(),
+        "state": state._asdict(),
+        "history": [_plain(decision) for decision in history],
+    }
 
 
 def restore(
@@ -23,7 +36,7 @@ def restore(
     ValueError
         It is nothing that a scheduler would save, or cannot be understood under these settings.
     """
-    if is_former_state(saved):
+    if is_legacy_state(saved):
         saved = translated(config, saved)
     state, past, settings = _read(saved)
     changes = _differences(settings, config)
@@ -31,6 +44,12 @@ def restore(
         raise ValueError(f"state was saved in stage {state.stage + 1}, and this scheduler has {len(config.stages)}")
     state = _under(config.stages[state.stage], state, changes)
     return next_stage(config, state), past, [str(change) for change in changes]
+
+
+def _plain(decision: Decision) -> dict[str, Any]:
+    metric = decision.metric
+    finite = None if metric is None or not math.isfinite(metric) else metric  # JSON has no other numbers
+    return {**decision._asdict(), "weights": dict(decision.weights), "metric": finite}
 
 
 def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Mapping[str, Any]]:

@@ -1,32 +1,18 @@
-"""What a loss scheduler is told: validated, immutable settings, from and to dictionaries, JSON and TOML.
-
-Needs the standard library alone, as the scheduler does.
-"""
+"""What a loss scheduler is told: validated, immutable settings of one transition, or of several in a chain."""
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from spectral_losses._checks import (
-    CHECKS,
-    FrozenWeights,
-    check_chain,
-    check_components,
-    check_epochs,
-    check_weights,
-)
-from spectral_losses._former import FIELDS as FORMER
-from spectral_losses._former import monitored
-from spectral_losses._saved import restore
-from spectral_losses.messages import listed, nearest
-from spectral_losses.scheduler import Decision, SchedulerState
+from spectral_losses.messages import listed
+from spectral_losses.scheduler.checks import CHECKS, check_chain, check_components, check_trigger, check_weights
+from spectral_losses.scheduler.legacy import FIELDS as LEGACY
+from spectral_losses.scheduler.legacy import monitored
+from spectral_losses.scheduler.serialization import Serializable, as_table, plain, read_table, unknown_key
+from spectral_losses.scheduler.settings import Settings
 
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
 
@@ -40,37 +26,8 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
 COMPONENTS = {"field_error": ("recFieldError", "predFieldError"), "spectrum_error": ("spectrumError",)}
 
 
-class _Settings(ABC):
-    """What can be written as a dictionary can be written as JSON and TOML."""
-
-    @classmethod
-    @abstractmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self: ...
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]: ...
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` writes; raises ValueError where it is not JSON or `from_dict` refuses it."""
-        return cls.from_dict(_table(json.loads(text), "the JSON"))
-
-    @classmethod
-    def from_toml(cls, text: str) -> Self:
-        """Read TOML with the keys of `to_dict`; raises ValueError where it is not TOML or `from_dict` refuses it."""
-        return cls.from_dict(tomllib.loads(text))
-
-    def to_json(self) -> str:
-        """All settings as a JSON object, one to a line."""
-        return json.dumps(self.to_dict(), indent=2)
-
-    def to_toml(self) -> str:
-        """All settings as TOML; those that are None are left out."""
-        return _toml(self.to_dict())
-
-
 @dataclass(frozen=True, kw_only=True)
-class SchedulerConfig(_Settings):
+class SchedulerConfig(Settings, Serializable):
     """Settings of a transition from one loss to another.
 
     Immutable, hashable, and checked when made. The defaults are conservative. `to_dict` gives it in plain types, for
@@ -152,36 +109,6 @@ class SchedulerConfig(_Settings):
     ValueError: initial_weight_target must not exceed max_weight_target, got 0.9 and 0.8
     """
 
-    enabled: bool = True
-    source: str = "field_error"
-    target: str = "spectrum_error"
-    source_components: Sequence[str] = ()
-    target_components: Sequence[str] = ()
-    static_components: Mapping[str, float] = field(default_factory=dict)
-    initial_weight_source: float = 1.0
-    initial_weight_target: float = 0.0
-    final_weight_source: float = 0.3
-    final_weight_target: float = 0.7
-    max_weight_target: float = 0.8
-    trigger: str = "plateau"
-    patience: int = 5
-    min_delta: float = 1e-3
-    min_delta_mode: str = "absolute"
-    milestones: Sequence[int] = ()
-    interval: int | None = None
-    cooldown: int = 0
-    transition_step: float = 0.1
-    adaptive_step: bool = True
-    min_epochs_before_adapt: int = 10
-    warmup_epochs: int = 5
-    max_consecutive_adaptations: int = 10
-    monitor: str = "spectrum_error"
-    mode: str = "min"
-    use_ema: bool = True
-    ema_beta: float = 0.9
-    transition_schedule: str = "linear"
-    missing: str = "raise"
-
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
@@ -191,7 +118,7 @@ class SchedulerConfig(_Settings):
                 object.__setattr__(self, f"{side}_components", COMPONENTS.get(loss, (loss,)))
         check_weights(self)
         check_components(self)
-        check_epochs(self)
+        check_trigger(self)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
@@ -219,10 +146,10 @@ class SchedulerConfig(_Settings):
         """
         known = [f.name for f in fields(cls)]
         given: dict[str, Any] = {}
-        for key, value in _table(settings, "settings").items():
-            name = FORMER.get(key, key)
+        for key, value in as_table(settings, "settings").items():
+            name = LEGACY.get(key, key)
             if name not in known:
-                raise ValueError(_unknown(key, [*known, *FORMER]))
+                raise ValueError(unknown_key(key, [*known, *LEGACY]))
             if name in given:
                 raise ValueError(f"{name} is given twice, as {key!r} too")
             if value is not None or name not in ("source_components", "target_components", "static_components"):
@@ -233,14 +160,7 @@ class SchedulerConfig(_Settings):
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain strings, numbers, lists and dictionaries."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-
-    def restored(self, saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], list[str]]:
-        """What a saved state means under these settings: the state, its history, and in words which settings differ.
-
-        For `LossScheduler.load_state_dict`, which also says what is raised.
-        """
-        return restore(self, saved)
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
 
     @property
     def stages(self) -> tuple[SchedulerConfig, ...]:
@@ -249,7 +169,7 @@ class SchedulerConfig(_Settings):
 
 
 @dataclass(frozen=True)
-class SchedulerChain(_Settings):
+class SchedulerChain(Serializable):
     """Transitions that follow one another: field error to spectrum error to a third loss, and so on.
 
     A stage begins when the one before it has reached its final weights. It learns anew, with its own monitor and
@@ -306,9 +226,9 @@ class SchedulerChain(_Settings):
         ValueError, TypeError
             As there, with the number of the stage; a key other than ``stages``.
         """
-        for key in _table(settings, "settings"):
+        for key in as_table(settings, "settings"):
             if key != "stages":
-                raise ValueError(_unknown(key, ["stages"]))
+                raise ValueError(unknown_key(key, ["stages"]))
         given, stages = settings.get("stages", ()), []
         if not isinstance(given, list | tuple):
             raise TypeError(f"stages must be a list of tables, got {given!r}")
@@ -322,10 +242,6 @@ class SchedulerChain(_Settings):
     def to_dict(self) -> dict[str, Any]:
         """``{"stages": [...]}``, each as `SchedulerConfig.to_dict` writes it."""
         return {"stages": [stage.to_dict() for stage in self.stages]}
-
-    def restored(self, saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], list[str]]:
-        """As `SchedulerConfig.restored`."""
-        return restore(self, saved)
 
     @property
     def enabled(self) -> bool:
@@ -343,52 +259,5 @@ def load_config(path: str | Path) -> SchedulerConfig | SchedulerChain:
     OSError
         The file cannot be read.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in (".toml", ".json"):
-        raise ValueError(f"path must end in .toml or .json, got {str(path)!r}")
-    text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a byte order mark
-    settings = tomllib.loads(text) if suffix == ".toml" else _table(json.loads(text), "the JSON")
+    settings = read_table(Path(path))
     return (SchedulerChain if "stages" in settings else SchedulerConfig).from_dict(settings)
-
-
-# Reading and writing.
-
-
-def _table(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{what} must be a table of settings by name, got {type(value).__name__}")
-    return value
-
-
-def _unknown(key: Any, known: Iterable[str]) -> str:
-    known = list(known)
-    return f"setting {key!r} is not known{nearest(str(key), known) or f'; there are {listed(known)}'}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, FrozenWeights):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _toml(settings: Mapping[str, Any]) -> str:
-    """TOML of settings; a list of tables becomes an array of tables."""
-    lines, tables = [], []
-    for key, value in settings.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            tables += [f"[[{_toml_key(key)}]]\n{_toml(each)}" for each in value]
-        elif value is not None:
-            lines.append(f"{_toml_key(key)} = {_toml_value(value)}\n")
-    return "\n".join(["".join(lines), *tables]).lstrip("\n")
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml_value(key)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_toml_key(k)} = {_toml_value(v)}' for k, v in value.items())} }}"
-    # What JSON makes of strings, numbers, truths and lists of them is TOML too, but for the character DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

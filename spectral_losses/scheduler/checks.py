@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from numbers import Integral, Real
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from spectral_losses._former import renamed
 from spectral_losses.messages import listed, nearest
-from spectral_losses.scheduler import LEAST_STEP, advance, distance, side_weights
-
-if TYPE_CHECKING:
-    from spectral_losses.config import SchedulerConfig
+from spectral_losses.scheduler.legacy import renamed
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.transition import LEAST_STEP, advance, distance, side_weights
+from spectral_losses.scheduler.triggers import TRIGGERS
 
 CHOICES = {
-    "trigger": ("plateau", "increase", "epoch"),
+    "trigger": tuple(TRIGGERS),
     "min_delta_mode": ("absolute", "relative"),
     "mode": ("min", "max"),
     "transition_schedule": ("linear", "cosine", "exponential"),
@@ -186,7 +185,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 # Settings that contradict each other.
 
 
-def check_weights(c: SchedulerConfig) -> None:
+def check_weights(c: Settings) -> None:
     """Raise where a weight starts or ends where it may not, or none moves."""
     if c.initial_weight_target > c.max_weight_target:
         raise ValueError(
@@ -216,7 +215,7 @@ def check_weights(c: SchedulerConfig) -> None:
         )
 
 
-def check_components(c: SchedulerConfig) -> None:
+def check_components(c: Settings) -> None:
     """Raise where a component would have to follow two rules."""
     if c.source == c.target:
         raise ValueError(f"source and target must be two losses, got {c.source!r} for both")
@@ -230,26 +229,12 @@ def check_components(c: SchedulerConfig) -> None:
             raise ValueError(f"{a} and {b} must not share a name, got {both[0]!r} in both")
 
 
-def check_epochs(c: SchedulerConfig) -> None:
-    """Raise where epochs are given to a trigger that does not use them, or cannot be reached."""
-    given = [name for name in ("milestones", "interval") if getattr(c, name)]
-    if c.trigger != "epoch":
-        if given:
-            raise ValueError(f"{given[0]} is for trigger 'epoch', got trigger {c.trigger!r}")
-        return
-    if len(given) != 1:
-        raise ValueError(f"trigger 'epoch' takes either milestones or interval, got {' and '.join(given) or 'neither'}")
-    if c.cooldown:
-        raise ValueError(f"cooldown has no use with trigger 'epoch', got {c.cooldown}")
-    warm = c.min_epochs_before_adapt + c.warmup_epochs
-    if c.milestones and c.milestones[0] < warm:
-        raise ValueError(
-            f"milestones must not lie in the warm-up, got {c.milestones[0]} and a warm-up of {warm} epochs "
-            "(min_epochs_before_adapt and warmup_epochs)"
-        )
+def check_trigger(c: Settings) -> None:
+    """Raise where the trigger cannot follow its settings, or is given some that it does not use."""
+    TRIGGERS[c.trigger](c).check()
 
 
-def check_chain(stages: tuple[SchedulerConfig, ...]) -> None:
+def check_chain(stages: tuple[Settings, ...]) -> None:
     """Raise where stages do not go on from each other, or one could never end."""
     reached: dict[str, float] = {}
     static: dict[str, float] = {}

@@ -1,0 +1,68 @@
+"""The metric as it is watched: what an observation counts for, and whether it is an improvement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.state import SchedulerState
+
+
+def warm_until(c: Settings, state: SchedulerState) -> int:
+    """The first epoch of this stage that counts."""
+    return state.started + c.min_epochs_before_adapt + c.warmup_epochs
+
+
+def observe(c: Settings, state: SchedulerState, value: float) -> tuple[SchedulerState, bool]:
+    """Learn from a finite value after the warm-up; also says whether it is an improvement."""
+    tracked = value
+    if c.use_ema and state.tracked is not None:
+        tracked = c.ema_beta * state.tracked + (1 - c.ema_beta) * value
+        # Rounding must not lead out of what was observed, nor to infinity.
+        tracked = min(max(tracked, min(state.tracked, value)), max(state.tracked, value))
+    improved = state.best is None or better(c, tracked, state.best)
+    state = state._replace(
+        seen=state.epoch,
+        tracked=tracked,
+        best=tracked if improved else state.best,
+        stale=0 if improved else state.stale + (not state.cooldown),
+        consecutive=0 if improved else state.consecutive,
+        cooldown=max(0, state.cooldown - 1),
+    )
+    return state, improved
+
+
+def better(c: Settings, value: float, than: float) -> bool:
+    """Whether a value is better than another by more than ``min_delta``."""
+    return value < than - _margin(c, than) if c.mode == "min" else value > than + _margin(c, than)
+
+
+def worse(c: Settings, value: float, than: float) -> bool:
+    """Whether a value is worse than another by more than ``min_delta``."""
+    return value > than + _margin(c, than) if c.mode == "min" else value < than - _margin(c, than)
+
+
+def _margin(c: Settings, than: float) -> float:
+    return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta
+
+
+def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float | None:
+    """The metric that the first stage monitors, as a float; None where it is missing and that is no error."""
+    for c in stages:  # what a later stage will need is missed now, not in the third night of the run
+        if c.missing == "raise" and metrics.get(c.monitor) is None:
+            passed = ", ".join(repr(name) for name in metrics) or "none"
+            raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
+    c = stages[0]
+    value = metrics.get(c.monitor)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool | str | bytes):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"metric {c.monitor!r} must be a number, got {value!r}") from None

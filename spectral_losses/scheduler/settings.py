@@ -1,0 +1,54 @@
+"""The settings of a scheduler as data: what its parts read, and what `SchedulerConfig` checks and explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One transition, unchecked; the names and defaults are those of `SchedulerConfig`."""
+
+    enabled: bool = True
+    source: str = "field_error"
+    target: str = "spectrum_error"
+    source_components: Sequence[str] = ()
+    target_components: Sequence[str] = ()
+    static_components: Mapping[str, float] = field(default_factory=dict)
+    initial_weight_source: float = 1.0
+    initial_weight_target: float = 0.0
+    final_weight_source: float = 0.3
+    final_weight_target: float = 0.7
+    max_weight_target: float = 0.8
+    trigger: str = "plateau"
+    patience: int = 5
+    min_delta: float = 1e-3
+    min_delta_mode: str = "absolute"
+    milestones: Sequence[int] = ()
+    interval: int | None = None
+    cooldown: int = 0
+    transition_step: float = 0.1
+    adaptive_step: bool = True
+    min_epochs_before_adapt: int = 10
+    warmup_epochs: int = 5
+    max_consecutive_adaptations: int = 10
+    monitor: str = "spectrum_error"
+    mode: str = "min"
+    use_ema: bool = True
+    ema_beta: float = 0.9
+    transition_schedule: str = "linear"
+    missing: str = "raise"
+
+
+class Stages(Protocol):
+    """What a `SchedulerConfig` and a `SchedulerChain` have in common: transitions that follow one another."""
+
+    @property
+    def stages(self) -> Sequence[Settings]:
+        """One, or several in order."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything ever changes."""

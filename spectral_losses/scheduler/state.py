@@ -1,0 +1,80 @@
+"""What a scheduler remembers, and what it answers: immutable values of plain types."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FORMAT, VERSION = "spectral_losses.LossScheduler", 1
+"""What a saved state calls itself, and the meaning of its fields."""
+
+
+class SchedulerState(NamedTuple):
+    """All that a scheduler remembers; immutable, plain numbers and None. ``SchedulerState()`` is the beginning.
+
+    Attributes
+    ----------
+    epoch : int or None
+        The last one seen.
+    stage, started : int
+        Which transition of a chain it is in, and that one's first epoch.
+    progress : float
+        Of this stage, in [0, 1].
+    seen : int or None
+        Epoch of the last observation that counted: out of the warm-up, there and finite.
+    tracked, best : float or None
+        The metric as it is watched (its moving average, or itself) and the best of it.
+    stale, consecutive, cooldown, moves : int
+        Observations since the best; moves since the last improvement; observations left to cool down; moves in this
+        stage.
+    """
+
+    epoch: int | None = None
+    stage: int = 0
+    started: int = 0
+    progress: float = 0.0
+    seen: int | None = None
+    tracked: float | None = None
+    best: float | None = None
+    stale: int = 0
+    consecutive: int = 0
+    cooldown: int = 0
+    moves: int = 0
+
+
+class Decision(NamedTuple):
+    """The answer to one observation. It is true where the scheduler moved on, and prints as a line for a log.
+
+    Attributes
+    ----------
+    adapted : bool
+        Whether it moved on towards the final weights.
+    reason : str
+        ``"disabled"``, ``"warmup"``, ``"missing"``, ``"not finite"``, ``"improved"``, ``"waiting"``, ``"cooldown"``,
+        ``"adapted"``, ``"holding"`` (too many moves without an improvement) or ``"finished"``.
+    weights : dict of str to float
+        Of every component, from now on.
+    progress : float
+        From 0 to 1, over all stages.
+    epoch : int or None
+        The epoch of the observation; None from a scheduler that is disabled and was given none.
+    detail : str
+        The reason in words.
+    metric, tracked : float or None
+        What was observed, and what was made of it: its moving average, or itself.
+    """
+
+    adapted: bool
+    reason: str
+    weights: dict[str, float]
+    progress: float
+    epoch: int | None
+    detail: str
+    metric: float | None = None
+    tracked: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.adapted
+
+    def __str__(self) -> str:
+        when = "" if self.epoch is None else f"epoch {self.epoch}: "
+        return f"{when}{self.reason}: {self.detail}"

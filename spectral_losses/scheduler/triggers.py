@@ -1,0 +1,130 @@
+"""When to move: one class for each trigger, which refuses settings, fires, and says why."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from spectral_losses.scheduler.monitor import warm_until, worse
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.state import SchedulerState
+
+
+def fires(c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
+    """Whether an observation, which led from one state to the other, asks for a move."""
+    return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)
+
+
+def explain(c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    """What was observed, in words."""
+    value = f"{'average ' if c.use_ema else ''}{c.monitor} {now.tracked:.6g}"
+    return f"{value}{TRIGGERS[c.trigger](c).explain(before, now, improved)}"
+
+
+class Trigger(ABC):
+    """Looks at one observation, under the settings of the present stage."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def check(self) -> None:
+        """Raise where settings are given that this trigger does not use, or that it cannot follow."""
+        for name in ("milestones", "interval"):
+            if getattr(self.settings, name):
+                raise ValueError(f"{name} is for trigger 'epoch', got trigger {self.settings.trigger!r}")
+
+    @abstractmethod
+    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+        """Whether an observation, which led from one state to the other, asks for a move when nothing cools down."""
+
+    @abstractmethod
+    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+        """What is to be said after the value that was observed."""
+
+    def _than(self) -> str:
+        """By how much a value has to differ from another to count."""
+        c = self.settings
+        size = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
+        return f"more than {size} " if c.min_delta else ""
+
+
+class Plateau(Trigger):
+    """Fires after ``patience`` observations without an improvement."""
+
+    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+        """Whether enough observations in a row were no improvement."""
+        return now.stale >= self.settings.patience
+
+    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+        """The best so far, and for how long it has not been reached."""
+        if before.best is None or improved:
+            return _improvement(before)
+        patience = self.settings.patience
+        count = f", {now.stale} of {patience}" if now.stale <= patience else f", {now.stale} times"
+        return f" is not {self._than()}better than {before.best:.6g}{count}"
+
+
+class Increase(Trigger):
+    """Fires when the metric has become worse than it was at the observation before."""
+
+    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+        """Whether the value is worse than the one before it."""
+        if before.tracked is None or now.tracked is None:
+            return False
+        return worse(self.settings, now.tracked, before.tracked)
+
+    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+        """The value before this one."""
+        if before.best is None or improved:
+            return _improvement(before)
+        fired = not before.cooldown and self.fires(before, now)
+        return f" is {'' if fired else 'not '}{self._than()}worse than {before.tracked:.6g}"
+
+
+class Epoch(Trigger):
+    """Fires once for each milestone, or each interval after the warm-up, at the first observation at or after it."""
+
+    def check(self) -> None:
+        """Raise unless there is either a milestone or an interval, and none lies where nothing can move."""
+        c = self.settings
+        given = [name for name in ("milestones", "interval") if getattr(c, name)]
+        if len(given) != 1:
+            found = " and ".join(given) or "neither"
+            raise ValueError(f"trigger 'epoch' takes either milestones or interval, got {found}")
+        if c.cooldown:
+            raise ValueError(f"cooldown has no use with trigger 'epoch', got {c.cooldown}")
+        warm = c.min_epochs_before_adapt + c.warmup_epochs
+        if c.milestones and c.milestones[0] < warm:
+            raise ValueError(
+                f"milestones must not lie in the warm-up, got {c.milestones[0]} and a warm-up of {warm} epochs "
+                "(min_epochs_before_adapt and warmup_epochs)"
+            )
+
+    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+        """Whether a move is due."""
+        return self._due(before) <= (now.epoch or 0)
+
+    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+        """When the move was, or will be."""
+        due = self._due(before)
+        if not before.cooldown and self.fires(before, now):
+            return f", due since epoch {due}" if due != now.epoch else ", due at this epoch"
+        return f", next move at epoch {due}" if due < math.inf else ", no milestone is left"
+
+    def _due(self, state: SchedulerState) -> float:
+        """The epoch from which on it fires: one that has passed where a move is due."""
+        c = self.settings
+        if c.interval is None:
+            # A milestone at which the scheduler was held, or saw nothing, stays due: none is lost.
+            return state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf
+        warm = warm_until(c, state)
+        since = warm if state.seen is None else max(warm, state.seen)
+        return warm + c.interval * ((since - warm) // c.interval + 1)
+
+
+TRIGGERS: Mapping[str, type[Trigger]] = {"plateau": Plateau, "increase": Increase, "epoch": Epoch}
+
+
+def _improvement(before: SchedulerState) -> str:
+    return " is the first" if before.best is None else f" from {before.best:.6g} at best"
