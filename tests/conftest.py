@@ -1,11 +1,8 @@
-"""The profile of hypothesis, the fixtures of all tests, and the reference numbers."""
+"""The profile of hypothesis and the fixtures of all tests."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -26,11 +23,3 @@ settings.register_profile(
     ],
 )
 settings.load_profile("default")
-
-SHARED = Path(__file__).parents[2] / "shared"
-
-
-def reference_cases(name: str = "losses") -> dict[str, Any]:
-    """The reference numbers that lie beside the project on some machines; nothing elsewhere."""
-    path = SHARED / "reference" / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}

@@ -18,8 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ["test_scheduler.py", "test_config.py", "test_former_state.py", "test_scheduler_properties.py"]
-MACHINE = "test_scheduler_machine.py"  # last, because it takes longest
+TESTS = [
+    "scheduler/test_scheduler.py",
+    "scheduler/test_config.py",
+    "scheduler/test_legacy.py",
+    "scheduler/test_scheduler_properties.py",
+]
+MACHINE = "scheduler/test_scheduler_machine.py"  # last, because it takes longest
 SCHEDULER, CHECKS, SAVED, FORMER = "scheduler.py", "_checks.py", "_saved.py", "_former.py"
 
 

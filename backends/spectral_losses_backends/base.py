@@ -180,9 +180,9 @@ class Backend:
 
     def power(self, x: Array, basis: Basis) -> Array:
         """Share of the mean square in each bin, differentiable: ``(..., *shape)`` -> ``(..., bins)``."""
-        return self.power_of(self.forward(x, basis), basis)
+        return self.bin_power(self.forward(x, basis), basis)
 
-    def power_of(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
+    def bin_power(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
         """`power` of modes; what may be overwritten is, unless they are to be kept."""
         return self._weighed_sum(_squared(modes, self.namespace(modes)), basis)
 
@@ -191,17 +191,17 @@ class Backend:
 
         The error is transformed by itself: the difference of two transforms has no digits left where fields are alike.
         """
-        return self.pair_power_of(self.forward(e, basis), self.forward(y, basis), basis, needs)
+        return self.bin_pair_power(self.forward(e, basis), self.forward(y, basis), basis, needs)
 
-    def pair_power_of(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+    def bin_pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """`pair_power` of modes, which are kept."""
         tables = {}
         if "D" in needs:
-            tables["D"] = self.power_of(e, basis)
+            tables["D"] = self.bin_power(e, basis)
         if "T" in needs:
-            tables["T"] = self.power_of(y, basis)
+            tables["T"] = self.bin_power(y, basis)
         if "P" in needs:
-            tables["P"] = self.power_of(e + y, basis, keep=False)
+            tables["P"] = self.bin_power(e + y, basis, keep=False)
         if "Q" in needs:
             # Im (E + Y) conj(Y) = Im E conj(Y), the same with fewer roundings.
             xp = self.namespace(y)
@@ -297,9 +297,9 @@ class Backend:
             return None, None, {"X": x, "Y": y}
         if problem.kind == "pair":
             error, modes_y = self.forward(problem.error(x, y), basis), self.forward(y, basis)
-            return error, modes_y, self.pair_power_of(error, modes_y, basis, problem.needs)
+            return error, modes_y, self.bin_pair_power(error, modes_y, basis, problem.needs)
         modes = self.forward(x, basis)
-        tables = {"P": self.power_of(modes, basis)}
+        tables = {"P": self.bin_power(modes, basis)}
         if y is not None:
             tables["T"] = self.power(y, basis)
         return modes, None, tables

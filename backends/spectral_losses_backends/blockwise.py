@@ -44,7 +44,7 @@ class Backend(base.Backend):
     def power(self, x: Array, basis: base.Basis) -> Array:
         """Share of the mean square in each bin: ``(..., *shape)`` -> ``(..., bins)``."""
         powers = [
-            self.power_of(self.forward(x[these], basis), basis, keep=False) for x, these in self._chunks(x, basis)
+            self.bin_power(self.forward(x[these], basis), basis, keep=False) for x, these in self._chunks(x, basis)
         ]
         return self._joined(powers, tuple(x.shape[: len(x.shape) - len(basis.shape)]))
 
@@ -76,9 +76,9 @@ class Backend(base.Backend):
         xp, n = self.namespace(x), x.shape[0]
         if problem.kind == "pair":
             modes = self.forward(xp.concat((problem.error(x, y), y), axis=0), problem.basis)
-            return modes[:n], modes[n:], self.pair_power_of(modes[:n], modes[n:], problem.basis, problem.needs)
+            return modes[:n], modes[n:], self.bin_pair_power(modes[:n], modes[n:], problem.basis, problem.needs)
         modes = self.forward(xp.concat((x, y), axis=0), problem.basis)
-        powers = self.power_of(modes, problem.basis)
+        powers = self.bin_power(modes, problem.basis)
         return modes[:n], None, {"P": powers[:n], "T": powers[n:]}
 
     def value_and_grad(
@@ -167,7 +167,7 @@ class Backend(base.Backend):
         for (frames, these), (others, _) in zip(self._chunks(x, basis), self._chunks(y, basis), strict=True):
             target = others[these]
             error = frames[these] if differenced else frames[these] - target
-            parts.append(self.pair_power_of(self.forward(error, basis), self.forward(target, basis), basis, needs))
+            parts.append(self.bin_pair_power(self.forward(error, basis), self.forward(target, basis), basis, needs))
         lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
         return {name: self._joined([part[name] for part in parts], lead) for name in parts[0]}
 

@@ -89,7 +89,7 @@ def _power(x: Array, basis: Basis) -> Array:
 @partial(jax.jit, static_argnums=1)
 def _power_forward(x: Array, basis: Basis) -> tuple[Array, Array]:
     modes = backend.forward(x, basis)
-    return backend.power_of(modes, basis), modes
+    return backend.bin_power(modes, basis), modes
 
 
 @partial(jax.jit, static_argnums=0)
@@ -108,7 +108,7 @@ def _pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tab
 @partial(jax.jit, static_argnums=(2, 3))
 def _pair_forward(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> tuple[Tables, tuple[Array, Array]]:
     modes = backend.forward(e, basis), backend.forward(y, basis)
-    return backend.pair_power_of(*modes, basis, needs), modes
+    return backend.bin_pair_power(*modes, basis, needs), modes
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -68,7 +68,7 @@ class Backend(blockwise.Backend):
         """Mean over everything, 0-d; as `numpy.mean`, which takes three times as long for a few numbers."""
         return np.asarray(np.add.reduce(x, axis=None) / x.size)
 
-    def power_of(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
+    def bin_power(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
         """Share of the mean square in each bin, of modes."""
         squares = np.square(modes.real)
         if modes.dtype.kind == "c":

@@ -5,7 +5,7 @@ It solves one flow on both grids and writes both velocities::
     python docs/examples/turbulence.py
     spectral-losses compare prediction.npy truth.npy --plot spectra.png
 
-The solver is `spectral_losses.demo.turbulence`, that of ``spectral-losses demo``; its functions are here, too.
+The solver is `spectral_losses.cli.demo.turbulence`, that of ``spectral-losses demo``; its functions are here, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_losses.demo.turbulence import (
+from spectral_losses.cli.demo.turbulence import (
     dissipation_length,
     energy_spectrum,
     kolmogorov_forcing,

@@ -13,8 +13,9 @@ from typing import NoReturn
 
 from spectral_losses import __version__
 from spectral_losses.cli import compare, demo, replay
-from spectral_losses.cli.errors import CommandError
-from spectral_losses.cli.options import join_negative_axes
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.options import join_negative_axes
+from spectral_losses.errors import UserError
 
 __all__ = ["main"]
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _parser().parse_args(join_negative_axes(sys.argv[1:] if argv is None else argv))
         code: int = args.run(args)
-    except CommandError as error:
+    except UserError as error:
         print(f"spectral-losses: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -22,7 +22,7 @@ def _callback_class() -> Any:
         except ModuleNotFoundError as error:
             if (error.name or "").split(".")[0] != package.split(".")[0]:
                 raise  # it is there, and lacks something itself
-    message = "this module needs Lightning: pip install 'spectral-losses[lightning]'"
+    message = "this module needs Lightning, which is not installed: pip install lightning"
     raise ModuleNotFoundError(message, name="lightning")
 
 

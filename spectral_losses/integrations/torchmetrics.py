@@ -10,7 +10,7 @@ from typing import Any
 try:
     from torchmetrics import Metric
 except ModuleNotFoundError as error:
-    message = "this module needs torchmetrics: pip install 'spectral-losses[torchmetrics]'"
+    message = "this module needs torchmetrics, which is not installed: pip install torchmetrics"
     raise ModuleNotFoundError(message, name=error.name) from error
 import torch
 from torch import Tensor

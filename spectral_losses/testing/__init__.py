@@ -1,6 +1,6 @@
 """For users who test their own code: hypothesis strategies, float64 references, a conformance check, a state machine.
 
-Needs hypothesis (``pip install 'spectral-losses[testing]'``); what concerns the scheduler needs nothing else, not even
+Needs hypothesis (``pip install hypothesis``); what concerns the scheduler needs nothing else, not even
 NumPy. A third-party backend proves itself with::
 
     from spectral_losses.testing import check_backend

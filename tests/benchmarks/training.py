@@ -55,7 +55,7 @@ def steps(setting: Setting) -> Iterator[tuple[str, Callable[[], Any], tuple[int,
         return FNO(n_modes=(16, 16), in_channels=1, out_channels=1, hidden_channels=32, n_layers=layers)
 
     def demo() -> Any:
-        from spectral_losses.demo.operator import FourierOperator
+        from spectral_losses.cli.demo.operator import FourierOperator
 
         return FourierOperator(width=16, modes=12, layers=4)
 

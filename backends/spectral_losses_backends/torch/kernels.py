@@ -65,13 +65,13 @@ class Kernels(blockwise.Backend):
             modes = torch.fft.ifftn(modes, dim=tuple(range(-len(shape), -1)), norm="forward")
         return torch.fft.irfft(modes, n=shape[-1], norm="forward")
 
-    def power_of(self, modes: Tensor, basis: Basis, keep: bool = True) -> Tensor:
+    def bin_power(self, modes: Tensor, basis: Basis, keep: bool = True) -> Tensor:
         """Share of the mean square in each bin, of modes."""
         if basis.pointwise:
             points = math.prod(basis.shape)
             return _square_sums(modes.reshape(-1, points)).div_(points).view(*modes.shape[: -len(basis.shape)], 1)
         if modes.device.type != "cpu":  # there, scattering is neither fast nor deterministic
-            return super().power_of(modes, basis, keep)
+            return super().bin_power(modes, basis, keep)
         real, table = torch.view_as_real(modes), self._table(modes, basis)
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
         squares = torch.view_as_complex(real.square() if keep else real.square_())

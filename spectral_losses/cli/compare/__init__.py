@@ -1,0 +1,7 @@
+"""``spectral-losses compare``: `command` says what it takes, `axes` what the axes of two stored arrays are.
+
+`blocks` cuts the work into pieces that fit into memory, `measure` goes through them, `tally` adds up, `report` prints
+and `plot` draws.
+"""
+
+from spectral_losses.cli.compare.command import add_parser as add_parser

@@ -1,0 +1,103 @@
+"""The numbers of a comparison, computed while two files are read piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from spectral_losses import radial_spectrum
+from spectral_losses.cli.compare.axes import Layout
+from spectral_losses.cli.compare.blocks import Block, slabs
+from spectral_losses.cli.compare.tally import Numbers, Tally
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.io import StoredArray
+from spectral_losses.spectra.plan import Options
+from spectral_losses.transforms.plane import Plane
+
+
+def measure(
+    prediction: StoredArray,
+    truth: StoredArray,
+    layout: Layout,
+    options: Options,
+    shells: int,
+    advance: Callable[[int], object] = lambda fields: None,
+) -> tuple[Numbers, list[Numbers]]:
+    """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
+
+    Parameters
+    ----------
+    prediction, truth : StoredArray
+        Of one shape, their axes as in the layout.
+    layout : Layout
+    options : Options
+        Accepted by `grid_of`, with the axes of the layout.
+    shells : int
+        How many shells that has.
+    advance : callable
+        Called with the number of fields done after each block.
+
+    Returns
+    -------
+    overall : Numbers
+    per : list of Numbers
+        For each index along ``layout.per``, as if there were only this index; empty where that is None.
+
+    Raises
+    ------
+    CommandError
+        A file that cannot be read or is not finite; values whose squares overflow.
+    """
+    dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
+    whole_channels = options.channels != "separate"
+    tally = Tally(layout, options.channels, shells)
+    for slab in slabs(layout, (prediction, truth), whole_channels):
+        powers = tally.powers(slab, dtype)
+        for block in slab.blocks:
+            index = _index(layout, block)
+            # Half precision is lifted before the difference is taken, which it would round.
+            p, t = (
+                x.astype(np.result_type(x, np.float32), copy=False) for x in (prediction.read(index), truth.read(index))
+            )
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
+                tally.add_fields(p, t, block)
+                for into, field in zip(powers, (p, t, p - t), strict=True):
+                    part = into[tally.place(slab, block)]
+                    part[...] = radial_spectrum(field, **spectral(options)).power.reshape(part.shape)
+            advance(p.size // int(np.prod(layout.grid)))
+        if not (np.isfinite(powers).all() and np.isfinite(tally.squares).all()):
+            raise CommandError(
+                f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
+            )
+        tally.add_spectra(slab, powers)
+    return tally.result()
+
+
+def grid_of(layout: Layout, options: Options) -> Plane:
+    """The shells of a grid, from the spectrum of a field of zeros: before anything is read.
+
+    Raises
+    ------
+    CommandError
+        Options that the library refuses for this grid.
+    """
+    alone = options._replace(spatial_axes=tuple(range(len(layout.grid))), channel_axis=None)
+    try:
+        spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
+    except (TypeError, ValueError) as error:
+        raise CommandError(str(error).removeprefix("field: ")) from error
+    return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+
+
+def spectral(options: Options) -> dict[str, Any]:
+    """The options of `radial_spectrum` among those of losses."""
+    return {name: value for name, value in options._asdict().items() if name in signature(radial_spectrum).parameters}
+
+
+def _index(layout: Layout, block: Block) -> Block:
+    """A block, with the whole of space."""
+    cuts = dict(zip(layout.others, block, strict=True))
+    return tuple(cuts.get(axis, slice(0, n)) for axis, n in enumerate(layout.shape))

@@ -1,0 +1,142 @@
+"""Errors and spectra summed up block by block: over everything, and for each index along one axis."""
+
+from __future__ import annotations
+
+import math
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses import field_error, spectrum_error
+from spectral_losses.cli.compare.axes import Layout
+from spectral_losses.cli.compare.blocks import Block, Slab
+from spectral_losses.losses.logarithmic import SpectrumError
+
+OBJECTIVE = SpectrumError(signature(spectrum_error).parameters["eps"].default, None, None)
+
+
+class Numbers(NamedTuple):
+    """A comparison of all frames, or of those at one index along an axis.
+
+    Attributes
+    ----------
+    field_error, spectrum_error : float
+        As `spectral_losses.evaluate` gives them.
+    power : array, shape (3, channels, shells)
+        Power of prediction, truth and their difference, mean over frames; one channel unless there is a
+        spectrum for each.
+    """
+
+    field_error: float
+    spectrum_error: float
+    power: NDArray[np.float64]
+
+
+class Tally:
+    """Running sums.
+
+    ``field_error`` is made in the end, of the mean squares of the target and of the error of each field, because its
+    guard is relative to all of them. ``spectrum_error`` is a mean over the batch of quotients of means over an element,
+    so that it takes the powers of whole elements.
+    """
+
+    def __init__(self, layout: Layout, channels: str, shells: int) -> None:
+        self.layout = layout
+        self.together = channels
+        whole_channels = channels != "separate"
+        place = {axis: i for i, axis in enumerate(layout.others)}
+        self.channel, self.batch, self.per = (
+            None if axis is None else place[axis] for axis in (layout.channel, layout.batch, layout.per)
+        )
+        self.whole_channels = whole_channels
+        self.groups = 1 if layout.per is None else layout.shape[layout.per]
+        number = 1 if whole_channels or layout.per == layout.channel else layout.channels
+        self.elements = 1 if layout.batch is None else layout.shape[layout.batch]
+        self.squares = np.zeros((2, *(layout.shape[axis] for axis in layout.others)))
+        self.spectrum = np.zeros(self.groups)
+        self.spectrum_of_all = 0.0
+        self.power = np.zeros((3, self.groups, number, shells))
+
+    def powers(self, slab: Slab, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Room for the powers of a slab: of prediction, truth and difference, an axis of length 1 where
+        the channels are no longer apart.
+        """
+        sizes = [1 if self.whole_channels and i == self.channel else n for i, n in enumerate(slab.sizes)]
+        return np.empty((3, *sizes, self.power.shape[-1]), dtype)
+
+    def place(self, slab: Slab, block: Block) -> tuple[slice, ...]:
+        """Where the powers of a block belong among those of its slab."""
+        first = [slab.batch.start if i == self.batch else 0 for i in range(len(block))]
+        place = [slice(cut.start - start, cut.stop - start) for cut, start in zip(block, first, strict=True)]
+        if self.whole_channels and self.channel is not None:
+            place[self.channel] = slice(0, 1)
+        return tuple(place)
+
+    def add_fields(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
+        """Count the fields of a block."""
+        averaged = self.layout.channel if self.together == "mean" else None
+        if averaged is not None:
+            prediction, truth = (np.mean(x, axis=averaged, keepdims=True) for x in (prediction, truth))
+        ends = tuple(range(-len(self.layout.spatial), 0))
+        p, t = (np.moveaxis(x, self.layout.spatial, ends) for x in (prediction, truth))
+        squares = np.empty((2, *p.shape[: -len(ends)]))
+        for field in np.ndindex(squares.shape[1:]):  # one at a time: in float64 each is as large as two
+            for i, x in enumerate((t[field], p[field] - t[field])):
+                squares[(i, *field)] = np.mean(np.square(x, dtype=np.float64))
+        self.squares[(slice(None), *block)] = squares
+
+    def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:
+        """Count the powers of a slab."""
+        prediction, truth, _ = powers
+        elements = slab.batch.stop - slab.batch.start
+        self.spectrum_of_all += elements * self._spectrum_error(prediction, truth)
+        if self.per is not None:
+            for i in range(prediction.shape[self.per]):
+                error = self._spectrum_error(_at(i, self.per, prediction), _at(i, self.per, truth))
+                if self.per == self.batch:
+                    self.spectrum[slab.batch.start + i] = self.elements * error
+                else:
+                    self.spectrum[i] += elements * error
+        frames = tuple(i + 1 for i in range(len(slab.sizes)) if i not in (self.per, self.channel))
+        sums = np.sum(powers, axis=frames, dtype=np.float64)
+        if self.per is not None and self.channel is not None and self.channel < self.per:
+            sums = np.swapaxes(sums, 1, 2)
+        into = self.power[:, slab.batch] if self.per is not None and self.per == self.batch else self.power
+        into += sums.reshape(into.shape)
+
+    def result(self) -> tuple[Numbers, list[Numbers]]:
+        """Numbers of everything, and of each index."""
+        fields = math.prod(self.layout.shape[axis] for axis in self.layout.others) // self.groups
+        spectrum = self.spectrum / self.elements
+        # The powers at one index are of as many frames as there are fields, over the channels summed apart.
+        frames = fields // (self.layout.channels if self.layout.per != self.layout.channel else 1)
+        power = self.power / frames
+        if self.layout.per is not None and self.layout.per == self.layout.channel:
+            whole = np.swapaxes(power, 1, 2)[:, 0]
+        else:
+            whole = np.mean(power, axis=1)
+        overall = Numbers(self._field_error(self.squares), self.spectrum_of_all / self.elements, whole)
+        if self.per is None:
+            return overall, []
+        field = [self._field_error(_at(i, self.per + 1, self.squares)) for i in range(self.groups)]
+        return overall, [Numbers(field[i], float(spectrum[i]), power[:, i]) for i in range(self.groups)]
+
+    def _field_error(self, squares: NDArray[np.float64]) -> float:
+        """`field_error` of fields of which only mean squares are known: of two points that have the same ones."""
+        truth, error = np.sqrt(squares)
+        fields = np.stack((truth, error), axis=-1), np.stack((truth, np.zeros_like(error)), axis=-1)
+        together = (
+            "sum" if self.together == "sum" else "separate"
+        )  # of averaged fields each channel has the same numbers
+        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel, channels=together))
+
+    def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:
+        p, t = (x[None] if self.batch is None else np.moveaxis(x, self.batch, 0) for x in (prediction, truth))
+        return float(np.mean(OBJECTIVE.errors(p, t, np)))
+
+
+def _at(i: int, axis: int, x: NDArray[Any]) -> NDArray[Any]:
+    """Only index i along an axis, which stays."""
+    return x[(slice(None),) * axis + (slice(i, i + 1),)]

@@ -1,0 +1,94 @@
+"""Files of fields: one opener for every format, and reading that never takes more than it is asked for.
+
+``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from spectral_losses.errors import reason
+from spectral_losses.io.errors import FieldFileError
+from spectral_losses.io.stored import StoredArray
+
+__all__ = ["StoredArray", "open_array"]
+
+LABELLED = {
+    ".nc": "netcdf4",
+    ".nc4": "netcdf4",
+    ".cdf": "netcdf4",
+    ".h5": "h5netcdf",
+    ".hdf5": "h5netcdf",
+    ".zarr": "zarr",
+}  # suffix -> xarray's engine
+
+
+@contextlib.contextmanager
+def open_array(
+    path: str | os.PathLike[str], *, key: str | None = None, variable: str | None = None
+) -> Iterator[StoredArray]:
+    """Open one array of real floats; nothing but its description is read.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``) or ``.zarr``.
+    key : str, optional
+        Which array of an ``.npz``; needed where it holds several.
+    variable : str, optional
+        Which variable of the others, ``group/name`` inside groups; needed unless there is only one of
+        floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
+
+    Yields
+    ------
+    StoredArray
+        Valid inside the ``with`` statement.
+
+    Raises
+    ------
+    FieldFileError
+        The file is missing or cannot be read; no such array, or several to choose from; not an array of
+        real floats, or an empty one; a package is missing.
+    """
+    name, path = os.fspath(path), Path(path)
+    suffix = path.suffix.lower()
+    known = (".npy", ".npz", *LABELLED)
+    if suffix not in known:
+        raise FieldFileError(f"{name}: a file of fields ends in {', '.join(known)}")
+    if not path.exists():
+        raise FieldFileError(f"{name}: no such file")
+    with contextlib.ExitStack() as stack:
+        try:
+            stored = _open(path, name, suffix, key, variable, stack)
+        except (OSError, ValueError, EOFError) as error:
+            raise FieldFileError(f"{name}: cannot be read: {reason(error)}") from error
+        _check(stored)
+        yield stored
+
+
+def _open(
+    path: Path, name: str, suffix: str, key: str | None, variable: str | None, stack: contextlib.ExitStack
+) -> StoredArray:
+    if suffix == ".npy":
+        from spectral_losses.io.npy import open_npy
+
+        return open_npy(path, name)
+    if suffix == ".npz":
+        from spectral_losses.io.npz import open_npz
+
+        return open_npz(path, name, key, stack)
+    from spectral_losses.io.labelled import open_labelled
+
+    return open_labelled(path, name, LABELLED[suffix], variable, stack)
+
+
+def _check(stored: StoredArray) -> None:
+    if stored.dtype.kind != "f" or stored.dtype.itemsize > 8:
+        raise FieldFileError(
+            f"{stored.name} holds {stored.dtype.name}; spectra take real floats: float16, float32 or float64"
+        )
+    if 0 in stored.shape:
+        raise FieldFileError(f"{stored.name} is empty: its shape is {stored.shape}")

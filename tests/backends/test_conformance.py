@@ -1,0 +1,58 @@
+"""Our own backends go through the door that is open to third parties, and the door is not always open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from frameworks import Framework
+
+import spectral_losses as sl
+from spectral_losses.testing import check_backend, reference_spectrum
+
+
+def test_backend_conforms(framework: Framework) -> None:
+    check_backend(
+        framework.asarray,
+        to_numpy=framework.to_numpy,
+        gradient=framework.gradient,
+        max_examples=framework.examples,
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "broken"),
+    [
+        ("power", lambda right: lambda x, basis: right(x, basis) * 1.001),
+        ("adjoint", lambda right: lambda modes, basis: 1.001 * right(modes, basis)),
+        ("gather", lambda right: lambda table, basis: 1.001 * right(table, basis)),
+        ("bin_pair_power", lambda right: lambda e, y, basis, needs: right(1.001 * e, y, basis, needs)),
+        ("to_floats", lambda right: lambda values: values),
+        ("bin_power", lambda right: lambda modes, basis, keep=True: np.nan_to_num(right(modes, basis, keep))),
+    ],
+)
+def test_a_broken_backend_is_caught(monkeypatch: pytest.MonkeyPatch, method: str, broken: object) -> None:
+    from spectral_losses_backends.numpy import backend
+
+    monkeypatch.setattr(backend, method, broken(getattr(backend, method)))  # type: ignore[operator]
+    with pytest.raises(AssertionError):
+        check_backend(np.asarray)
+
+
+def test_a_wrong_gradient_is_caught() -> None:
+    torch = pytest.importorskip("torch")
+
+    def gradient(f: object, x: object) -> object:
+        return torch.func.grad(f)(x) * 1.01
+
+    with pytest.raises(AssertionError):
+        check_backend(lambda x: torch.tensor(np.asarray(x)), gradient=gradient, max_examples=5)
+
+
+def test_the_reference_itself_on_one_wave() -> None:
+    n, m = 16, 12
+    wave = np.cos(2 * np.pi * 3 * np.arange(m) / m) * np.ones((n, 1))
+    power = reference_spectrum(wave)
+    # Two modes of amplitude n m / 2 in a shell of 2 pi k: |F|^2 summed is (n m)^2 / 2.
+    counts = sl.radial_spectrum(wave).counts
+    np.testing.assert_allclose(power[2] * counts[2] / (np.pi * (3.5**2 - 2.5**2)), (n * m) ** 2 / 2)
+    np.testing.assert_allclose(np.delete(power, 2), 0, atol=1e-20 * (n * m) ** 2)
