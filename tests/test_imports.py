@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from house import BACKENDS, FLOORS, ROOT, arrows, circle, files_of, imports, rooms
 
 import spectral_losses
 
-ROOT = Path(spectral_losses.__file__).parent
-BACKENDS = Path(__import__("spectral_losses_backends").__file__).parent
 HEAVY = {
     "numpy",
     "scipy",
@@ -27,21 +25,8 @@ HEAVY = {
     "hypothesis",
     "array_api_compat",
 }
-
-# Floor by floor, lowest first: a file or a package may import from its own list only, type checkers' imports included.
-SCHEDULING = {"_former", "_checks", "_saved", "config", "scheduler", "history"}
-ALLOWED: dict[str, set[str]] = {
-    "_lazy": set(),
-    "messages": set(),
-    "fields": {"messages"},
-    "transforms": {"messages"},
-    "spectra": {"messages", "fields", "transforms"},
-    "losses": {"messages", "fields", "transforms", "spectra"},
-    "composite": {"messages", "losses", "spectra"},
-    "evaluation": {"messages", "losses", "spectra"},
-    "gradients": {"messages", "composite", "losses", "spectra"},
-    **dict.fromkeys(SCHEDULING, SCHEDULING | {"messages"}),
-}
+STANDARD_LIBRARY_ALONE = {"errors", "messages", "scheduler", "history", "_lazy"}
+NUMPY_ALONE = {"fields", "transforms", "spectra", "losses", "composite", "evaluation", "gradients"}
 
 
 def run(code: str) -> str:
@@ -84,95 +69,58 @@ def test_public_names() -> None:
         _ = spectral_losses.spectral_error
 
 
-def files_of(name: str) -> list[Path]:
-    """The files of a package or the one of a module."""
-    folder = ROOT / name
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{name}.py"]
+def test_every_room_has_its_floor() -> None:
+    assert {room for floor in FLOORS for room in floor} == set(rooms())
 
 
-@pytest.mark.parametrize("name", ALLOWED)
-def test_dependencies_point_one_way(name: str) -> None:
-    for path in files_of(name):
-        modules = imports(path, types=name not in SCHEDULING)
-        found = {module.split(".")[1] for module in modules if module.startswith("spectral_losses.")} - {name}
-        assert found <= ALLOWED[name], (path, found - ALLOWED[name])
+@pytest.mark.parametrize("room", [room for floor in FLOORS for room in floor])
+def test_nothing_imports_upwards(room: str) -> None:
+    """A file or a folder imports from floors below its own alone, what is for type checkers included."""
+    level = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    for path, targets in arrows(room).items():
+        for target in targets - {room}:
+            assert level[target] < level[room], f"{path}: {room} imports {target}, which is no floor below it"
 
 
-@pytest.mark.parametrize("folder", [BACKENDS, *(ROOT / n for n in ("fields", "transforms", "spectra", "losses"))])
-def test_files_of_a_package_form_no_circle(folder: Path) -> None:
-    package = ".".join(folder.relative_to(folder.parent if folder == BACKENDS else ROOT.parent).parts)
-    arrows = {}
-    for path in folder.rglob("*.py"):
-        name = ".".join((package, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
-        # A registry imports backends where it needs them, when their arrays come.
-        arrows[name] = {to for to in imports(path, types=True, inside=False) if to.startswith(f"{package}.")}
-    while arrows:
-        free = {name for name, others in arrows.items() if not any(other in arrows for other in others - {name})}
-        assert free, f"a circle among {sorted(arrows)}"
-        arrows = {name: others for name, others in arrows.items() if name not in free}
+@pytest.mark.parametrize("room", [room for room in rooms() if rooms()[room].is_dir()])
+def test_the_files_of_a_folder_form_no_circle(room: str) -> None:
+    assert circle(rooms()[room]) == []
 
 
 def test_the_core_needs_numpy_and_the_standard_library_alone() -> None:
-    for name in ALLOWED:
-        for path in files_of(name):
-            packages = {module.split(".")[0] for module in imports(path, types=True)}
-            extra = packages - set(sys.stdlib_module_names) - {"numpy", "spectral_losses", "spectral_losses_backends"}
-            assert not extra, (path, extra)
-            if name in SCHEDULING:
-                assert not packages & {"numpy", "spectral_losses_backends"}, path
-    known = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert set(ALLOWED) == known - {"__init__", "testing", "integrations", "cli", "demo"}
+    own = {"spectral_losses", "spectral_losses_backends"}
+    for room in STANDARD_LIBRARY_ALONE | NUMPY_ALONE:
+        for path in files_of(rooms()[room]):
+            packages = {module.split(".")[0] for module in imports(path)}
+            allowed = own | {"numpy"} if room in NUMPY_ALONE else {"spectral_losses"}
+            assert packages - set(sys.stdlib_module_names) <= allowed, path
 
 
-def test_nothing_imports_what_is_under_the_roof() -> None:
-    for path in ROOT.rglob("*.py"):
-        place = path.relative_to(ROOT).parts[0]
-        for package, users in {
-            "integrations": {"integrations"},
-            "demo": {"demo", "cli"},
-            "testing": {"testing"},
-        }.items():
-            if place not in users:
-                found = {module for module in imports(path) if f"{module}.".startswith(f"spectral_losses.{package}.")}
-                assert not found, (path, found)
+def test_integrations_import_their_own_framework_alone() -> None:
+    for path in files_of(rooms()["integrations"]):
+        packages = {module.split(".")[0] for module in imports(path)} - set(sys.stdlib_module_names)
+        assert packages <= {"spectral_losses", "spectral_losses_backends", "torch", path.stem}, path
 
 
-def test_backends_never_reach_up() -> None:
-    for path in BACKENDS.rglob("*.py"):
-        packages = {module.split(".")[0] for module in imports(path, types=True)}
-        assert "spectral_losses" not in packages, path
+def test_backends_know_their_own_framework_and_nothing_above_them() -> None:
+    for path in files_of(BACKENDS):
+        packages = {module.split(".")[0] for module in imports(path)} - set(sys.stdlib_module_names)
         assert "import_module" not in path.read_text(), path
         own = path.relative_to(BACKENDS).parts[0].removesuffix(".py")
-        assert packages - set(sys.stdlib_module_names) <= {
-            "numpy", "array_api_compat", "spectral_losses_backends", "scipy", own,
-        }  # fmt: skip
+        assert packages <= {"numpy", "array_api_compat", "spectral_losses_backends", "scipy", own}, path
 
 
-def imports(path: Path, types: bool = False, inside: bool = True) -> set[str]:
-    """Modules that a file imports; with ``types`` for type checkers, too, without ``inside`` none in functions."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        if for_types and not types:
-            node.body = []  # type: ignore[attr-defined]
-        if isinstance(node, ast.FunctionDef) and not inside:
-            node.body = []
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            base = str(node.module)
-            short = base in ("spectral_losses", "spectral_losses_backends", "spectral_losses_backends.torch")
-            found |= {f"{base}.{alias.name}" if short else base for alias in node.names}
-    return found
-
-
-def test_the_import_check_can_fail(tmp_path: Path) -> None:
+def test_the_checks_can_fail(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("import torch\nfrom spectral_losses import losses\nfrom spectral_losses.spectra import Spectrum\n")
     assert imports(bad) == {"torch", "spectral_losses.losses", "spectral_losses.spectra"}
     bad.write_text("if TYPE_CHECKING:\n    import torch\ndef f():\n    import numpy\n")
-    assert imports(bad) == {"numpy"}
-    assert imports(bad, types=True, inside=False) == {"torch"}
+    assert imports(bad) == {"numpy", "torch"}
+    assert imports(bad, inside=False) == {"torch"}
+    package = tmp_path / "spectral_losses" / "room"
+    package.mkdir(parents=True)
+    (package / "a.py").write_text("if TYPE_CHECKING:\n    from spectral_losses.room.b import B\n")
+    (package / "b.py").write_text("from spectral_losses.room import a\n")
+    (package / "c.py").write_text("from spectral_losses.room.b import B\n")
+    assert circle(package, root=tmp_path) == ["spectral_losses.room.a", "spectral_losses.room.b"]
+    assert ROOT.name == "spectral_losses"

@@ -67,6 +67,7 @@ class RowFile:
         self.last = row["epoch"]
 
     def write(self, text: str) -> None:
+        """Append text, all of it or nothing."""
         end = self.path.stat().st_size
         try:
             with self.path.open("a", encoding="utf-8", newline="") as file:
@@ -96,9 +97,11 @@ class RowFile:
         return False
 
     def epoch_of(self, text: str) -> int | None:
+        """The epoch of a line, None where it is no row; a ValueError where it is nothing that a history has."""
         raise NotImplementedError
 
     def line(self, row: Row) -> str:
+        """A row as text, with its line end."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Records of a run: one row for each epoch, in files that ``spectral-losses replay`` reads and as TensorBoard scalars."""
+"""Records of a run: a row for each epoch, in files that ``spectral-losses replay`` reads and as TensorBoard scalars."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ import torch
 
 import spectral_losses as sl
 from spectral_losses.cli import main
+from spectral_losses.cli.demo import experiment
 from spectral_losses.cli.demo.data import make_data
 from spectral_losses.cli.demo.operator import FourierOperator
 from spectral_losses.cli.demo.report import document
 from spectral_losses.cli.demo.rollout import bands_of, roll_out, score
 from spectral_losses.cli.demo.setting import FULL, QUICK, SCHEDULER
 from spectral_losses.cli.demo.training import train
-from spectral_losses.demo import experiment
 
 TINY = QUICK._replace(
     solver_grid=24,
@@ -61,7 +61,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
     import contextlib
     import io
 
-    from spectral_losses.demo import report
+    from spectral_losses.cli.demo import report
 
     found: list[Any] = []
     figure = tmp_path_factory.mktemp("demo") / "quick.png"
@@ -178,7 +178,7 @@ def test_trajectories_are_scaled_and_all_different() -> None:
 
 def test_an_interrupt_leaves_no_work_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begun: list[int] = []
-    from spectral_losses.demo import data
+    from spectral_losses.cli.demo import data
 
     solve = data.simulate
     monkeypatch.setattr(data, "simulate", lambda *args, **more: begun.append(1) or solve(*args, **more))
@@ -228,7 +228,7 @@ def test_scores_and_rollouts() -> None:
 
 
 def test_a_training_without_the_scheduler_never_computes_the_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spectral_losses.demo import training
+    from spectral_losses.cli.demo import training
 
     seen: list[set[str]] = []
 
@@ -294,7 +294,7 @@ def test_bad_arguments_are_one_line_errors(
 
 
 def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
-    from spectral_losses.demo import setting
+    from spectral_losses.cli.demo import setting
 
     monkeypatch.setattr(setting, "QUICK", TINY)
     figure = tmp_path / "demo.svg"
