@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from draw_house import PICTURE, draw
 from house import BACKENDS, FLOORS, ROOT, arrows, circle, files_of, imports, rooms
 
 import spectral_losses
@@ -108,6 +109,10 @@ def test_backends_know_their_own_framework_and_nothing_above_them() -> None:
         assert "import_module" not in path.read_text(), path
         own = path.relative_to(BACKENDS).parts[0].removesuffix(".py")
         assert packages <= {"numpy", "array_api_compat", "spectral_losses_backends", "scipy", own}, path
+
+
+def test_the_picture_of_the_house_is_that_of_its_imports() -> None:
+    assert PICTURE.read_text() == draw(), "python tests/draw_house.py draws it anew"
 
 
 def test_the_checks_can_fail(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ ROOT = CHECKOUT / "spectral_losses"
 BACKENDS = CHECKOUT / "backends" / "spectral_losses_backends"
 
 FLOORS = (
-    ("backends", "errors", "messages", "_lazy"),
-    ("io", "scheduler", "history", "fields", "transforms"),
+    ("_lazy", "errors", "messages", "backends"),
+    ("io", "history", "scheduler", "fields", "transforms"),
     ("spectra",),
     ("losses",),
     ("composite", "evaluation"),
