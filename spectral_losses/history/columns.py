@@ -7,6 +7,8 @@ from operator import index
 from typing import Any
 
 Row = dict[str, Any]  # an int at "epoch", a str at "scheduler/reason", elsewhere a float or None
+LARGEST_EPOCH = 10**300  # a float holds it, as which `replay` reads it, and Python writes its digits
+NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
 
 
 def columns_of(argument: str, values: Any, prefix: str, tag: str | None = None) -> list[tuple[str, str, float | None]]:
@@ -25,11 +27,11 @@ def columns_of(argument: str, values: Any, prefix: str, tag: str | None = None) 
 
 
 def to_float(value: Any, name: str) -> float | None:
-    """A number as a float, None as None; anything else is refused."""
+    """A real number as a float, None as None; anything else is refused."""
     if value is None:
         return None
     try:
-        if isinstance(value, bool | str | bytes) or tuple(getattr(value, "shape", ())):
+        if not _is_real_scalar(value):
             raise TypeError
         # PyTorch warns where a number is made of a tensor that requires a gradient.
         return float(value.detach() if hasattr(value, "detach") else value)
@@ -39,14 +41,27 @@ def to_float(value: Any, name: str) -> float | None:
         raise TypeError(f"{name} must be a number or a 0-d array, got {value!r}") from None
 
 
+def _is_real_scalar(value: Any) -> bool:
+    """Whether a value is one real number, of Python or of any framework: `float` takes more than these."""
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        return False  # what has neither, `float` would read as text: strings, and every buffer of bytes
+    dtype = getattr(value, "dtype", None)
+    kind = str(getattr(dtype, "name", dtype)).rpartition(".")[2]  # PyTorch's have no name, and read "torch.bool"
+    return not tuple(getattr(value, "shape", ())) and not any(word in kind for word in NO_NUMBERS)
+
+
 def checked_epoch(epoch: Any) -> int:
-    """An epoch as an int of at least 0."""
+    """An epoch as an int from 0 to `LARGEST_EPOCH`."""
     try:
         if isinstance(epoch, bool):
             raise TypeError
         number = index(epoch)
     except TypeError:
         raise TypeError(f"epoch must be an integer, got {epoch!r}") from None
+    if abs(number) > LARGEST_EPOCH:  # not shown: Python does not write out integers of more than 4300 digits
+        raise ValueError(f"epoch must be at most {LARGEST_EPOCH:.0e}, got an integer of {number.bit_length()} bits")
     if number < 0:
         raise ValueError(f"epoch must not be negative, got {number}")
     return number

@@ -12,11 +12,11 @@ import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
-from spectral_losses.history.columns import Row
+from spectral_losses.history.columns import Row, checked_epoch
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 
@@ -30,50 +30,88 @@ def open_file(path: Path) -> RowFile:
 
 
 class RowFile:
-    """JSON lines, or with other ways to read and write a line something else."""
+    """The rows of one file, of which a subclass says how a row is read and written as a line.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file itself, links followed.
+    last : int or None
+        The epoch of its last row.
+    dropped : str
+        What was cut off its end when it was read, in words; empty where nothing was.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.open("ab").close()  # what cannot be written is refused now, and not after the first epoch
         self.last: int | None = None
-        end = 0
+        self.dropped = ""
+        end, number, line = 0, 1, b"\n"
         for epoch, line in self.lines():
-            self.last, end = epoch if epoch is not None else self.last, end + len(line)
+            self.last, end, number = epoch if epoch is not None else self.last, end + len(line), number + 1
         with self.path.open("rb") as file:
             file.seek(end)
             rest = file.read()
-        if rest and self.is_whole(rest):
-            self.last = self.epoch_of(rest.decode())
-            self.write("\n")
-        elif rest:  # a run was killed while it wrote
+        if rest:  # a run was killed while it wrote
             os.truncate(self.path, end)
+            text = rest.decode(errors="replace")
+            self.dropped = f"{self.path}: row {number} has no line end, may be cut off, and was dropped: {text!r}"
+        self._left = self._found()
+        if not line.endswith(b"\n"):
+            self.write("")
 
     def lines(self) -> Iterator[tuple[int | None, bytes]]:
         """Each whole line and its epoch, or None where it has none."""
+        last = 0
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    if line.endswith(b"\n"):
-                        yield (None if line.isspace() else self.epoch_of(line.decode("utf-8-sig"))), line
-                    elif number == 1:
-                        raise ValueError("its only line has no end")
-                except (ValueError, csv.Error) as error:
-                    raise ValueError(f"{self.path}: row {number}: not a row of a history: {error}") from error
+                    if not line.endswith(b"\n"):
+                        if number == 1:
+                            raise ValueError("its only line has no end")
+                        if self.is_half(line):
+                            return
+                    epoch = None if line.isspace() else self.epoch_of(line.decode("utf-8-sig"))
+                    if epoch is not None and epoch < last:
+                        raise ValueError(f"epoch must not go back, got {epoch} after {last}")
+                except (ValueError, TypeError, RecursionError, csv.Error) as error:
+                    why = "nested too deeply" if isinstance(error, RecursionError) else error
+                    raise ValueError(f"{self.path}: row {number}: not a row of a history: {why}") from error
+                last = last if epoch is None else epoch
+                yield epoch, line
+
+    def check(self) -> None:
+        """Raise where something else has written to the file since it was read or written here.
+
+        The size and the first line tell. A time of change would raise false alarms: backups and network file
+        systems set it where nothing was written.
+        """
+        if (found := self._found()) != self._left:
+            raise RuntimeError(
+                f"{self.path}: something else has written to it: it had {self._left[0]} bytes when this history last "
+                f"read or wrote it, and has {found[0]}. Let one History record to a file; a new one goes on from "
+                "what is there"
+            )
 
     def append(self, row: Row) -> None:
         """Write a row; whatever becomes of this process, it is in the file then."""
         self.write(self.line(row))
         self.last = row["epoch"]
 
-    def write(self, text: str) -> None:
-        """Append text, all of it or nothing."""
-        end = self.path.stat().st_size
+    def write(self, line: str) -> None:
+        """Append a line, all of it or nothing."""
+        size, head = self._left
+        data = f"{line}{self._end}".encode()
         try:
-            with self.path.open("a", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with self.path.open("ab") as file:
+                file.write(data)
+            # Not read from the file: what something else wrote meanwhile has to be noticed before the next row.
+            self._left = (size + len(data), head or data)
         except BaseException:  # a full disk, an interrupt: no half a row stays in front of the next one
-            os.truncate(self.path, end)
+            os.truncate(self.path, size)
+            self._left = (size, head)
             raise
 
     def rewind(self, epoch: int) -> None:
@@ -83,46 +121,60 @@ class RowFile:
 
     def rewrite(self, lines: Iterable[bytes]) -> None:
         """Other lines in place of those that there are, all of them or none."""
-        new = self.path.with_name(f"{self.path.name}.new")
+        # In the same folder, because a file is not replaced at once by one of another disk.
+        descriptor, name = mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.", suffix=".new")
+        new = Path(name)
         try:
-            with new.open("wb") as file:
+            with open(descriptor, "wb") as file:
                 file.writelines(lines)
             shutil.copymode(self.path, new)
             new.replace(self.path)
         finally:
             new.unlink(missing_ok=True)
+        self._left = self._found()
 
-    def is_whole(self, rest: bytes) -> bool:
-        """Whether what follows the last line end is a row that lacks nothing but its own."""
-        return False
+    def is_half(self, rest: bytes) -> bool:
+        """Whether what follows the last line end may lack more than its own, because a run was killed."""
+        return True
 
     def epoch_of(self, text: str) -> int | None:
-        """The epoch of a line, None where it is no row; a ValueError where it is nothing that a history has."""
+        """The epoch of a line, None where it is no row; an error where it is nothing that a history has."""
         raise NotImplementedError
 
     def line(self, row: Row) -> str:
-        """A row as text, with its line end."""
+        """A row as text, without a line end."""
         raise NotImplementedError
+
+    @property
+    def _end(self) -> str:
+        """The line end of the file: that of its first line."""
+        return "\r\n" if self._left[1].endswith(b"\r\n") else "\n"
+
+    def _found(self) -> tuple[int, bytes]:
+        """The size of the file and its first line, as they are now."""
+        with self.path.open("rb") as file:
+            head = file.readline()
+            return file.seek(0, os.SEEK_END), head
 
 
 class _JsonLines(RowFile):
-    def is_whole(self, rest: bytes) -> bool:
+    def is_half(self, rest: bytes) -> bool:
         try:
-            self.epoch_of(rest.decode())
-        except ValueError:
-            return False
-        return True
+            json.loads(rest)
+        except ValueError:  # no beginning of an object is JSON
+            return True
+        return False
 
     def epoch_of(self, text: str) -> int:
         row = json.loads(text)
-        if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+        if not isinstance(row, dict) or "epoch" not in row:
             raise ValueError("has no epoch")
-        return int(row["epoch"])
+        return checked_epoch(row["epoch"])
 
     def line(self, row: Row) -> str:
         # JSON has no numbers that are not finite; as text `replay` reads them, and so does float.
         plain = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        return json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(plain, ensure_ascii=False, allow_nan=False)
 
 
 class _Csv(RowFile):
@@ -135,29 +187,35 @@ class _Csv(RowFile):
         if not self.columns:
             if cells.count("epoch") != 1:
                 raise ValueError("the header must have one column epoch")
+            if twice := [name for name in cells if cells.count(name) > 1]:
+                raise ValueError(f"the header has {cells.count(twice[0])} columns {twice[0]!r}")
             self.columns = cells
         if cells == self.columns:
             return None
         if len(cells) != len(self.columns):
             raise ValueError(f"the header has {len(self.columns)} cells, this row {len(cells)}")
-        return int(cells[self.columns.index("epoch")])
+        return checked_epoch(int(cells[self.columns.index("epoch")]))
 
     def append(self, row: Row) -> None:
         new = [column for column in row if column not in self.columns]
         if new and self.columns:
             self.widen(new)
         elif new:
-            self.columns = new
             self.write(_cells(new))
+            self.columns = new
         super().append(row)
 
     def widen(self, new: list[str]) -> None:
         """Add columns that the rows so far have nothing in: a component without weight is computed from then on."""
-        columns = [*self.columns, *new]
-        empty = "," * len(new)
-        old = (line.decode("utf-8-sig").rstrip("\r\n") for at, line in self.lines() if at is not None)
-        self.rewrite(text.encode() for text in chain([_cells(columns)], (f"{line}{empty}\n" for line in old)))
+        columns, empty = [*self.columns, *new], "," * len(new)
+        self.rewrite(f"{text}{self._end}".encode() for text in self._wider(_cells(columns), empty))
         self.columns = columns
+
+    def _wider(self, header: str, empty: str) -> Iterator[str]:
+        yield header
+        for epoch, line in self.lines():
+            if epoch is not None:
+                yield line.decode("utf-8-sig").rstrip("\r\n") + empty
 
     def line(self, row: Row) -> str:
         return _cells([row.get(column) for column in self.columns])
@@ -166,4 +224,4 @@ class _Csv(RowFile):
 def _cells(values: Iterable[Any]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)  # floats as repr writes them, None as nothing
-    return text.getvalue()
+    return text.getvalue().removesuffix("\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import warnings
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +15,15 @@ from spectral_losses.history.files import RowFile, open_file
 
 __all__ = ["History"]
 
+# One for all histories: a lock in each of them could be neither pickled nor copied.
+_LOCK = threading.RLock()
+
 
 class History:
     """Records losses, parts, metrics, weights and decisions of a run.
+
+    Threads may share one. Two of them must not record to one file, be it in one process or in several: the first to
+    find that something else has written to its file raises.
 
     Parameters
     ----------
@@ -33,6 +41,11 @@ class History:
         Something that is neither a path nor has ``add_scalar``.
     OSError
         A file that cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        A last row without a line end was dropped from a file, because a killed run may have left half of it.
 
     Examples
     --------
@@ -60,6 +73,8 @@ class History:
                 file = open_file(Path(each))
                 if any(file.path == other.path for other in self._files):
                     raise ValueError(f"to must name a file once, got {str(each)!r} twice")
+                if file.dropped:
+                    warnings.warn(file.dropped, UserWarning, stacklevel=2)
                 self._files.append(file)
             elif callable(getattr(each, "add_scalar", None)):
                 self._writers.append(each)
@@ -71,7 +86,8 @@ class History:
     @property
     def rows(self) -> tuple[Row, ...]:
         """The last rows that this object recorded, oldest first."""
-        return tuple(self._rows)
+        with _LOCK:
+            return tuple(self._rows)
 
     @property
     def epoch(self) -> int | None:
@@ -90,7 +106,8 @@ class History:
     ) -> Row:
         """Write one row; every argument but the epoch may be left out.
 
-        Numbers are whatever ``float`` takes: Python's, NumPy's, 0-d arrays of any framework. None is a missing one.
+        Numbers are real ones: Python's, NumPy's, 0-d arrays of any framework. None is a missing one. What an
+        ``add_scalar`` raises is passed on, with the row recorded.
 
         Parameters
         ----------
@@ -116,38 +133,20 @@ class History:
         Raises
         ------
         ValueError
-            An epoch before the last one (see `rewind`); two columns of one name; a name that is no printable text.
+            An epoch before the last one (see `rewind`) or above 1e300; two columns of one name; a name that is no
+            printable text.
         TypeError
-            A value that is no number, a group that is no mapping, an epoch that is no integer. Nothing is written
-            then.
+            A value that is no number, a group that is no mapping, an epoch that is no integer.
+        RuntimeError
+            Something else has written to one of the files. Nothing is written then, nor after the errors above.
         """
-        epoch = self._checked(epoch)
-        if decision is not None and weights is None:
-            weights = decision.weights
-        if losses is None or isinstance(losses, Mapping):
-            scalars = columns_of("losses", losses, "loss/")
-        else:
-            scalars = [("loss", "loss", to_float(losses, "losses"))]
-        scalars += columns_of("parts", parts, "part/")
-        scalars += columns_of("metrics", metrics, "", tag="metric/")
-        scalars += columns_of("weights", getattr(weights, "weights", weights), "weight/")
-        if decision is not None:
-            scalars += columns_of("decision", {"progress": decision.progress}, "scheduler/")
-        row: Row = {"epoch": epoch}
-        for column, _, value in scalars:
-            if column in row:
-                raise ValueError(f"two values for the column {column!r}")
-            row[column] = value
-        if decision is not None:
-            row["scheduler/reason"] = str(decision.reason)
-        for file in self._files:
-            file.append(row)
-        for writer in self._writers:
-            for _, tag, value in scalars:
-                if value is not None:
-                    writer.add_scalar(tag, value, epoch)
-        self._rows.append(row)
-        self._last = epoch
+        row, scalars = _row(epoch, losses, parts, metrics, weights, decision)
+        with _LOCK:
+            self._write(row)
+            for writer in self._writers:
+                for _, tag, value in scalars:
+                    if value is not None:
+                        writer.add_scalar(tag, value, row["epoch"])
         return dict(row)
 
     def rewind(self, epoch: SupportsIndex) -> None:
@@ -159,23 +158,66 @@ class History:
         ----------
         epoch : int
             The next one to be recorded.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An epoch that is negative, or no integer.
+        RuntimeError
+            Something else has written to one of the files.
         """
         epoch = checked_epoch(epoch)
-        for file in self._files:
-            file.rewind(epoch)
-        kept = [row for row in self._rows if row["epoch"] < epoch]
-        self._rows = deque(kept, maxlen=self._rows.maxlen)
-        left = [file.last for file in self._files] or [row["epoch"] for row in kept]
-        self._last = max((last for last in left if last is not None), default=None)
+        with _LOCK:
+            self._check_files()
+            for file in self._files:
+                file.rewind(epoch)
+            kept = [row for row in self._rows if row["epoch"] < epoch]
+            self._rows = deque(kept, maxlen=self._rows.maxlen)
+            left = [file.last for file in self._files] or [row["epoch"] for row in kept]
+            self._last = max((last for last in left if last is not None), default=None)
 
     def __repr__(self) -> str:
         said = [*(repr(str(file.path)) for file in self._files), *(type(w).__name__ for w in self._writers)]
         return f"History({', '.join(said)}, epoch={self._last})".replace("(, ", "(")
 
-    def _checked(self, epoch: Any) -> int:
-        at = checked_epoch(epoch)
-        if self._last is not None and at < self._last:
+    def _write(self, row: Row) -> None:
+        """Write a row to all files, and count it as recorded."""
+        epoch = row["epoch"]
+        if self._last is not None and epoch < self._last:
             raise ValueError(
-                f"epoch must not go back, got {at} after {self._last}; rewind({at}) drops the rows from there on"
+                f"epoch must not go back, got {epoch} after {self._last}; rewind({epoch}) drops the rows from there on"
             )
-        return at
+        self._check_files()
+        for file in self._files:
+            file.append(row)
+        self._rows.append(row)
+        self._last = epoch
+
+    def _check_files(self) -> None:
+        for file in self._files:  # all of them before the first is written
+            file.check()
+
+
+def _row(
+    epoch: Any, losses: Any, parts: Any, metrics: Any, weights: Any, decision: Any
+) -> tuple[Row, list[tuple[str, str, float | None]]]:
+    """The row of `History.record`, and column, tag and value of each number in it."""
+    row: Row = {"epoch": checked_epoch(epoch)}
+    if decision is not None and weights is None:
+        weights = decision.weights
+    if losses is None or isinstance(losses, Mapping):
+        scalars = columns_of("losses", losses, "loss/")
+    else:
+        scalars = [("loss", "loss", to_float(losses, "losses"))]
+    scalars += columns_of("parts", parts, "part/")
+    scalars += columns_of("metrics", metrics, "", tag="metric/")
+    scalars += columns_of("weights", getattr(weights, "weights", weights), "weight/")
+    if decision is not None:
+        scalars += columns_of("decision", {"progress": decision.progress}, "scheduler/")
+    for column, _, value in scalars:
+        if column in row:
+            raise ValueError(f"two values for the column {column!r}")
+        row[column] = value
+    if decision is not None:
+        row["scheduler/reason"] = str(decision.reason)
+    return row, scalars

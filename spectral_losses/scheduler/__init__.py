@@ -3,8 +3,8 @@
 Read it in this order: `state` is what a scheduler remembers and answers; `monitor` says what a metric counts for,
 `triggers` when to move on, `transition` how far and which weights that means. `step` joins them without side effects,
 and `loss_scheduler` remembers the state between calls. `config` is what a scheduler is told (`settings` the bare
-values, `checks` what they may be, `serialization` their files), `checkpoint` what it saves, and `legacy` what the
-FlexibleLossScheduler before it saved.
+values, `checks` what they may be, `serialization` their files), `checkpoint` what it saves, and `legacy` reads what its
+predecessor, the FlexibleLossScheduler, saved.
 """
 
 from spectral_losses.scheduler.config import PRESETS, SchedulerChain, SchedulerConfig, load_config

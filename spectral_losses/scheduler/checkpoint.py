@@ -68,12 +68,13 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
         raise ValueError(f"state['config']['stages'] must be a list of tables, got {stages!r}")
     values = dict(saved["state"])
     if values.keys() != set(SchedulerState._fields):
-        odd = sorted(values.keys() ^ set(SchedulerState._fields))
+        odd = sorted(values.keys() ^ set(SchedulerState._fields), key=str)
         raise ValueError(f"state['state'] must hold {', '.join(SchedulerState._fields)}; missing or unknown: {odd}")
     for name, value in values.items():
         if not _allowed(name, value):
             raise ValueError(f"state['state'][{name!r}] is not one that a scheduler saves, got {value!r}")
     state = SchedulerState(**values)
+    # Average and best come together, no stage begins later than the next epoch, and nothing is seen after the last one.
     epoch = -1 if state.epoch is None else state.epoch
     if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
         raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
@@ -92,7 +93,7 @@ def _allowed(name: str, value: Any) -> bool:
         return _is_number(value)
     if name == "progress":
         return _is_number(value) and 0 <= value <= 1
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and _is_number(value) and value >= 0
 
 
 def _is_number(value: Any) -> bool:
@@ -115,9 +116,9 @@ def _is_decision(row: Any) -> bool:
 def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]) -> SchedulerState:
     """A loaded state under the present settings of its stage."""
     changed = {change.name for change in changes if change.stage == state.stage}
-    if changed & {"monitor", "mode", "use_ema"}:  # what was observed is of another kind
+    if changed & {"monitor", "mode", "use_ema"}:  # average and best are of another quantity
         state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
-    if changed & {"trigger", "milestones"}:  # those before now are past, whatever has moved until now
+    if changed & {"trigger", "milestones"}:  # as if each milestone until now had been followed by a move
         past = sum(state.started + milestone <= (state.epoch or 0) for milestone in c.milestones)
         state = state._replace(moves=past)
     return state._replace(cooldown=min(state.cooldown, c.cooldown))

@@ -1,4 +1,4 @@
-"""What the settings of a scheduler may be: each value alone, and what contradicts what."""
+"""Checks of a scheduler's settings: each value by itself, then those that have to agree."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from spectral_losses.messages import listed, nearest
 from spectral_losses.scheduler.legacy import renamed
 from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.state import LARGEST
 from spectral_losses.scheduler.transition import LEAST_STEP, advance, distance, side_weights
 from spectral_losses.scheduler.triggers import TRIGGERS
 
@@ -59,6 +60,8 @@ def _text(name: str, value: Any) -> str:
         raise TypeError(f"{name} must be a string, got {value!r}")
     if not value:
         raise ValueError(f"{name} must be a name, got an empty string")
+    if any("\ud800" <= character <= "\udfff" for character in value):  # a lone surrogate, which UTF-8 has none of
+        raise ValueError(f"{name} must be text that can be written to a file, got {value!r}")
     return str.__str__(value)  # of an enumeration or of NumPy, too: a safe checkpoint holds plain strings alone
 
 
@@ -74,6 +77,8 @@ def _count(name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     count = index(value)
+    if abs(count) > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:.0e}, got an integer of {count.bit_length()} bits")
     if count < least:
         raise ValueError(f"{name} must be at least {least}, got {count}")
     return count
@@ -92,8 +97,8 @@ def _number(name: str, value: Any) -> float:
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
-    except OverflowError:
-        number = math.inf
+    except OverflowError as error:
+        raise ValueError(f"{name} must be finite and at least 0, got a number beyond all floats") from error
     if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {value}")
     return number
@@ -186,12 +191,13 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def check_weights(c: Settings) -> None:
-    """Raise where a weight starts or ends where it may not, or none moves."""
+    """Raise where initial or final weights contradict the cap, no weight would move, or a step would be lost."""
     if c.initial_weight_target > c.max_weight_target:
         raise ValueError(
             f"initial_weight_target must not exceed max_weight_target, got {c.initial_weight_target} and "
             f"{c.max_weight_target}"
         )
+    # What the cap cuts off the target goes to the source, which must not rise above both of its ends by that.
     cut = max(0.0, c.final_weight_target - c.max_weight_target)
     top = max(c.initial_weight_source, c.final_weight_source)
     if c.final_weight_source + cut > top + 1e-9 * max(top, c.final_weight_target):
@@ -216,7 +222,7 @@ def check_weights(c: Settings) -> None:
 
 
 def check_components(c: Settings) -> None:
-    """Raise where a component would have to follow two rules."""
+    """Raise where a component would get its weight from two sides, or source and target are one loss."""
     if c.source == c.target:
         raise ValueError(f"source and target must be two losses, got {c.source!r} for both")
     for a, b in (
@@ -230,7 +236,7 @@ def check_components(c: Settings) -> None:
 
 
 def check_trigger(c: Settings) -> None:
-    """Raise where the trigger cannot follow its settings, or is given some that it does not use."""
+    """Raise where the trigger is given settings that it ignores, or that contradict each other under it."""
     TRIGGERS[c.trigger](c).check()
 
 

@@ -11,7 +11,14 @@ from spectral_losses.messages import listed
 from spectral_losses.scheduler.checks import CHECKS, check_chain, check_components, check_trigger, check_weights
 from spectral_losses.scheduler.legacy import FIELDS as LEGACY
 from spectral_losses.scheduler.legacy import monitored
-from spectral_losses.scheduler.serialization import Serializable, as_table, plain, read_table, unknown_key
+from spectral_losses.scheduler.serialization import (
+    Serializable,
+    as_table,
+    plain,
+    read_table,
+    refusing_depth,
+    unknown_key,
+)
 from spectral_losses.scheduler.settings import Settings
 
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
@@ -111,7 +118,8 @@ class SchedulerConfig(Settings, Serializable):
 
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():
-            object.__setattr__(self, name, check(name, getattr(self, name)))
+            with refusing_depth(name):
+                object.__setattr__(self, name, check(name, getattr(self, name)))
         for side in ("source", "target"):
             if not getattr(self, f"{side}_components"):
                 loss = getattr(self, side)
@@ -218,6 +226,7 @@ class SchedulerChain(Serializable):
         check_chain(stages)
 
     @classmethod
+    @refusing_depth("settings")
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
         """Read ``{"stages": [...]}``, each of them as `SchedulerConfig.from_dict` does.
 

@@ -37,7 +37,7 @@ def renamed(component: str) -> str:
 
 
 def monitored(settings: Mapping[str, Any], sides: Mapping[str, Any]) -> Any:
-    """The metric that ``monitor_metric`` names, which it could do by its role."""
+    """The metric that ``monitor_metric`` names: by its own name, or as ``source_loss`` or ``target_loss``."""
     metric = settings["monitor_metric"]
     return sides[metric.removesuffix("_loss")] if metric in ("source_loss", "target_loss") else metric
 
@@ -67,13 +67,13 @@ def translated(config: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
         tracked = None if tracked is None else float(tracked)
         settings = saved.get("config") or c.to_dict()
         settings = type(c).from_dict(settings if isinstance(settings, Mapping) else vars(settings)).to_dict()
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{refused}{error!r}") from error
     if min(counts) < 0:
         raise ValueError(f"{refused}{', '.join(COUNTS)} must not be negative, got {counts}")
     epoch, stale, consecutive, moves = counts
     progress = _progress(c, source, target)
-    # Not "any above", which a NaN would pass.
+    # Not "any(... > 1e-6)": every comparison with a NaN is False, and a NaN would pass.
     if not all(abs(a - b) <= 1e-6 for a, b in zip(side_weights(c, progress), (source, target), strict=True)):
         raise ValueError(
             f"{refused}its weights, source {source:.6g} and target {target:.6g}, do not lie between the initial "

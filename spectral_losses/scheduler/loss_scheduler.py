@@ -8,6 +8,7 @@ from typing import Any
 
 from spectral_losses.scheduler.checkpoint import restore, saved_state
 from spectral_losses.scheduler.config import SchedulerChain, SchedulerConfig
+from spectral_losses.scheduler.serialization import refusing_depth
 from spectral_losses.scheduler.state import Decision, SchedulerState
 from spectral_losses.scheduler.step import update
 from spectral_losses.scheduler.transition import progress, weights
@@ -15,6 +16,8 @@ from spectral_losses.scheduler.transition import progress, weights
 
 class LossScheduler:
     """Moves a training from one loss to another when the validation says so.
+
+    Threads must not share one: which observation comes after which decides, and two at once would count as one.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ class LossScheduler:
         Parameters
         ----------
         metrics : mapping of str to float
-            Plain numbers, or whatever ``float`` takes (a 0-d array); others than the monitored one are ignored.
+            Real numbers, as Python's or as 0-d arrays of any framework; others than the monitored one are ignored.
         epoch : int, optional
             By default the one after the last; may repeat and skip.
 
@@ -96,7 +99,7 @@ class LossScheduler:
         KeyError
             The monitored metric is missing, be it that of a later stage, and the config does not say to hold then.
         ValueError
-            An epoch before the last one, or a negative one.
+            An epoch before the last one, a negative one, or one above 1e300, which no checkpoint could hold.
         TypeError
             Metrics that are no mapping, a metric that is no number, an epoch that is no integer.
         """
@@ -129,7 +132,8 @@ class LossScheduler:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be what state_dict returns, got {type(state).__name__}")
-        loaded, past, changes = restore(self._config, state)
+        with refusing_depth("state"):
+            loaded, past, changes = restore(self._config, state)
         if changes and not accept_changes:
             raise ValueError(
                 f"state was saved under other settings: {'; '.join(changes)}. "

@@ -9,6 +9,8 @@ from typing import Any
 from spectral_losses.scheduler.settings import Settings
 from spectral_losses.scheduler.state import SchedulerState
 
+NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
+
 
 def warm_until(c: Settings, state: SchedulerState) -> int:
     """The first epoch of this stage that counts."""
@@ -16,11 +18,12 @@ def warm_until(c: Settings, state: SchedulerState) -> int:
 
 
 def observe(c: Settings, state: SchedulerState, value: float) -> tuple[SchedulerState, bool]:
-    """Learn from a finite value after the warm-up; also says whether it is an improvement."""
+    """The state after a finite value that came after the warm-up, and whether that value is an improvement."""
     tracked = value
     if c.use_ema and state.tracked is not None:
         tracked = c.ema_beta * state.tracked + (1 - c.ema_beta) * value
-        # Rounding must not lead out of what was observed, nor to infinity.
+        # Rounding could put the average outside the two values that it lies between: a constant metric must not move
+        # it, and values near the largest float must not make it infinite.
         tracked = min(max(tracked, min(state.tracked, value)), max(state.tracked, value))
     improved = state.best is None or better(c, tracked, state.best)
     state = state._replace(
@@ -50,7 +53,7 @@ def _margin(c: Settings, than: float) -> float:
 
 def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float | None:
     """The metric that the first stage monitors, as a float; None where it is missing and that is no error."""
-    for c in stages:  # what a later stage will need is missed now, not in the third night of the run
+    for c in stages:  # later ones too: a mistyped name must show at the first call, not when that stage begins
         if c.missing == "raise" and metrics.get(c.monitor) is None:
             passed = ", ".join(repr(name) for name in metrics) or "none"
             raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
@@ -59,10 +62,22 @@ def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float |
     if value is None:
         return None
     try:
-        if isinstance(value, bool | str | bytes):
+        if not _is_real_scalar(value):
             raise TypeError
-        return float(value)
+        # PyTorch warns where a number is made of a tensor that requires a gradient.
+        return float(value.detach() if hasattr(value, "detach") else value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"metric {c.monitor!r} must be a number, got {value!r}") from None
+
+
+def _is_real_scalar(value: Any) -> bool:
+    """Whether a value is one real number, of Python or of any framework: `float` takes more than these."""
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        return False  # what has neither, `float` would read as text: strings, and every buffer of bytes
+    dtype = getattr(value, "dtype", None)
+    kind = str(getattr(dtype, "name", dtype)).rpartition(".")[2]  # PyTorch's have no name, and read "torch.bool"
+    return not tuple(getattr(value, "shape", ())) and not any(word in kind for word in NO_NUMBERS)

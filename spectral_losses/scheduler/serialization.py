@@ -6,7 +6,8 @@ import json
 import re
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,12 +29,14 @@ class Serializable(ABC):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` writes; raises ValueError where it is not JSON or `from_dict` refuses it."""
-        return cls.from_dict(as_table(json.loads(text), "the JSON"))
+        with refusing_depth("the JSON"):
+            return cls.from_dict(as_table(json.loads(text), "the JSON"))
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Read TOML with the keys of `to_dict`; raises ValueError where it is not TOML or `from_dict` refuses it."""
-        return cls.from_dict(tomllib.loads(text))
+        with refusing_depth("the TOML"):
+            return cls.from_dict(tomllib.loads(text))
 
     def to_json(self) -> str:
         """All settings as a JSON object, one to a line."""
@@ -50,7 +53,17 @@ def read_table(path: Path) -> Mapping[str, Any]:
     if suffix not in (".toml", ".json"):
         raise ValueError(f"path must end in .toml or .json, got {str(path)!r}")
     text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a byte order mark
-    return tomllib.loads(text) if suffix == ".toml" else as_table(json.loads(text), "the JSON")
+    with refusing_depth(str(path)):
+        return tomllib.loads(text) if suffix == ".toml" else as_table(json.loads(text), "the JSON")
+
+
+@contextmanager
+def refusing_depth(what: str) -> Iterator[None]:
+    """Refuse what is nested so deeply that Python can neither read it nor show it in a message."""
+    try:
+        yield
+    except RecursionError:
+        raise ValueError(f"{what}: nested too deeply") from None
 
 
 def as_table(value: Any, what: str) -> Mapping[str, Any]:

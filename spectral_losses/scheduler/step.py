@@ -9,7 +9,7 @@ from typing import Any
 
 from spectral_losses.scheduler.monitor import monitored, observe, warm_until
 from spectral_losses.scheduler.settings import Stages
-from spectral_losses.scheduler.state import Decision, SchedulerState
+from spectral_losses.scheduler.state import LARGEST, Decision, SchedulerState
 from spectral_losses.scheduler.transition import advance, move, progress, side_weights, weights
 from spectral_losses.scheduler.triggers import explain, fires
 
@@ -81,14 +81,17 @@ def update(
 
 
 def _checked_epoch(epoch: Any, last: int | None) -> int:
+    """The epoch of an observation as an int that a checkpoint can hold; by default the one after the last."""
     if epoch is None:
-        return 0 if last is None else last + 1
+        epoch = 0 if last is None else last + 1
     try:
         if isinstance(epoch, bool):
             raise TypeError
         number = index(epoch)
     except TypeError:
         raise TypeError(f"epoch must be an integer, got {epoch!r}") from None
+    if abs(number) > LARGEST:  # not shown: Python does not write out integers of more than 4300 digits
+        raise ValueError(f"epoch must be at most {LARGEST:.0e}, got an integer of {number.bit_length()} bits")
     if number < (last or 0):
         after = "" if last is None else f" after {last}"
         raise ValueError(f"epoch must not be negative or go back, got {number}{after}")

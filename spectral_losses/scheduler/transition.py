@@ -8,11 +8,11 @@ from spectral_losses.scheduler.settings import Settings, Stages
 from spectral_losses.scheduler.state import SchedulerState
 
 ALMOST = 1 - 1e-9  # ten steps of 0.1 add up to a little less than 1 in floating point: from here on it is 1
-LEAST_STEP = 0.05  # an adaptive step does not become smaller, or the last part of the way would take forever
+LEAST_STEP = 0.05  # of adaptive steps, which shrink with what is left to go and would never arrive
 DECAY = 3.0  # of the schedule "exponential"
 
 
-# The weights: what a progress means.
+# From a progress to the weights.
 
 
 def weights(config: Stages, state: SchedulerState) -> dict[str, float]:
@@ -41,7 +41,7 @@ def weights(config: Stages, state: SchedulerState) -> dict[str, float]:
         source, target = side_weights(c, reached)
         for names, weight in ((c.source_components, source), (c.target_components, target)):
             for name in names:
-                if number <= state.stage or name not in result:  # a later stage has not moved it yet
+                if number <= state.stage or name not in result:  # what a later stage will move is where this one has it
                     result[name] = weight
     for c in config.stages:
         result.update(c.static_components)
@@ -49,19 +49,19 @@ def weights(config: Stages, state: SchedulerState) -> dict[str, float]:
 
 
 def side_weights(c: Settings, progress: float) -> tuple[float, float]:
-    """Weights of source and target at a progress: their sum is kept where the cap cuts the target's."""
+    """Weights of source and target at a progress; what ``max_weight_target`` cuts off one is added to the other."""
     s = shape(c.transition_schedule, progress)
     source = _between(c.initial_weight_source, c.final_weight_source, s)
     target = _between(c.initial_weight_target, c.final_weight_target, s)
     if target > c.max_weight_target:
-        # The configuration was checked for this to stay in the source's range, up to rounding.
+        # `check_weights` made sure that this stays in the source's range, but for rounding.
         top = max(c.initial_weight_source, c.final_weight_source)
         source, target = min(source + (target - c.max_weight_target), top), c.max_weight_target
     return source, target
 
 
 def shape(schedule: str, progress: float) -> float:
-    """From 0 to 1 with the progress, monotonically."""
+    """The share of the way from initial to final weights: rises from 0 to 1 with the progress, exact at both ends."""
     if schedule == "cosine":
         return (1 - math.cos(math.pi * progress)) / 2
     if schedule == "exponential":
@@ -73,7 +73,7 @@ def _between(a: float, b: float, s: float) -> float:
     return b if s == 1 else min(max(a + (b - a) * s, min(a, b)), max(a, b))
 
 
-# The progress: how far, and how it goes on.
+# From one progress to the next.
 
 
 def progress(config: Stages, state: SchedulerState) -> float:
@@ -91,12 +91,12 @@ def advance(c: Settings, progress: float) -> float:
 
 
 def distance(c: Settings) -> float:
-    """How far the target's weight goes in all; where it stays, how far the source's does."""
+    """The way of the target's weight from initial to final; where that is 0, the way of the source's."""
     return abs(c.final_weight_target - c.initial_weight_target) or abs(c.final_weight_source - c.initial_weight_source)
 
 
 def move(config: Stages, state: SchedulerState) -> SchedulerState:
-    """The state after a move: further on, judged by the present value, perhaps in the next stage."""
+    """The state after a move, perhaps in the next stage: the present value is the one to improve on from now on."""
     c = config.stages[state.stage]
     moved = state._replace(
         progress=advance(c, state.progress),

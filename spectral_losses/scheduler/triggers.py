@@ -1,4 +1,4 @@
-"""When to move: one class for each trigger, which refuses settings, fires, and says why."""
+"""When to move: a class for each trigger, which checks its settings, fires or not, and explains that in words."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from spectral_losses.scheduler.state import SchedulerState
 
 
 def fires(c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
-    """Whether an observation, which led from one state to the other, asks for a move."""
+    """Whether an observation asks for a move, from the states before it and after it; none does in a cooldown."""
     return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)
 
 
 def explain(c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
-    """What was observed, in words."""
+    """The watched value and what the trigger makes of it, as a line for a log."""
     value = f"{'average ' if c.use_ema else ''}{c.monitor} {now.tracked:.6g}"
     return f"{value}{TRIGGERS[c.trigger](c).explain(before, now, improved)}"
 
 
 class Trigger(ABC):
-    """Looks at one observation, under the settings of the present stage."""
+    """Judges one observation under the settings of the present stage; its name in `TRIGGERS` is the setting's value."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def check(self) -> None:
-        """Raise where settings are given that this trigger does not use, or that it cannot follow."""
+        """Raise where settings are given that this trigger ignores, or that contradict each other under it."""
         for name in ("milestones", "interval"):
             if getattr(self.settings, name):
                 raise ValueError(f"{name} is for trigger 'epoch', got trigger {self.settings.trigger!r}")
 
     @abstractmethod
     def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
-        """Whether an observation, which led from one state to the other, asks for a move when nothing cools down."""
+        """Whether an observation asks for a move, from the states before it and after it; cooldowns are no matter."""
 
     @abstractmethod
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
-        """What is to be said after the value that was observed."""
+        """The rest of the sentence that begins with the watched value, with the space or comma in front."""
 
     def _than(self) -> str:
-        """By how much a value has to differ from another to count."""
+        """``min_delta`` in the words of a comparison, with a space behind; nothing where it is 0."""
         c = self.settings
         size = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
         return f"more than {size} " if c.min_delta else ""
@@ -53,11 +53,11 @@ class Plateau(Trigger):
     """Fires after ``patience`` observations without an improvement."""
 
     def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
-        """Whether enough observations in a row were no improvement."""
+        """Whether as many observations in a row were no improvement."""
         return now.stale >= self.settings.patience
 
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
-        """The best so far, and for how long it has not been reached."""
+        """The best so far, and how many observations in a row did not improve on it."""
         if before.best is None or improved:
             return _improvement(before)
         patience = self.settings.patience
@@ -75,7 +75,7 @@ class Increase(Trigger):
         return worse(self.settings, now.tracked, before.tracked)
 
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
-        """The value before this one."""
+        """How the value compares with the one before it."""
         if before.best is None or improved:
             return _improvement(before)
         fired = not before.cooldown and self.fires(before, now)
@@ -102,7 +102,7 @@ class Epoch(Trigger):
             )
 
     def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
-        """Whether a move is due."""
+        """Whether the epoch of the next move has been reached."""
         return self._due(before) <= (now.epoch or 0)
 
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
@@ -113,10 +113,11 @@ class Epoch(Trigger):
         return f", next move at epoch {due}" if due < math.inf else ", no milestone is left"
 
     def _due(self, state: SchedulerState) -> float:
-        """The epoch from which on it fires: one that has passed where a move is due."""
+        """The epoch of the next move, in the past where that was put off; infinity where there is none."""
         c = self.settings
         if c.interval is None:
-            # A milestone at which the scheduler was held, or saw nothing, stays due: none is lost.
+            # Counted by the moves made, not by the epochs seen: a milestone that fell on a missing metric, on a NaN or
+            # into a hold stays due.
             return state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf
         warm = warm_until(c, state)
         since = warm if state.seen is None else max(warm, state.seen)

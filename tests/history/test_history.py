@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import os
+import pickle
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -132,7 +136,10 @@ def test_half_a_row_is_dropped(suffix: str, tmp_path: Path) -> None:
     first.record(1, losses=0.25)
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
-    again = sl.History(path)
+    row = rf"run\{suffix}: row {2 + (suffix == '.csv')} has no line end, may be cut off, and was dropped: "
+    with pytest.warns(UserWarning, match=row) as warned:
+        again = sl.History(path)
+    assert warned[0].filename == __file__
     assert again.epoch == 0
     again.record(1, losses=0.25)
     assert path.read_bytes() == whole
@@ -155,8 +162,8 @@ def test_a_run_goes_back_to_a_checkpoint(suffix: str, tmp_path: Path) -> None:
     assert "".join(path.read_text().splitlines()[-2:]).count("2.0") == 1
     assert "30.0" in path.read_text().splitlines()[-1]
     assert len(path.read_text().splitlines()) == 4 + (suffix == ".csv")
-    first.rewind(0)
-    assert (first.rows, first.epoch) == ((), None)
+    again.rewind(0)
+    assert (again.rows, again.epoch) == ((), None)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -200,6 +207,13 @@ print(sl.History(sys.argv[1]).record(0, decision=scheduler.step({"spectrum_error
     [
         ({"losses": "much"}, TypeError, "losses must be a number or a 0-d array, got 'much'"),
         ({"losses": np.ones(1)}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": np.ones((1, 1))}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": bytearray(b"0.5")}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": memoryview(b"0.5")}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": np.array("0.5")}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": np.array("0.5", dtype=object)}, TypeError, "losses must be a number or a 0-d array"),
+        ({"losses": np.complex64(1)}, TypeError, "losses must be a number or a 0-d array"),
+        ({"metrics": {"a": np.True_}}, TypeError, r"metrics\['a'\] must be a number"),
         ({"metrics": {"a": True}}, TypeError, r"metrics\['a'\] must be a number"),
         ({"parts": [1]}, TypeError, "parts must map names to numbers, got list"),
         ({"weights": 0.5}, TypeError, "weights must map names to numbers, got float"),
@@ -210,6 +224,8 @@ print(sl.History(sys.argv[1]).record(0, decision=scheduler.step({"spectrum_error
         ({"epoch": 1.5}, TypeError, "epoch must be an integer, got 1.5"),
         ({"epoch": True}, TypeError, "epoch must be an integer"),
         ({"epoch": -1}, ValueError, "epoch must not be negative, got -1"),
+        ({"epoch": 10**301}, ValueError, r"epoch must be at most 1e\+300, got an integer of 1000 bits"),
+        ({"epoch": -(10**5000)}, ValueError, r"epoch must be at most 1e\+300, got an integer of 16610 bits"),
     ],
 )
 def test_what_is_refused_is_not_written(given: Any, error: type[Exception], message: str, tmp_path: Path) -> None:
@@ -231,6 +247,18 @@ def test_what_is_refused_is_not_written(given: Any, error: type[Exception], mess
         ("run.csv", "epoch,a\nx,2\n", "row 2: not a row of a history"),
         ("run.csv", 'epoch,a\n"x,2\n', "row 2: not a row of a history"),
         ("run.csv", "epoch", "row 1: not a row of a history: its only line has no end"),
+        ("run.csv", "epoch,a,b,a\n1,2,3,4\n", "row 1: not a row of a history: the header has 2 columns 'a'"),
+        ("run.csv", "epoch,a\n-1,2\n", "row 2: not a row of a history: epoch must not be negative, got -1"),
+        ("run.csv", "epoch,a\n1,2\n\n0,2\n", "row 4: not a row of a history: epoch must not go back, got 0 after 1"),
+        ("run.csv", f"epoch,a\n1{'0' * 301},2\n", r"row 2: not a row of a history: epoch must be at most 1e\+300"),
+        ("run.jsonl", '{"epoch": 1}\n{"epoch": 0}\n', "row 2: not a row of a history: epoch must not go back"),
+        ("run.jsonl", '{"epoch": 1}\n{"epoch": 0}', "row 2: not a row of a history: epoch must not go back"),
+        ("run.jsonl", '{"epoch": 1}\n{"patience": 3}', "row 2: not a row of a history: has no epoch"),
+        ("run.jsonl", '{"epoch": true}\n', "row 1: not a row of a history: epoch must be an integer, got True"),
+        ("run.jsonl", '{"epoch": -1}\n', "row 1: not a row of a history: epoch must not be negative"),
+        ("run.jsonl", '{"epoch": 1.5}\n', "row 1: not a row of a history: epoch must be an integer, got 1.5"),
+        ("run.jsonl", "[" * 200_000 + "\n", "row 1: not a row of a history: nested too deeply"),
+        ("run.jsonl", '{"epoch": 1}\n' + "[" * 200_000, "row 2: not a row of a history: nested too deeply"),
         ("config.json", '{"patience": 3}\n', "row 1: not a row of a history: has no epoch"),
         ("config.json", '{"patience": 3}', "row 1: not a row of a history: its only line has no end"),
         ("config.json", "{\n  1\n}", "row 1: not a row of a history"),
@@ -270,8 +298,8 @@ def test_a_failed_write_leaves_no_half_row(tmp_path: Path, monkeypatch: pytest.M
 
     def full(self: Path, mode: str = "r", **options: Any) -> Any:
         file = opened(self, mode, **options)
-        if mode == "a":
-            file.write("1,0")
+        if mode == "ab":
+            file.write(b"1,0")
             file.close()
             raise OSError(28, "No space left on device")
         return file
@@ -297,3 +325,218 @@ def test_json_lines_whose_last_row_has_no_line_end_are_whole(tmp_path: Path) -> 
 def test_a_file_is_named_once(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="to must name a file once"):
         sl.History(tmp_path / "run.csv", str(tmp_path / "run.csv"))
+
+
+def test_a_csv_row_without_a_line_end_is_dropped_with_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    path.write_bytes(b"epoch,loss\n0,0.5\n1,0.25")  # the last cell may have been 0.2578
+    with pytest.warns(
+        UserWarning, match=r"run\.csv: row 3 has no line end, may be cut off, and was dropped: '1,0\.25'"
+    ):
+        history = sl.History(path)
+    assert history.epoch == 0
+    history.record(1, losses=0.125)
+    assert path.read_bytes() == b"epoch,loss\n0,0.5\n1,0.125\n"
+
+
+def test_what_was_dropped_is_told_where_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"epoch,loss\n0,0.5\n1,0.25")
+    with pytest.raises(ValueError, match="takes a file"), pytest.warns(UserWarning, match=r"dropped: '1,0\.25'"):
+        sl.History(tmp_path / "a.csv", tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_line_ends_stay_those_of_the_file(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"run{suffix}"
+    first = sl.History(path)
+    first.record(0, losses=1)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    history = sl.History(path)
+    history.record(1, losses=2)
+    history.record(2, losses=3, metrics={"late": 4})
+    history.rewind(2)
+    history.record(2, losses=5, metrics={"late": 6})
+    data = path.read_bytes()
+    assert data.count(b"\r\n") == data.count(b"\n") == 3 + (suffix == ".csv")
+    assert data.endswith(b"2,5.0,6.0\r\n" if suffix == ".csv" else b'"late": 6.0}\r\n')
+    assert sl.History(path).epoch == 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_another_writer_is_noticed_before_anything_is_written(suffix: str, tmp_path: Path) -> None:
+    path, other = tmp_path / f"run{suffix}", tmp_path / "other.csv"
+    writer = Writer()
+    first = sl.History(other, path, writer)
+    first.record(0, losses=1.0)
+    second = sl.History(path)
+    second.record(1, losses=1.0, metrics={"late": 2.0})
+    before, other_before = path.read_bytes(), other.read_bytes()
+    for call in (lambda: first.record(2, losses=3.0), lambda: first.rewind(0)):
+        with pytest.raises(RuntimeError, match=rf"run\{suffix}: something else has written to it: it had \d+ bytes"):
+            call()
+    assert (path.read_bytes(), other.read_bytes(), len(writer.calls)) == (before, other_before, 1)
+    assert (first.epoch, len(first.rows)) == (0, 1)
+    second.record(2, losses=3.0)
+    third = sl.History(path)
+    third.rewind(1)
+    third.record(1, losses=4.0)
+    assert sl.History(path).epoch == 1
+    with pytest.raises(RuntimeError, match="something else has written to it"):
+        second.record(3)
+
+
+def test_another_header_of_the_same_length_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, metrics={"a": 1.0, "b": 2.0})
+    path.write_text(path.read_text().replace("a,b", "b,a"))
+    with pytest.raises(RuntimeError, match=r"run\.csv: something else has written to it"):
+        history.record(1, metrics={"a": 1.0, "b": 2.0})
+
+
+def test_what_is_written_between_two_looks_is_noticed_at_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    opened = Path.open
+
+    def late(self: Path, mode: str = "r", **options: Any) -> Any:
+        if mode == "ab":
+            with opened(self, mode) as file:
+                file.write(b"1,9.0\n")
+        return opened(self, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", late)
+        history.record(1, losses=2.0)
+    with pytest.raises(RuntimeError, match=r"it had 23 bytes when .* and has 29\. Let one History record"):
+        history.record(2, losses=3.0)
+    assert sl.History(path).epoch == 1
+
+
+def test_a_file_that_was_touched_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    os.utime(path, (0, 0))  # as a backup or a file system of the network may
+    history.record(1, losses=2.0)
+    assert sl.History(path).epoch == 1
+
+
+def test_a_file_that_was_taken_away_is_not_begun_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"run\.csv"):
+        history.record(1, losses=2.0)
+    assert not path.exists()
+
+
+def test_threads_share_a_history(tmp_path: Path) -> None:
+    path, lines = tmp_path / "run.csv", tmp_path / "run.jsonl"
+    history, failed = sl.History(path, lines, last=10_000), []
+
+    def record(name: str) -> None:
+        try:
+            for i in range(40):
+                history.record(7, losses=i, metrics={f"{name}{i // 20}": i})
+                assert history.rows
+        except BaseException as error:
+            failed.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=record, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failed == []
+    assert len(history.rows) == len(lines.read_text().splitlines()) == len(path.read_text().splitlines()) - 1 == 160
+    assert len(path.read_text().splitlines()[0].split(",")) == 10
+    assert sl.History(path, lines).epoch == 7
+
+
+def test_copies_and_pickles(tmp_path: Path) -> None:
+    history = sl.History(tmp_path / "run.csv")
+    history.record(0, losses=1.0)
+    for twin in (copy.deepcopy(history), pickle.loads(pickle.dumps(history))):
+        assert (twin.rows, twin.epoch, repr(twin)) == (history.rows, history.epoch, repr(history))
+    twin.record(1, losses=2.0)
+    with pytest.raises(RuntimeError, match="something else has written to it"):
+        history.record(1, losses=3.0)
+
+
+def test_files_beside_it_stay(tmp_path: Path) -> None:
+    path, own, link = tmp_path / "run.csv", tmp_path / "run.csv.new", tmp_path / "link.csv"
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    own.write_text("mine")
+    os.link(path, link)
+    history.record(1, losses=2.0, metrics={"late": 1.0})
+    history.rewind(1)
+    assert own.read_text() == "mine"
+    assert link.read_text() == "epoch,loss\n0,1.0\n"  # documented: a hard link keeps the rows of before
+    assert {file.name for file in tmp_path.iterdir()} == {"run.csv", "run.csv.new", "link.csv"}
+
+
+def test_a_failed_rewriting_leaves_the_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    history.record(0, losses=1.0)
+    before = path.read_bytes()
+
+    def full(self: Path, target: Path) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            history.record(1, losses=2.0, metrics={"late": 1.0})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["run.csv"]
+    history.record(1, losses=2.0, metrics={"late": 1.0})
+    assert path.read_text().splitlines() == ["epoch,loss,late", "0,1.0,", "1,2.0,1.0"]
+
+
+def test_a_header_that_was_not_written_is_written_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.csv"
+    history = sl.History(path)
+    opened = Path.open
+
+    def full(self: Path, mode: str = "r", **options: Any) -> Any:
+        if mode == "ab":
+            raise OSError(28, "No space left on device")
+        return opened(self, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(OSError, match="No space left"):
+            history.record(0, losses=0.5)
+    history.record(0, losses=0.5)
+    assert path.read_text() == "epoch,loss\n0,0.5\n"
+
+
+def test_a_row_counts_once_it_is_written_whatever_add_scalar_raises(tmp_path: Path) -> None:
+    class Broken(Writer):
+        def add_scalar(self, tag: str, value: float, step: int) -> None:
+            raise OSError("the writer is closed")
+
+    path = tmp_path / "run.csv"
+    history = sl.History(path, Broken())
+    with pytest.raises(OSError, match="the writer is closed"):
+        history.record(3, losses=0.5)
+    assert (history.epoch, history.rows) == (3, ({"epoch": 3, "loss": 0.5},))
+    assert sl.History(path).epoch == 3
+
+
+def test_names_are_written_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "run.csv"
+    sl.History(path).record(0, metrics={"=1+1": 2.0})
+    assert path.read_text().splitlines()[0] == "epoch,=1+1"

@@ -414,3 +414,73 @@ def test_renamed_components_warn_where_they_were_written() -> None:
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match="static_components holds 'recFieldError' under two names"):
             SchedulerConfig(static_components={"recMSE": 1, "recFieldError": 2}, source_components=["a"])
+
+
+@pytest.mark.parametrize("count", ["patience", "cooldown", "interval", "warmup_epochs", "milestones"])
+@pytest.mark.parametrize("number", [10**300 + 1, 10**5000, -(10**5000)], ids=["large", "larger", "negative"])
+def test_counts_that_no_file_could_hold(count: str, number: int) -> None:
+    value = [number] if count == "milestones" else number
+    with pytest.raises(ValueError, match=rf"{count} must be at most 1e\+300, got an integer of \d+ bits"):
+        SchedulerConfig(**{count: value})  # type: ignore[arg-type]
+
+
+def test_a_number_beyond_all_floats() -> None:
+    with pytest.raises(ValueError, match="min_delta must be finite and at least 0, got a number beyond all floats"):
+        SchedulerConfig(min_delta=10**5000)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"monitor": "a\ud800"},
+        {"source": "\udfff"},
+        {"target_components": ["a", "\ud800"]},
+        {"static_components": {"\ud800": 1}},
+    ],
+)
+def test_names_that_no_file_could_hold(settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(ValueError, match=rf"{name} must be text that can be written to a file, got '.*\\ud"):
+        SchedulerConfig(**settings)
+
+
+def test_names_of_any_other_text(tmp_path: Path) -> None:
+    config = SchedulerConfig(monitor="\ud7ff\ue000\U0001f300\x00\x7f")
+    (tmp_path / "a.toml").write_text(config.to_toml(), encoding="utf-8")
+    assert load_config(tmp_path / "a.toml") == config
+
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "name", ["patience", "monitor", "trigger", "milestones", "source_components", "static_components", "min_delta"]
+)
+def test_values_that_are_nested_too_deeply(name: str) -> None:
+    for make in (SchedulerConfig.from_dict, lambda settings: SchedulerConfig(**settings)):
+        with pytest.raises(ValueError, match=f"{name}: nested too deeply"):
+            make({name: nested(100_000)})
+
+
+def test_stages_that_are_nested_too_deeply() -> None:
+    with pytest.raises(ValueError, match="stage 1: patience: nested too deeply"):
+        SchedulerChain.from_dict({"stages": [{"patience": nested(100_000)}]})
+    with pytest.raises(ValueError, match="settings: nested too deeply"):
+        SchedulerChain.from_dict({"stages": {"a": nested(100_000)}})
+
+
+def test_files_that_are_nested_too_deeply(tmp_path: Path) -> None:
+    deep = f"{'[' * 100_000}{']' * 100_000}"
+    (tmp_path / "a.json").write_text(f'{{"patience": {deep}}}')
+    (tmp_path / "a.toml").write_text(f"patience = {deep}")
+    for name in ("a.json", "a.toml"):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            load_config(tmp_path / name)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        SchedulerConfig.from_json((tmp_path / "a.json").read_text())
+    with pytest.raises(ValueError, match="nested too deeply"):
+        SchedulerConfig.from_toml((tmp_path / "a.toml").read_text())

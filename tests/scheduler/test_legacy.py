@@ -120,6 +120,7 @@ def test_a_poisoned_average_is_left_behind() -> None:
         ({"weight_source": math.nan}, "its weights, source nan"),
         ({"weight_target": math.nan}, "its weights, source 0.7 and target nan"),
         ({"weight_target": None}, "TypeError"),
+        ({"weight_target": 10**400}, "OverflowError"),
         ({"current_epoch": 2.5}, "TypeError"),
         ({"current_epoch": -1}, "must not be negative"),
         ({"config": SimpleNamespace(patience="many")}, "patience must be an integer, got 'many'"),

@@ -15,7 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from frameworks import Framework
 from reference import reference_cases
 
 import spectral_losses as sl
@@ -506,6 +508,47 @@ def test_metrics_that_are_no_numbers(value: Any) -> None:
         sl.LossScheduler(bare()).step({"spectrum_error": value})
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        bytearray(b"0.5"),
+        memoryview(b"0.5"),
+        np.True_,
+        np.array(True),
+        np.complex64(0.5),
+        np.array("0.5"),
+        np.array("0.5", dtype=object),
+        np.ones(1),
+        np.ones((1, 1)),
+    ],
+)
+def test_metrics_that_float_takes_and_that_are_no_real_scalars(value: Any) -> None:
+    scheduler = sl.LossScheduler(bare())
+    with pytest.raises(TypeError, match="metric 'spectrum_error' must be a number, got "):
+        scheduler.step({"spectrum_error": value})
+    assert scheduler.state == SchedulerState()
+
+
+def test_scalars_of_any_framework(framework: Framework) -> None:
+    assert run(bare(), [framework.asarray(np.asarray(0.5, dtype="float32"))])[0].metric == 0.5
+    scheduler = sl.LossScheduler(bare())
+    for value in (np.ones((1, 1), dtype="float32"), np.asarray(True)):
+        with pytest.raises(TypeError, match="metric 'spectrum_error' must be a number, got "):
+            scheduler.step({"spectrum_error": framework.asarray(value)})
+
+
+def test_scalars_of_jax_and_torch() -> None:
+    jnp = pytest.importorskip("jax.numpy")
+    torch = pytest.importorskip("torch")
+    # Names of dtypes tell the kinds apart; a warning here would be an error.
+    for value in (torch.tensor(0.5, requires_grad=True) * 1, torch.tensor(0.5, dtype=torch.bfloat16)):
+        assert run(bare(), [value])[0].metric == 0.5
+    assert run(bare(), [jnp.asarray(0.5, dtype="bfloat16")])[0].metric == 0.5
+    for value in (torch.tensor(True), torch.tensor(1 + 0j), torch.ones(1, 1), jnp.asarray(True), jnp.asarray(1 + 0j)):
+        with pytest.raises(TypeError, match="must be a number, got "):
+            run(bare(), [value])
+
+
 def test_arguments_in_the_wrong_order() -> None:
     with pytest.raises(TypeError, match=r"metrics must map names to numbers, got int \(step takes metrics, epoch\)"):
         sl.LossScheduler(bare()).step(3, {"spectrum_error": 0.5})  # type: ignore[arg-type]
@@ -526,6 +569,32 @@ def test_epochs() -> None:
     assert scheduler.state_dict() == before
     np = pytest.importorskip("numpy")
     assert type(scheduler.step(good, np.int64(8)).epoch) is int
+
+
+@pytest.mark.parametrize("epoch", [10**300 + 1, 10**5000, -(10**5000)], ids=["large", "larger", "negative"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_epochs_that_no_checkpoint_could_hold(epoch: int, enabled: bool) -> None:
+    scheduler = sl.LossScheduler(bare(enabled=enabled))
+    scheduler.step({"spectrum_error": 0.5})
+    before = scheduler.state_dict()
+    with pytest.raises(ValueError, match=r"epoch must be at most 1e\+300, got an integer of \d+ bits"):
+        scheduler.step({"spectrum_error": 0.5}, epoch)
+    assert scheduler.state_dict() == before
+
+
+def test_the_largest_epoch_is_saved_and_loaded() -> None:
+    c = bare(patience=0, transition_step=0.7, adaptive_step=False)
+    second = three_losses(warmup_epochs=10**300, patience=10**300, cooldown=10**300).stages[1]
+    chain = sl.SchedulerChain([c, second])
+    assert sl.SchedulerChain.from_toml(chain.to_toml()) == sl.SchedulerChain.from_json(chain.to_json()) == chain
+    scheduler = sl.LossScheduler(chain)
+    scheduler.step({"spectrum_error": 0.5}, 10**300)
+    assert (scheduler.state.stage, scheduler.state.started) == (1, 10**300 + 1)
+    with pytest.raises(ValueError, match=r"epoch must be at most 1e\+300"):
+        scheduler.step({"spectrum_error": 0.5})
+    again = sl.LossScheduler(chain)
+    again.load_state_dict(json.loads(json.dumps(scheduler.state_dict(), allow_nan=False)))
+    assert again.state_dict() == scheduler.state_dict()
 
 
 def test_disabled() -> None:
@@ -766,6 +835,8 @@ def test_a_chain_of_one_is_its_stage() -> None:
         (["history", 0, "reason"], None, r"state\['history'\] is not one that a scheduler saves"),
         (["state", "tracked"], None, r"state\['state'\] is not one that a scheduler saves"),
         (["state", "tracked"], 10**400, r"\['tracked'\] is not one"),
+        pytest.param(["state", "stale"], 10**400, r"\['stale'\] is not one", id="stale-large"),
+        pytest.param(["state", "epoch"], 10**400, r"\['epoch'\] is not one", id="epoch-large"),
         (["state", "started"], 10**9, r"state\['state'\] is not one that a scheduler saves"),
         (["state", "seen"], 10**9, r"state\['state'\] is not one that a scheduler saves"),
     ],
@@ -784,6 +855,46 @@ def test_what_no_scheduler_saves_is_refused(path: list[Any], value: Any, message
     with pytest.raises(ValueError, match=message):
         scheduler.load_state_dict(state)
     assert scheduler.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["format"],
+        ["version"],
+        ["config"],
+        ["config", "monitor"],
+        ["config", "stages"],
+        ["state"],
+        ["state", "epoch"],
+        ["history"],
+        ["history", 0, "epoch"],
+        ["history", 0, "weights"],
+        ["best_monitored_metric"],
+    ],
+)
+def test_what_is_nested_too_deeply_is_refused(path: list[Any]) -> None:
+    state: Any = saved(bare())
+    *outer, last = path
+    table = state
+    for key in outer:
+        table = table[key]
+    table[last] = []
+    for _ in range(100_000):
+        table[last] = [table[last]]
+    scheduler = sl.LossScheduler(bare())
+    scheduler.step({"spectrum_error": 0.7})
+    before = scheduler.state_dict()
+    with pytest.raises(ValueError, match="state"):
+        scheduler.load_state_dict(state)
+    assert scheduler.state_dict() == before
+
+
+def test_keys_of_several_types_are_refused() -> None:
+    state: Any = saved(bare())
+    state["state"] |= {3: 1, "zzz": 2}
+    with pytest.raises(ValueError, match=r"missing or unknown: \[3, 'zzz'\]"):
+        sl.LossScheduler(bare()).load_state_dict(state)
 
 
 def test_missing_parts_are_refused() -> None:
