@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from spectral_losses import __version__
 from spectral_losses.cli import compare, demo, replay
-from spectral_losses.cli.ui.errors import CommandError
-from spectral_losses.cli.ui.options import join_negative_axes
+from spectral_losses.cli.ui.console import tell
+from spectral_losses.cli.ui.options import Parser, join_negative_axes
 from spectral_losses.errors import UserError
 
 __all__ = ["main"]
@@ -32,37 +31,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, 2 after an error that the user can put right (one line on stderr says what it is),
-        130 after an interrupt.
+        130 after an interrupt, 141 where nobody reads stdout on. Without any arguments the help goes to stderr, and
+        the code is 2.
 
     Raises
     ------
     SystemExit
         With code 0, after ``--help`` and ``--version``.
     """
+    words = join_negative_axes(sys.argv[1:] if argv is None else argv)
     try:
-        args = _parser().parse_args(join_negative_axes(sys.argv[1:] if argv is None else argv))
+        if not words:
+            tell(_parser().format_help().rstrip())
+            return 2
+        args = _parser().parse_args(words)
         code: int = args.run(args)
     except UserError as error:
-        print(f"spectral-losses: error: {error}", file=sys.stderr)
+        tell(f"spectral-losses: error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        return 128 + 13  # as a process that SIGPIPE ends
     return code
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        # argparse would print the usage as well, and exit by itself.
-        raise CommandError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="spectral-losses",
         description="Compare fields by their errors and their spectra; replay a loss scheduler on a finished run; "
         "see both at work on turbulence.",
         epilog="spectral-losses COMMAND --help explains a command.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"spectral-losses {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -10,8 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from spectral_losses.errors import reason
-from spectral_losses.io.errors import FieldFileError
+from spectral_losses.io.errors import FieldFileError, reading
 from spectral_losses.io.stored import StoredArray
 
 __all__ = ["StoredArray", "open_array"]
@@ -35,7 +34,8 @@ def open_array(
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``) or ``.zarr``.
+        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``) or ``.zarr``. Links
+        of HDF5 into other files are followed, as h5py follows them.
     key : str, optional
         Which array of an ``.npz``; needed where it holds several.
     variable : str, optional
@@ -50,8 +50,10 @@ def open_array(
     Raises
     ------
     FieldFileError
-        The file is missing or cannot be read; no such array, or several to choose from; not an array of
-        real floats, or an empty one; a package is missing.
+        The file is missing, damaged or cannot be read; no such array, or several to choose from; not an array
+        of real floats, or an empty one. `StoredArray.read` raises it for what is damaged further on.
+    MissingPackageError
+        The format needs a package that is not installed.
     """
     name, path = os.fspath(path), Path(path)
     suffix = path.suffix.lower()
@@ -61,10 +63,8 @@ def open_array(
     if not path.exists():
         raise FieldFileError(f"{name}: no such file")
     with contextlib.ExitStack() as stack:
-        try:
+        with reading(name):
             stored = _open(path, name, suffix, key, variable, stack)
-        except (OSError, ValueError, EOFError) as error:
-            raise FieldFileError(f"{name}: cannot be read: {reason(error)}") from error
         _check(stored)
         yield stored
 

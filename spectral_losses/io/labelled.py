@@ -20,11 +20,14 @@ UNNAMED = ("phony_dim_", "dim_")  # what h5netcdf and xarray call dimensions wit
 def open_labelled(path: Path, name: str, engine: str, variable: str | None, stack: contextlib.ExitStack) -> StoredArray:
     """Open one variable; packed integers come out as the floats that they stand for."""
     xarray = needed("xarray", f"reading {path.suffix} files")
-    for package in PACKAGES[engine]:
-        needed(package, f"reading {path.suffix} files")
+    packages = [needed(package, f"reading {path.suffix} files") for package in PACKAGES[engine]]
     options: dict[str, Any] = {"engine": engine, "decode_times": False, "cache": False}
     if engine == "h5netcdf":
         options["phony_dims"] = "sort"  # for files that were not written as NetCDF
+        # Where this attribute cannot be read, `h5netcdf.File.close` (seen in 1.8) fails on an object half made, and
+        # prints a traceback when that is collected.
+        with packages[-1].File(path) as file:
+            file.attrs.get("_nc3_strict")
     if engine == "zarr":
         options["consolidated"] = False  # else a store without consolidated metadata is warned about
     group, _, wanted = (variable or "").strip("/").rpartition("/")
@@ -38,7 +41,7 @@ def open_labelled(path: Path, name: str, engine: str, variable: str | None, stac
         wanted = _only(dataset, name) or _none(xarray, path, name, options)
     elif wanted not in dataset.variables:
         raise FieldFileError(f"{name} has no variable {variable!r}; of floats it has {_list(_floats(dataset))}")
-    return _stored(dataset, wanted, name)
+    return _stored(dataset, wanted, name, group)
 
 
 def _only(dataset: Any, name: str) -> str | None:
@@ -73,16 +76,13 @@ def _list(names: list[str]) -> str:
     return (", ".join(names[:10]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
-def _stored(dataset: Any, wanted: str, name: str) -> StoredArray:
+def _stored(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
     variable = dataset[wanted].variable
     dims = tuple(str(dim) for dim in variable.dims)
     preferred = variable.encoding.get("preferred_chunks")
 
     def load(index: Index) -> NDArray[Any]:
-        try:
-            return np.asarray(variable[index].values)
-        except RuntimeError as error:  # what netCDF4 and the codecs raise for damaged data
-            raise OSError(str(error)) from error
+        return np.asarray(variable[index].values)
 
     return StoredArray(
         name,
@@ -92,4 +92,5 @@ def _stored(dataset: Any, wanted: str, name: str) -> StoredArray:
         None if all(dim.startswith(UNNAMED) for dim in dims) else dims,
         tuple(preferred.get(dim, n) for dim, n in zip(dims, variable.shape, strict=True)) if preferred else None,
         {dim: dataset[dim].values for dim in dims if dim in dataset.coords and dataset[dim].dtype.kind in "fiu"},
+        f"{group}/{wanted}" if group else wanted,
     )

@@ -19,28 +19,37 @@ from numpy.typing import NDArray
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import Index, StoredArray
 
+PIECE = 1 << 20  # bytes at a time of what is only passed through
+_Load = Callable[[Index], NDArray[Any]]
+
 
 def open_npz(path: Path, name: str, key: str | None, stack: contextlib.ExitStack) -> StoredArray:
-    """Open one array of an ``.npz``.
+    """Open one array of an ``.npz``; raises what `zipfile` and NumPy raise.
 
-    A member that is not compressed is memory-mapped inside the archive. A compressed one is unpacked piece
-    by piece, in order; where the pieces do not lie one after the other in it (space before frames, or Fortran
-    order), it is unpacked into a temporary file, which is then mapped.
+    It is unpacked piece by piece while the pieces are read in the order in which they lie in the file. Where they
+    are not (space before frames, or Fortran order), it is mapped: inside the archive, or, if it is compressed, in a
+    temporary file. Either way the archive's check sum is looked at: no later than with the last piece, or before any
+    piece is mapped.
     """
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except zipfile.BadZipFile as error:
-        raise FieldFileError(f"{name}: cannot be read: {error}") from error
+    archive = stack.enter_context(zipfile.ZipFile(path))
     member = archive.getinfo(_choose(archive, name, key))
     stream = stack.enter_context(archive.open(member))
     header = _read_header(stream)
-    if member.file_size < header.length + header.size:
-        raise ValueError(f"{member.filename} ends early")
-    if member.compress_type == zipfile.ZIP_STORED:
-        load = _mapped(path, header, _data_start(path, member))
-    else:
-        load = _unpacked(stream, header, stack)
-    return StoredArray(name, header.shape, header.dtype, load)
+    # With bytes to spare, as a damaged shape leaves them, the end would not be reached, where the sum is checked.
+    if member.file_size != header.length + header.size and not header.dtype.hasobject:
+        raise ValueError(f"{member.filename} has {member.file_size - header.length} bytes of {header.size}")
+    mapped: list[_Load] = []
+
+    def load(index: Index) -> NDArray[Any]:
+        if not mapped and _place(index, header) == stream.tell():
+            shape = [piece.stop - piece.start for piece in index]
+            data = stream.read(math.prod(shape) * header.dtype.itemsize)
+            return np.frombuffer(data, header.dtype).reshape(shape)
+        if not mapped:
+            mapped.append(_mapped_whole(path, archive, member, header, stack))
+        return mapped[0](index)
+
+    return StoredArray(name, header.shape, header.dtype, load, variable=member.filename.removesuffix(".npy"))
 
 
 class _Header(NamedTuple):
@@ -77,7 +86,22 @@ def _data_start(path: Path, member: zipfile.ZipInfo) -> int:
     return member.header_offset + 30 + int(name) + int(extra)
 
 
-def _mapped(file: Any, header: _Header, start: int) -> Callable[[Index], NDArray[Any]]:
+def _mapped_whole(
+    path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, header: _Header, stack: contextlib.ExitStack
+) -> _Load:
+    # Opened anew: a seek of the other stream, even one to the same place, switches the check of the sum off.
+    with archive.open(member) as stream:
+        if member.compress_type == zipfile.ZIP_STORED:
+            while stream.read(PIECE):
+                pass
+            return _mapped(path, header, _data_start(path, member))
+        file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        shutil.copyfileobj(stream, file, PIECE)
+    file.flush()
+    return _mapped(file, header, 0)
+
+
+def _mapped(file: Any, header: _Header, start: int) -> _Load:
     def load(index: Index) -> NDArray[Any]:
         order: Any = header.order
         # Mapped anew for every piece, as in `open_npy`.
@@ -87,33 +111,12 @@ def _mapped(file: Any, header: _Header, start: int) -> Callable[[Index], NDArray
     return load
 
 
-def _unpacked(stream: IO[bytes], header: _Header, stack: contextlib.ExitStack) -> Callable[[Index], NDArray[Any]]:
-    spooled: list[Callable[[Index], NDArray[Any]]] = []
-
-    def load(index: Index) -> NDArray[Any]:
-        first = None if spooled or header.order == "F" else _first_of_run(index, header.shape)
-        if first is None:
-            if not spooled:
-                file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-                stream.seek(0)
-                shutil.copyfileobj(stream, file, 1 << 20)
-                file.flush()
-                spooled.append(_mapped(file, header, 0))
-            return spooled[0](index)
-        shape = [piece.stop - piece.start for piece in index]
-        start = header.length + first * header.dtype.itemsize
-        if stream.tell() != start:  # a seek switches the check of the sum off, even one to the same place
-            stream.seek(start)
-        data = stream.read(math.prod(shape) * header.dtype.itemsize)
-        return np.frombuffer(data, header.dtype).reshape(shape)
-
-    return load
-
-
-def _first_of_run(index: Index, shape: tuple[int, ...]) -> int | None:
-    """Number of the first value, where a piece is one run of values in C order."""
+def _place(index: Index, header: _Header) -> int | None:
+    """Where a piece starts in the member, None where it is not one run of bytes."""
+    shape = header.shape
     extents = [piece.stop - piece.start for piece in index]
     leading = next((axis for axis, extent in enumerate(extents) if extent != 1), len(shape))
-    if any(extent != n for extent, n in list(zip(extents, shape, strict=True))[leading + 1 :]):
+    if header.order == "F" or any(e != n for e, n in list(zip(extents, shape, strict=True))[leading + 1 :]):
         return None
-    return int(np.ravel_multi_index([piece.start for piece in index], shape)) if shape else 0
+    first = int(np.ravel_multi_index([piece.start for piece in index], shape)) if shape else 0
+    return header.length + first * header.dtype.itemsize

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.errors import reason
-from spectral_losses.io.errors import FieldFileError
+from spectral_losses.io.errors import FieldFileError, reading
 
 Index = tuple[slice, ...]  # one slice with start and stop for each axis
 
@@ -36,6 +33,8 @@ class StoredArray:
         What the file is stored in, where reading less would be no faster.
     coordinates : mapping of str to array
         Positions along the axes that have some.
+    variable : str or None
+        Which array of the file it is, None where a file holds but one without a name.
     """
 
     name: str
@@ -45,6 +44,7 @@ class StoredArray:
     dims: tuple[str, ...] | None = None
     chunks: tuple[int, ...] | None = None
     coordinates: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    variable: str | None = None
 
     @property
     def precision(self) -> float:
@@ -57,12 +57,10 @@ class StoredArray:
         Raises
         ------
         FieldFileError
-            The file cannot be read, or holds a NaN or an infinity there.
+            The file is damaged or cannot be read, or holds a NaN or an infinity there.
         """
-        try:
+        with reading(self.name):
             values = self.load(index)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise FieldFileError(f"{self.name}: cannot be read: {reason(error)}") from error
         finite = np.isfinite(values)
         if not finite.all():
             first = np.unravel_index(int(np.argmin(finite)), values.shape)
@@ -76,12 +74,10 @@ class StoredArray:
     def transposed(self, order: tuple[int, ...]) -> StoredArray:
         """The same array with its axes in another order, which nothing is read for."""
         back = tuple(int(axis) for axis in np.argsort(order))
-        return StoredArray(
-            self.name,
-            tuple(self.shape[axis] for axis in order),
-            self.dtype,
-            lambda index: np.transpose(self.load(tuple(index[axis] for axis in back)), order),
-            None if self.dims is None else tuple(self.dims[axis] for axis in order),
-            None if self.chunks is None else tuple(self.chunks[axis] for axis in order),
-            self.coordinates,
+        return replace(
+            self,
+            shape=tuple(self.shape[axis] for axis in order),
+            load=lambda index: np.transpose(self.load(tuple(index[axis] for axis in back)), order),
+            dims=None if self.dims is None else tuple(self.dims[axis] for axis in order),
+            chunks=None if self.chunks is None else tuple(self.chunks[axis] for axis in order),
         )

@@ -258,6 +258,36 @@ def test_rows_of_the_batch_average_to_the_whole(tmp_path, capsys):
         assert np.mean(rows) == pytest.approx(found[name], rel=1e-12 if name == "spectrum_error" else 1e-7)
 
 
+@pytest.mark.parametrize("eps", [0, 1e-8, 1e-3, 0.5])
+@pytest.mark.parametrize("channels", ["separate", "sum", "mean"])
+@pytest.mark.parametrize("budget", [1, 3000, blocks.BUDGET])
+def test_the_guard_of_the_field_error_is_relative_to_all_frames(tmp_path, capsys, monkeypatch, eps, channels, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    p, t, *files = pair(tmp_path, (6, 3, 2, 12, 14))
+    t *= 1e-5 * np.array([1, 300])[:, None, None]  # the units of a channel do not matter
+    p *= 1e-5 * np.array([1, 300])[:, None, None]
+    t[4] *= 1e-3  # nor does the block in which an almost empty frame is read
+    for file, field in zip(files, (p, t), strict=True):
+        np.save(file, field)
+    found = compare(capsys, *files, "--eps", eps, "--channels", channels, "--per", "0")
+    expected = float(sl.field_error(p, t, eps=eps, channels=channels))
+    assert found["field_error"] == pytest.approx(expected, rel=1e-12)
+    assert expected != pytest.approx(float(sl.field_error(p, t, eps=2 * eps + 1e-6, channels=channels)), rel=1e-3)
+    for row, x, y in zip(found["per"]["rows"], p, t, strict=True):
+        alone = float(sl.field_error(x[None], y[None], eps=eps, channels=channels))
+        assert row["field_error"] == pytest.approx(alone, rel=1e-12)
+
+
+def test_the_guard_is_that_of_the_library(tmp_path, capsys):
+    p, t, *files = pair(tmp_path, (4, 2, 12, 14))
+    t[2] = 0
+    np.save(files[1], t)
+    expected = float(sl.field_error(p, t))
+    assert compare(capsys, *files)["field_error"] == pytest.approx(expected, rel=1e-12)
+    assert compare(capsys, *files, "--eps", "1e-8")["field_error"] == pytest.approx(expected, rel=1e-12)
+    assert compare(capsys, *files, "--eps", "1e-7")["field_error"] == pytest.approx(expected / 10, rel=1e-3)
+
+
 def test_a_band_without_energy_has_no_number(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     x = np.linspace(0, 2 * np.pi, 16, endpoint=False)

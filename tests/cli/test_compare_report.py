@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import signal
 import subprocess
@@ -99,6 +100,36 @@ def test_the_table_fits_a_narrow_terminal(files, capsys, monkeypatch):
     assert [len(row) for row in rows] == [9] * 4
     assert "e-" in rows[0][1]
     assert max(map(len, plain.splitlines()[1:])) <= 80  # the names of the files come first
+
+
+OPTIONS = {
+    "--channel-axis none": {"channel_axis": None},
+    "--spatial-axes -1,2 --channels sum": {"spatial_axes": [-1, 2], "channels": "sum"},
+    "--bins log,3 --lengths 2,3.5": {"bins": ["log", 3], "lengths": [2.0, 3.5]},
+    "--window hann,none --detrend linear": {"window": ["hann", None], "detrend": "linear"},
+    "--bands 2,4 --eps 0.001": {"bands": [2.0, 4.0], "eps": 0.001},
+}
+
+
+@pytest.mark.parametrize("written", OPTIONS)
+def test_options_other_than_the_defaults_are_told(files, tmp_path, capsys, written):
+    plot = tmp_path / "spectra.svg"
+    assert main(["compare", *files, *written.split(), "--json", "--plot", str(plot)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["variable"], found["options"]) == (None, OPTIONS[written])
+    assert main(["compare", *files, *written.split()]) == 0
+    line = written.replace(" --", ", --")
+    assert line in capsys.readouterr().out.splitlines()
+    drawn = re.findall(r"<!-- (.*?) -->", plot.read_text())
+    assert line.replace("--", "- -") in drawn  # a comment has no two dashes
+
+
+def test_defaults_are_not_told(files, tmp_path, capsys):
+    given = ["--channels", "separate", "--bins", "unit", "--eps", "1e-8", "--channel-axis", "auto", "--per", "0"]
+    assert main(["compare", *files, *given, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["options"] == {}
+    assert main(["compare", *files, *given]) == 0
+    assert "--" not in capsys.readouterr().out
 
 
 def test_undefined_numbers_are_dashes(tmp_path, capsys):
@@ -202,10 +233,51 @@ def test_help_and_version(capsys):
         assert printed.err == ""
 
 
+def test_without_arguments_the_help_is_printed(capsys):
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for words in ("usage: spectral-losses", "compare", "replay", "demo"):
+        assert words in printed.err
+
+
+@pytest.mark.parametrize("again", ["{option} {value}", "{option}={value}"])
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("compare", "--key", "u"),
+        ("compare", "--variable", "u"),
+        ("compare", "--per", "0"),
+        ("compare", "--plot", "drawn.png"),
+        ("compare", "--spatial-axes", "-2,-1"),
+        ("compare", "--channel-axis", "none"),
+        ("compare", "--channels", "sum"),
+        ("compare", "--bins", "unit"),
+        ("compare", "--lengths", "1"),
+        ("compare", "--window", "hann"),
+        ("compare", "--detrend", "linear"),
+        ("compare", "--bands", "2,4"),
+        ("compare", "--eps", "0"),
+        ("replay", "--plot", "drawn.png"),
+        ("demo", "--seed", "1"),
+        ("demo", "--output", "drawn.png"),
+    ],
+)
+def test_an_option_that_is_given_twice(capsys, command, option, value, again):
+    operands = {"compare": ["a.npy", "b.npy"], "replay": ["a.csv"], "demo": []}[command]
+    twice = [option, value, *again.format(option=option, value=value).split()]
+    assert refused(capsys, command, *operands, *twice) == f"{option}: given more than once"
+
+
+@pytest.mark.parametrize("argv", [["compare", "a.npy", "b.npy"], ["replay", "a.csv"], ["demo"]])
+def test_a_flag_that_is_given_twice(capsys, argv):
+    assert refused(capsys, *argv, "--json", "--json") == "--json: given more than once"
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
+        (["--"], "the following arguments are required: COMMAND"),
         (["compete"], "invalid choice: 'compete'"),
         (["compare"], "the following arguments are required: PREDICTION, TRUTH"),
         (["compare", "a.npy"], "the following arguments are required: TRUTH"),
@@ -241,6 +313,9 @@ def test_bad_command_lines(capsys, argv, message):
         (["--bands", "3,12"], "--bands leave one without a shell: there are 12, shells lie from 1 to 12"),
         (["--bands", "3.1,3.9"], "--bands leave one without a shell"),
         (["--bands", "0.5,3"], "--bands leave one without a shell"),
+        (["--eps", "-1"], "argument --eps: takes a finite number of at least 0, got '-1'"),
+        (["--eps", "nan"], "argument --eps: takes a finite number of at least 0, got 'nan'"),
+        (["--eps", "little"], "argument --eps: takes a finite number of at least 0, got 'little'"),
         (["--spatial-axes", "2,3,4,5"], "argument --spatial-axes: takes one, two or three axes"),
         (["--spatial-axes", "2,"], "argument --spatial-axes: takes one, two or three axes"),
         (["--spatial-axes", "2,2"], "spatial_axes must not repeat an axis"),
@@ -292,7 +367,12 @@ def test_a_plot_that_cannot_be_written(files, tmp_path, capsys, monkeypatch, pla
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_disk_that_is_full(files, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("older", [None, b"older"])
+def test_a_disk_that_is_full(files, tmp_path, capsys, monkeypatch, older):
+    before = sorted(tmp_path.iterdir())
+    if older is not None:
+        (tmp_path / "a.png").write_bytes(older)
+
     def full(self, data):
         self.touch()
         raise OSError(28, "No space left on device")
@@ -300,7 +380,71 @@ def test_a_disk_that_is_full(files, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full)
     message = refused(capsys, "compare", *files, "--plot", tmp_path / "a.png", "--json")
     assert message == f"--plot: {tmp_path / 'a.png'}: No space left on device"
-    assert not (tmp_path / "a.png").exists()
+    if older is not None:
+        assert (tmp_path / "a.png").read_bytes() == older
+        (tmp_path / "a.png").unlink()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_picture_takes_the_place_of_an_older_one(files, tmp_path):
+    plot, link = tmp_path / "a.png", tmp_path / "link.png"
+    plot.write_bytes(b"older")
+    plot.chmod(0o640)
+    link.symlink_to("a.png")
+    before = sorted(tmp_path.iterdir())
+    assert main(["compare", *files, "--plot", str(link), "--json"]) == 0
+    assert link.is_symlink()
+    assert pixels(plot).std() > 0.01
+    assert plot.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_link_to_nothing_leads_to_the_picture(files, tmp_path, capsys):
+    link = tmp_path / "link.png"
+    link.symlink_to("target.png")
+    before = sorted(tmp_path.iterdir())
+    refused(capsys, "compare", *files, "--plot", link, "--bands", "1,99")
+    assert sorted(tmp_path.iterdir()) == before
+    assert link.is_symlink()
+    assert main(["compare", *files, "--plot", str(link), "--json"]) == 0
+    assert pixels(tmp_path / "target.png").std() > 0.01
+    assert link.is_symlink()
+
+
+def test_a_link_to_itself(files, tmp_path, capsys):
+    (tmp_path / "link.png").symlink_to("link.png")
+    assert refused(capsys, "compare", *files, "--plot", tmp_path / "link.png").startswith("--plot: ")
+    assert (tmp_path / "link.png").is_symlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_no_place_for_a_picture(files, tmp_path, capsys):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    assert refused(capsys, "compare", *files, "--plot", pipe) == f"--plot: {pipe}: not a regular file"
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("link", ["hardlink_to", "symlink_to"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_picture_of_a_comparison_takes_no_place_of_an_input(files, tmp_path, capsys, monkeypatch, link, which):
+    monkeypatch.setattr("spectral_losses.io.stored.StoredArray.read", lambda *_: pytest.fail("too late"))
+    plot = tmp_path / "a.png"
+    getattr(plot, link)(files[which])
+    content = Path(files[which]).read_bytes()
+    message = refused(capsys, "compare", *files, "--plot", plot)
+    assert message == f"--plot: {plot}: is the same file as {files[which]}, which is to be read"
+    assert Path(files[which]).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "scheduler.toml"])
+def test_a_picture_of_a_replay_takes_no_place_of_an_input(tmp_path, capsys, name):
+    metrics, config, plot = (tmp_path / each for each in ("metrics.csv", "scheduler.toml", "a.png"))
+    metrics.write_text("spectrum_error\n1\n")
+    config.write_text("patience = 3\n")
+    plot.symlink_to(name)
+    message = refused(capsys, "replay", metrics, "--config", config, "--plot", plot)
+    assert message == f"--plot: {plot}: is the same file as {tmp_path / name}, which is to be read"
 
 
 def test_an_error_leaves_an_older_plot_alone(files, tmp_path, capsys):

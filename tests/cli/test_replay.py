@@ -176,6 +176,20 @@ def test_presets_files_and_the_default(run, soon, capsys):
     assert default["config"] == sl.SchedulerConfig().to_dict()
 
 
+def test_other_columns_may_hold_anything(tmp_path, soon, capsys):
+    limit = csv.field_size_limit()
+    notes = ["x" * (limit + 1), 'with "quotes"\nand lines', "", *["-"] * 37]
+    columns = {"epoch": range(40), "note": notes, "spectrum_error": ERRORS}
+    found = only(capsys, write_csv(tmp_path / "a.csv", columns), "--config", soon)
+    assert without_name(found) == stepped(SOON, [(e, {"spectrum_error": v}) for e, v in enumerate(ERRORS)])
+    assert csv.field_size_limit() == limit  # it is one for the whole process
+    columns["spectrum_error"] = notes
+    message = refused(capsys, write_csv(tmp_path / "b.csv", columns), "--config", soon)
+    assert "b.csv: row 2: spectrum_error: must be a number, got 'xxx" in message
+    assert len(message) < 500
+    assert csv.field_size_limit() == limit
+
+
 def test_files_of_one_name_are_told_apart(run, tmp_path, capsys):
     paths = []
     for folder in ("one", "two"):

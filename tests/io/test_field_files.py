@@ -227,6 +227,62 @@ def test_space_must_run_the_same_way_in_both(tmp_path, capsys):
     assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
 
 
+@pytest.mark.parametrize(("shift", "same"), [(0.002, True), (0.5, False), (-0.5, False), (1.0, False)])
+def test_a_grid_that_is_shifted(tmp_path, capsys, shift, same):
+    """Rounding of coordinates is no difference, half a step is: points beside cells, a staggered grid."""
+    p, t = fields()
+    longitude = np.arange(0, 360, 30.0)
+    dataset(p).assign_coords(longitude=longitude + shift * 30).to_netcdf(tmp_path / "p.nc")
+    dataset(t).assign_coords(longitude=longitude).to_netcdf(tmp_path / "t.nc")
+    if same:
+        assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
+    else:
+        message = refused(capsys, tmp_path / "p.nc", tmp_path / "t.nc")
+        assert f"longitude differs: {shift * 30} to {330 + shift * 30} in " in message
+
+
+@pytest.mark.parametrize("place", [0, 5, -1, slice(None)])
+def test_coordinates_with_gaps_equal_themselves(tmp_path, capsys, place):
+    p, t = fields()
+    longitude = np.arange(0, 360, 30.0)
+    longitude[place] = np.nan
+    dataset(t).assign_coords(longitude=longitude).to_netcdf(tmp_path / "t.nc")
+    dataset(p).assign_coords(longitude=longitude).to_netcdf(tmp_path / "p.nc")
+    assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
+    dataset(p).assign_coords(longitude=np.arange(0, 360, 30.0)).to_netcdf(tmp_path / "p.nc")
+    assert "longitude differs: " in refused(capsys, tmp_path / "p.nc", tmp_path / "t.nc")
+
+
+def test_what_was_compared_is_told(tmp_path, capsys):
+    p, t = fields()
+    both = xarray.Dataset({"u": (DIMS, t), "v": (DIMS, t + 1)})
+    both.to_netcdf(tmp_path / "two.nc")
+    dataset(p).to_netcdf(tmp_path / "group.nc", group="run/1")
+    np.savez(tmp_path / "two.npz", u=p, w=t)
+    np.save(tmp_path / "one.npy", p)
+
+    def told(first: str, second: str, *argv: str) -> object:
+        return compare(capsys, tmp_path / first, tmp_path / second, *argv)["variable"]
+
+    assert told("two.nc", "two.nc", "--variable", "v") == "v"
+    assert told("group.nc", "one.npy", "--variable", "run/1/wind") == "run/1/wind"
+    assert told("one.npy", "two.npz", "--key", "w") == "w"
+    assert told("two.npz", "two.nc", "--key", "w", "--variable", "u") == "w against u"
+    assert told("one.npy", "one.npy") is None
+    argv = [str(tmp_path / "two.nc")] * 2
+    assert main(["compare", *argv, "--variable", "v", "--window", "hann,none"]) == 0
+    assert "variable v, --window hann,none\n" in capsys.readouterr().out
+
+
+def test_a_link_of_hdf5_into_another_file_is_followed(tmp_path):
+    _, t = fields()
+    _hdf5(tmp_path / "t.h5", t)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["wind"] = h5py.ExternalLink("t.h5", "wind")
+    with open_array(tmp_path / "link.h5") as stored:
+        np.testing.assert_array_equal(stored.read(tuple(slice(0, n) for n in SHAPE)), t)
+
+
 def test_weather_packed_as_integers(tmp_path, capsys):
     """What ERA5 looks like: packed, latitude downwards, times, bounds, and more than one variable."""
     rng = np.random.default_rng(1)

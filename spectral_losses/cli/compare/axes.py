@@ -169,6 +169,7 @@ def _check_coordinates(prediction: StoredArray, truth: StoredArray, dim: str) ->
     p, t = prediction.coordinates.get(dim), truth.coordinates.get(dim)
     if p is None or t is None or p.shape != t.shape:
         return
-    step = abs(float(t[-1]) - float(t[0])) / max(len(t) - 1, 1)
-    if not np.allclose(p.astype(float), t.astype(float), rtol=0, atol=0.01 * step):
+    finite = t[np.isfinite(t)].astype(float)
+    step = np.ptp(finite) / max(len(finite) - 1, 1) if len(finite) else 0.0
+    if not np.allclose(p.astype(float), t.astype(float), rtol=0, atol=0.01 * step, equal_nan=True):
         raise CommandError(f"{dim} differs: {p[0]} to {p[-1]} in {prediction.name}, {t[0]} to {t[-1]} in {truth.name}")

@@ -22,8 +22,12 @@ fields without everything outside the band: the sum of |F(p - t)|^2 over its mod
 same of |F(t)|^2; the energy ratio is that of |F(p)|^2 to |F(t)|^2. Both are means over channels, unless
 --channels sum adds these up first. Files are read a few frames at a time, whatever their size.
 
+A window is for axes that are not periodic: hann,none is for latitude and longitude of the whole globe.
+
 --json prints one object with the keys
   prediction, truth             the paths
+  variable                      which variable or array of them, or null where a file holds but one without a name
+  options                       the options that say what is computed, where they differ from the defaults
   shape, frames, channels, grid shape of the arrays, number of frames and of channels, points along space
   field_error, spectrum_error
   bands                         three objects: name, wavenumbers (of the first and the last shell), edges,
@@ -33,9 +37,13 @@ same of |F(t)|^2; the energy ratio is that of |F(p)|^2 to |F(t)|^2. Both are mea
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
-  spectral-losses compare forecast.nc era5.nc --variable t2m --window hann --per lead_time
+  spectral-losses compare forecast.nc era5.nc --variable t2m --window hann,none --per lead_time
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
+
+
+# Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
+CHOSEN = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
 
 
 def add_parser(commands: Any) -> None:
@@ -47,7 +55,6 @@ def add_parser(commands: Any) -> None:
         "of their spectra, and errors and energies at low, middle and high wavenumbers.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("prediction", metavar="PREDICTION", help=".npy, .npz, NetCDF, HDF5 or Zarr")
@@ -64,7 +71,8 @@ def add_parser(commands: Any) -> None:
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
     options.add_band_option(parser)
-    parser.set_defaults(run=run)
+    options.add_eps_option(parser)
+    parser.set_defaults(run=run, defaults={name: parser.get_default(name) for name in CHOSEN})
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         from spectral_losses.cli.compare.plot import write_plot
         from spectral_losses.cli.ui.figures import check_writable
 
-        check_writable(args.plot)
+        check_writable(args.plot, inputs=(args.prediction, args.truth))
     from spectral_losses.cli.compare.axes import aligned, lay_out
     from spectral_losses.cli.compare.measure import grid_of, measure
     from spectral_losses.cli.compare.report import Report, Row, print_json, print_table
@@ -100,13 +108,24 @@ def run(args: argparse.Namespace) -> int:
         precision = max(prediction.precision, truth.precision)
         bands = _bands(grid, args.bands)
         with progress("comparing", layout.frames * layout.channels) as advance:
-            overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), advance)
+            overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, advance)
 
     rows = [
         Row(n.field_error, n.spectrum_error, tuple(band_numbers(n.power, grid, band) for band in bands))
         for n in (overall, *per)
     ]
-    report = Report(args.prediction, args.truth, layout, args.channels, bands, rows[0], tuple(rows[1:]))
+    names = dict.fromkeys(name for name in (prediction.variable, truth.variable) if name is not None)
+    report = Report(
+        args.prediction,
+        args.truth,
+        " against ".join(names) or None,
+        {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
+        layout,
+        args.channels,
+        bands,
+        rows[0],
+        tuple(rows[1:]),
+    )
     if args.plot is not None:
         write_plot(args.plot, report, grid, overall.power, precision)
     (print_json if args.json else print_table)(report)

@@ -24,6 +24,7 @@ def measure(
     layout: Layout,
     options: Options,
     shells: int,
+    eps: float,
     advance: Callable[[int], object] = lambda fields: None,
 ) -> tuple[Numbers, list[Numbers]]:
     """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
@@ -37,6 +38,8 @@ def measure(
         Accepted by `grid_of`, with the axes of the layout.
     shells : int
         How many shells that has.
+    eps : float
+        As in `spectral_losses.field_error`: relative to all frames of a channel, whatever a block holds.
     advance : callable
         Called with the number of fields done after each block.
 
@@ -53,7 +56,7 @@ def measure(
     """
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
-    tally = Tally(layout, options.channels, shells)
+    tally = Tally(layout, options.channels, shells, eps)
     for slab in slabs(layout, (prediction, truth), whole_channels):
         powers = tally.powers(slab, dtype)
         for block in slab.blocks:

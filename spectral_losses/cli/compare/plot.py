@@ -62,6 +62,7 @@ def _figure(report: Report, grid: Plane, power: NDArray[np.float64], precision: 
     # About as many letters of 12 points as the figure is wide; longer titles get a second line, or smaller.
     room = 60 * columns
     lines = [title] if len(title) <= room else [f"{names[0]} against", names[1]]
+    lines += [report.chosen] if report.chosen else []
     fig.suptitle("\n".join(lines), parse_math=False, fontsize=min(12, 12 * room / max(map(len, lines))))
     return fig
 

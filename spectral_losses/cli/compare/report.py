@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from spectral_losses.cli.compare.axes import Layout
-from spectral_losses.cli.ui.console import console, count
+from spectral_losses.cli.ui.console import console, count, write
 from spectral_losses.errors import needed
 from spectral_losses.spectra.bands import Band, BandNumbers
 
@@ -24,27 +25,35 @@ class Report(NamedTuple):
 
     prediction: str
     truth: str
+    variable: str | None  # which one of the files
+    options: Mapping[str, Any]  # by which they were compared, where they differ from the defaults
     layout: Layout
     channels: str  # separate, sum or mean
     bands: tuple[Band, ...]
     overall: Row
     per: tuple[Row, ...]  # for each index along layout.per
 
+    @property
+    def chosen(self) -> str:
+        """The variable and the options, on one line; empty where there is nothing to say."""
+        words = [f"--{name.replace('_', '-')} {_word(value)}" for name, value in self.options.items()]
+        return ", ".join(([] if self.variable is None else [f"variable {self.variable}"]) + words)
+
 
 def print_table(report: Report) -> None:
     """Print tables to stdout: one of everything and, with ``--per``, one with a row for each index."""
     needed("rich", "the table")
-    from rich.text import Text
-
-    printer = console()
     layout = report.layout
     counts = count(layout.frames, "frame"), count(layout.channels, "channel"), f"grid {_by(layout.grid)}"
-    # Text, because square brackets in a name are no markup; soft, because names are to be copied whole.
-    printer.print(Text(f"{report.prediction} against {report.truth}", style="bold"), soft_wrap=True)
-    printer.print(", ".join(counts))
-    printer.print(_overall(report))
-    if report.per:
-        printer.print(_per(report))
+    with console() as printer:
+        # Soft, because names are to be copied whole.
+        printer.print(f"{report.prediction} against {report.truth}", style="bold", soft_wrap=True)
+        if report.chosen:
+            printer.print(report.chosen, soft_wrap=True)
+        printer.print(", ".join(counts))
+        printer.print(_overall(report))
+        if report.per:
+            printer.print(_per(report))
 
 
 def print_json(report: Report) -> None:
@@ -53,6 +62,8 @@ def print_json(report: Report) -> None:
     document: dict[str, object] = {
         "prediction": report.prediction,
         "truth": report.truth,
+        "variable": report.variable,
+        "options": report.options,
         "shape": layout.shape,
         "frames": layout.frames,
         "channels": layout.channels,
@@ -81,7 +92,7 @@ def print_json(report: Report) -> None:
                 for index, row in enumerate(report.per)
             ],
         }
-    print(json.dumps(document, allow_nan=False))
+    write(json.dumps(document, allow_nan=False) + "\n")
 
 
 def _overall(report: Report) -> object:
@@ -117,6 +128,13 @@ def _per(report: Report) -> object:
         cells += [band.error for band in row.bands] + [band.energy_ratio for band in row.bands]
         table.add_row(str(index), *map(_number, cells))
     return table
+
+
+def _word(value: Any) -> str:
+    """The value of an option, as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_word, value))
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float | None) -> str:

@@ -42,9 +42,10 @@ class Tally:
     so that it takes the powers of whole elements.
     """
 
-    def __init__(self, layout: Layout, channels: str, shells: int) -> None:
+    def __init__(self, layout: Layout, channels: str, shells: int, eps: float) -> None:
         self.layout = layout
         self.together = channels
+        self.eps = eps
         whole_channels = channels != "separate"
         place = {axis: i for i, axis in enumerate(layout.others)}
         self.channel, self.batch, self.per = (
@@ -130,7 +131,7 @@ class Tally:
         together = (
             "sum" if self.together == "sum" else "separate"
         )  # of averaged fields each channel has the same numbers
-        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel, channels=together))
+        return float(field_error(*fields, spatial_axes=-1, channel_axis=self.channel, channels=together, eps=self.eps))
 
     def _spectrum_error(self, prediction: NDArray[Any], truth: NDArray[Any]) -> float:
         p, t = (x[None] if self.batch is None else np.moveaxis(x, self.batch, 0) for x in (prediction, truth))

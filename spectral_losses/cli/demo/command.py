@@ -45,7 +45,6 @@ def add_parser(commands: Any) -> None:
         "alone and with a scheduler that moves to the spectrum error; compare their rollouts.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="a few seconds' worth of it, for a look; minutes otherwise")

@@ -10,7 +10,7 @@ from typing import Any
 from spectral_losses.cli.demo.experiment import NAMES, Outcome
 from spectral_losses.cli.demo.rollout import Score, bands_of
 from spectral_losses.cli.demo.setting import Setting
-from spectral_losses.cli.ui.console import console
+from spectral_losses.cli.ui.console import console, write
 from spectral_losses.scheduler import Decision
 
 __all__ = ["document", "print_json", "print_tables"]
@@ -33,29 +33,25 @@ SHOWN = (
 
 def print_tables(outcome: Outcome, figure: Path) -> None:
     """Print what was run, both trainings side by side, and what the scheduler did."""
-    printer = console()
-
-    def line(text: str = "") -> None:
-        printer.print(text, markup=False, soft_wrap=True)
-
-    for text in _settings(outcome.setting, outcome.seed):
-        line(text)
-    printer.print(_scores(outcome))
-    printer.print(_times(outcome))
-    line("scheduler, on the error of the validation after each epoch")
-    for decision in _adaptations(outcome):
-        line(f"  {decision}")
-    if not _adaptations(outcome):
-        line("  the weights never moved")
     weights = ", ".join(f"{name} {weight:.3g}" for name, weight in _final_weights(outcome).items())
-    line(f"  at the end: {weights}")
-    line()
-    line(f"wrote {figure}")
+    with console() as printer:
+        for text in _settings(outcome.setting, outcome.seed):
+            printer.print(text, soft_wrap=True)
+        printer.print(_scores(outcome))
+        printer.print(_times(outcome))
+        for text in (
+            "scheduler, on the error of the validation after each epoch",
+            *([f"  {decision}" for decision in _adaptations(outcome)] or ["  the weights never moved"]),
+            f"  at the end: {weights}",
+            "",
+            f"wrote {figure}",
+        ):
+            printer.print(text, soft_wrap=True)
 
 
 def print_json(outcome: Outcome, figure: Path) -> None:
     """Print `document` on one line."""
-    print(json.dumps(document(outcome, figure), allow_nan=False))
+    write(json.dumps(document(outcome, figure), allow_nan=False) + "\n")
 
 
 def document(outcome: Outcome, figure: Path) -> dict[str, Any]:

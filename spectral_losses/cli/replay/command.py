@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -45,7 +45,6 @@ def add_parser(commands: Any) -> None:
         "weights, how far and why; for one configuration, or for several side by side.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("metrics", metavar="METRICS", type=Path, help=".csv, or JSON lines: .jsonl, .ndjson, .json")
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         needed("matplotlib", "--plot")
         from spectral_losses.cli.ui.figures import check_writable
 
-        check_writable(args.plot)
+        check_writable(args.plot, inputs=(args.metrics, *args.config))
     from spectral_losses.cli.replay.configs import monitored, named_configs
     from spectral_losses.cli.replay.metrics_log import metrics_size, read_metrics
     from spectral_losses.cli.replay.outcome import replay
@@ -87,6 +86,6 @@ def run(args: argparse.Namespace) -> int:
 
         write_replay_plot(args.plot, found)
     for warning in warned:
-        print(f"spectral-losses: warning: {warning}", file=sys.stderr)
+        tell(f"spectral-losses: warning: {warning}")
     (print_json if args.json else print_tables)(found)
     return 0

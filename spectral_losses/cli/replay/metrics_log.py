@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,7 +176,8 @@ def _csv(path: Path, lines: Iterator[str], wanted: Sequence[str]) -> Iterator[_R
     while True:
         number = reader.line_num + 1  # a quoted cell may go on over several lines
         try:
-            row = next(reader)
+            with _cells_of_any_length():
+                row = next(reader)
         except StopIteration:
             break
         except csv.Error as error:
@@ -191,6 +193,16 @@ def _csv(path: Path, lines: Iterator[str], wanted: Sequence[str]) -> Iterator[_R
             yield _Record(number, dict(zip(header, row, strict=True)))
     if not header:
         raise CommandError(f"{path}: has no header")
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """The limit of `csv`, 131072 characters, is one for the whole process: others find it as it was."""
+    limit = csv.field_size_limit(2**31 - 1)  # the largest C long of some systems
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spectral_losses.cli.replay.configs import monitored
 from spectral_losses.cli.replay.outcome import Outcome, Replay, weight_curves
-from spectral_losses.cli.ui.console import console, count
+from spectral_losses.cli.ui.console import console, count, write
 from spectral_losses.errors import needed
 
 REASONS = (
@@ -28,30 +28,8 @@ REASONS = (
 def print_tables(found: Replay) -> None:
     """Print tables to stdout: the adaptations of each configuration, and before them a comparison of several."""
     needed("rich", "the table")
-    from rich.text import Text
-
-    printer = console()
-
-    def line(words: str, style: str = "") -> None:
-        # Text, because square brackets in a name are no markup; soft, because names are to be copied whole.
-        printer.print(Text(words, style=style), soft_wrap=True)
-
-    names = [outcome.name for outcome in found.outcomes]
-    line(f"{found.path} under {', '.join(names)}", "bold")
-    line(f"{count(found.rows, 'row')}, {_span(found)}")
-    if len(names) > 1:
-        printer.print(_comparison(found))
-    for outcome in found.outcomes:
-        if len(names) > 1:
-            line(outcome.name, "bold")
-        if outcome.moves:
-            printer.print(_adaptations(outcome))
-        else:
-            line(f"The weights never moved: {_why_not(outcome, found)}.")
-        if len(names) == 1:
-            line(f"Rows: {', '.join(f'{outcome.reasons[r]} {r}' for r in REASONS if outcome.reasons[r])}.")
-            final = ", ".join(f"{name} {_number(weight)}" for name, weight in outcome.weights.items())
-            line(f"At the end: progress {_number(outcome.progress)}, {final}.")
+    with console() as printer:
+        _print(printer, found)
 
 
 def print_json(found: Replay) -> None:
@@ -83,7 +61,29 @@ def print_json(found: Replay) -> None:
             for outcome in found.outcomes
         ],
     }
-    print(json.dumps(document, allow_nan=False))
+    write(json.dumps(document, allow_nan=False) + "\n")
+
+
+def _print(printer: Any, found: Replay) -> None:
+    def line(words: str, style: str = "") -> None:
+        printer.print(words, style=style, soft_wrap=True)  # soft, because names are to be copied whole
+
+    names = [outcome.name for outcome in found.outcomes]
+    line(f"{found.path} under {', '.join(names)}", "bold")
+    line(f"{count(found.rows, 'row')}, {_span(found)}")
+    if len(names) > 1:
+        printer.print(_comparison(found))
+    for outcome in found.outcomes:
+        if len(names) > 1:
+            line(outcome.name, "bold")
+        if outcome.moves:
+            printer.print(_adaptations(outcome))
+        else:
+            line(f"The weights never moved: {_why_not(outcome, found)}.")
+        if len(names) == 1:
+            line(f"Rows: {', '.join(f'{outcome.reasons[r]} {r}' for r in REASONS if outcome.reasons[r])}.")
+            final = ", ".join(f"{name} {_number(weight)}" for name, weight in outcome.weights.items())
+            line(f"At the end: progress {_number(outcome.progress)}, {final}.")
 
 
 def _adaptations(outcome: Outcome) -> Any:
@@ -97,7 +97,7 @@ def _adaptations(outcome: Outcome) -> Any:
     for i, move in enumerate(outcome.moves, 1):
         numbers = [move.tracked, move.progress, *(curve[i] for curve in curves.values())]
         why = move.detail.rsplit("; ", 1)[0]  # what follows is the change of weights, which has columns of its own
-        table.add_row(str(move.epoch), *map(_number, numbers), _text(why))
+        table.add_row(str(move.epoch), *map(_number, numbers), why)
     return table
 
 
@@ -108,7 +108,7 @@ def _comparison(found: Replay) -> Any:
 
     def row(label: str, cells: Iterable[object], last: bool = False) -> None:
         words = ["-" if cell is None or cell == "" else str(cell) for cell in cells]
-        table.add_row(*map(_text, [label, *words]), end_section=last)
+        table.add_row(label, *words, end_section=last)
 
     differing = _differing(outcomes)
     row("monitors", (", ".join(monitored(o.config)) for o in outcomes), last=not differing)
@@ -183,14 +183,8 @@ def _table(*headings: str) -> Any:
     for heading in headings:
         # What is narrow stays whole; a long name or a long reason makes room first.
         width = min(16, max(map(len, heading.split("\n"))))
-        table.add_column(_text(heading), justify="right", overflow="fold", min_width=width)
+        table.add_column(heading, justify="right", overflow="fold", min_width=width)
     return table
-
-
-def _text(words: str) -> Any:
-    from rich.text import Text
-
-    return Text(words)
 
 
 def _number(value: float | None) -> str:

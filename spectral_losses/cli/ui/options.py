@@ -4,15 +4,66 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from spectral_losses.cli.ui.console import write
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.messages import check_eps
 
 if TYPE_CHECKING:
     from spectral_losses.transforms.plane import Bins
 
 Axis = int | str
 PLOTS = (".png", ".pdf", ".svg")
+EPS = 1e-8  # as in spectral_losses.field_error, which is too much to import for a help
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises, and refuses options that are given twice: argparse would take the last one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
+        self.register("action", "store_true", _OnceTrue)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise; argparse would print the usage as well, and exit by itself."""
+        raise CommandError(message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Help and version go the way of all that is printed; argparse would pass over a full disk.
+        if file is not None and file is sys.stdout:
+            write(message)
+        else:
+            super()._print_message(message, file)
+
+
+def _first(namespace: argparse.Namespace, action: argparse.Action, option: str | None) -> None:
+    """Refuse an action that was taken before."""
+    given = vars(namespace).setdefault("given", set())
+    if action.dest in given:
+        raise CommandError(f"{option}: given more than once")
+    given.add(action.dest)
+
+
+class _Once(argparse._StoreAction):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        _first(namespace, self, option)
+        super().__call__(parser, namespace, values, option)
+
+
+class _OnceTrue(argparse._StoreTrueAction):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        _first(namespace, self, option)
+        super().__call__(parser, namespace, values, option)
 
 
 def add_axis_options(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +120,18 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--detrend", choices=("constant", "linear"), help="what to subtract before the window")
 
 
+def add_eps_option(parser: argparse.ArgumentParser) -> None:
+    """``--eps`` of `spectral_losses.field_error`."""
+    parser.add_argument(
+        "--eps",
+        type=_eps,
+        default=EPS,
+        metavar="EPS",
+        help="guard of the field error: this share of the truth's mean square over all frames of a channel is added to "
+        "that of each frame, so that an almost empty frame does not outweigh the others (default: %(default)g)",
+    )
+
+
 def add_band_option(parser: argparse._ArgumentGroup) -> None:
     """``--bands``: where the low and the middle band end."""
     parser.add_argument(
@@ -119,6 +182,13 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"takes numbers, got {text!r}") from None
+
+
+def _eps(text: str) -> float:
+    try:
+        return check_eps(float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes a finite number of at least 0, got {text!r}") from None
 
 
 def _bands(text: str) -> tuple[float, float]:

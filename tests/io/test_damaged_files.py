@@ -1,0 +1,252 @@
+"""Damaged files: one error that names the file, never another number, and nothing else that is hidden by it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import shutil
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spectral_losses.io
+from spectral_losses.cli import main
+from spectral_losses.cli.compare import blocks
+from spectral_losses.errors import UserError
+from spectral_losses.io import open_array
+from spectral_losses.io.errors import FieldFileError
+
+xarray = pytest.importorskip("xarray")
+h5py = pytest.importorskip("h5py")
+pytest.importorskip("netCDF4")
+pytest.importorskip("zarr")
+
+SHAPE = (2, 1, 4, 6)
+FIELD = np.random.default_rng(0).standard_normal(SHAPE)
+WHOLE = tuple(slice(0, n) for n in SHAPE)
+
+
+def npz(field: Any, method: int) -> bytes:
+    member, archive = io.BytesIO(), io.BytesIO()
+    np.save(member, field)
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("wind.npy", member.getvalue())
+    return archive.getvalue()
+
+
+ARCHIVES = {
+    "stored": npz(FIELD, zipfile.ZIP_STORED),
+    "deflated": npz(FIELD, zipfile.ZIP_DEFLATED),
+    "bzip2": npz(FIELD, zipfile.ZIP_BZIP2),
+    "lzma": npz(FIELD, zipfile.ZIP_LZMA),
+    "stored, Fortran order": npz(np.asfortranarray(FIELD), zipfile.ZIP_STORED),
+    "deflated, Fortran order": npz(np.asfortranarray(FIELD), zipfile.ZIP_DEFLATED),
+}
+# What is read one after another: in the order of the file, in pieces of it, and not in its order.
+ORDERS: dict[str, list[Any]] = {
+    "at once": [WHOLE],
+    "frame by frame": [(slice(i, i + 1), *WHOLE[1:]) for i in range(2)],
+    "backwards": [(slice(i, i + 1), *WHOLE[1:]) for i in (1, 0)],
+    "rows": [(*WHOLE[:2], slice(i, i + 2), WHOLE[3]) for i in (0, 2)],
+}
+
+
+def read(path: Path, order: list[Any]) -> Any:
+    found = np.full(SHAPE, np.nan)
+    with open_array(path) as stored:
+        assert stored.shape == SHAPE
+        for index in order:
+            found[index] = stored.read(index)
+    return found
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_no_bit_of_an_npz_flips_unseen(tmp_path, kind, order):
+    content, path = ARCHIVES[kind], tmp_path / "a.npz"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read(path, ORDERS[order]), FIELD)
+    with zipfile.ZipFile(path) as archive:
+        directory = archive.start_dir
+    unseen = []
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        with contextlib.suppress(FieldFileError):
+            np.testing.assert_array_equal(read(path, ORDERS[order]), FIELD)
+            unseen.append(place)
+    # Where the numbers are as they were, it was a time or a version that flipped, or padding of what is compressed.
+    inside = [place for place in unseen if 30 + len("wind.npy") <= place < directory]
+    assert len(inside) <= (0 if "stored" in kind else 20)
+
+
+@pytest.mark.parametrize("kind", ["npy", *ARCHIVES, "nc", "h5", "zarr"])
+def test_any_damage_is_told_on_one_line(tmp_path, kind):
+    path, whole = tmp_path / f"bad.{'npz' if kind in ARCHIVES else kind}", tmp_path / "whole"
+    if kind in ARCHIVES:
+        whole.write_bytes(ARCHIVES[kind])
+    elif kind == "npy":
+        with whole.open("wb") as file:
+            np.save(file, FIELD)
+    else:
+        data = xarray.Dataset({"wind": (("time", "channel", "y", "x"), FIELD)}, coords={"x": np.arange(6.0)})
+        save: Callable[..., Any] = data.to_zarr if kind == "zarr" else data.to_netcdf
+        save(whole, **({"consolidated": False} if kind == "zarr" else {"engine": "h5netcdf"}))
+    drawn = random.Random(0)
+    refusals = 0
+    for _ in range(60):
+        (shutil.copytree if whole.is_dir() else shutil.copy)(whole, path)
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        damaged = drawn.choice(files)
+        content = bytearray(damaged.read_bytes())
+        if drawn.random() < 0.3:
+            del content[drawn.randrange(len(content)) :]
+        else:
+            content[drawn.randrange(min(len(content), 400))] ^= 1 << drawn.randrange(8)
+        damaged.write_bytes(content)
+        told = _refusal(path)
+        if told is not None:
+            refusals += 1
+            assert told.startswith(str(path))
+            assert "\n" not in told
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert refusals > 10
+
+
+def _refusal(path: Path) -> str | None:
+    try:
+        with open_array(path) as stored:
+            stored.read(tuple(slice(0, n) for n in stored.shape))
+    except FieldFileError as error:
+        return str(error)
+    return None
+
+
+def _encrypted(content: bytes) -> bytes:
+    directory = content.index(b"PK\x01\x02")
+    return content[: directory + 8] + b"\x01" + content[directory + 9 :]
+
+
+def _unknown_method(content: bytes) -> bytes:
+    directory = content.index(b"PK\x01\x02")
+    return content[: directory + 10] + struct.pack("<H", 97) + content[directory + 12 :]
+
+
+@pytest.mark.parametrize(("damage", "kind"), [(_encrypted, "RuntimeError"), (_unknown_method, "NotImplementedError")])
+def test_archives_that_cannot_be_unpacked(tmp_path, damage, kind):
+    path = tmp_path / "a.npz"
+    path.write_bytes(damage(ARCHIVES["deflated"]))
+    with pytest.raises(FieldFileError, match=rf"a\.npz: cannot be read: .* \({kind}\)"):
+        read(path, [WHOLE])
+
+
+def test_a_header_without_its_end(tmp_path):
+    path = tmp_path / "a.npy"
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2, 16, 16)"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(6144))
+    with pytest.raises(FieldFileError, match=r"a\.npy: cannot be read: "):
+        read(path, [WHOLE])
+
+
+def test_a_key_of_zarr_that_nobody_knows(tmp_path):
+    path = tmp_path / "a.zarr"
+    xarray.Dataset({"wind": (tuple("abcd"), FIELD)}).to_zarr(path, consolidated=False, zarr_format=3)
+    description = json.loads((path / "wind" / "zarr.json").read_text())
+    (path / "wind" / "zarr.json").write_text(json.dumps({**description, "shapf": [1]}))
+    with pytest.raises(FieldFileError, match=r"a\.zarr: cannot be read: "):
+        read(path, [WHOLE])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("spare", [-8, 8, 1 << 24])
+def test_a_member_is_as_long_as_its_header_says(tmp_path, monkeypatch, spare, method):
+    """Neither is a small field unpacked from a large member, nor does a shape that became smaller go unseen."""
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: pytest.fail("a temporary file"))
+    member = io.BytesIO()
+    np.save(member, np.asfortranarray(FIELD))
+    content = member.getvalue()
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as file:
+        file.writestr("wind.npy", content[:spare] if spare < 0 else content + bytes(spare))
+    size = FIELD.nbytes + spare
+    with pytest.raises(FieldFileError, match=rf"a\.npz: cannot be read: wind\.npy has {size} bytes of {FIELD.nbytes} "):
+        read(tmp_path / "a.npz", [WHOLE])
+
+
+@pytest.mark.parametrize("budget", [1, blocks.BUDGET])
+@pytest.mark.parametrize(
+    "argv", [[], ["--channel-axis", "0"], ["--spatial-axes", "0,1"], ["--spatial-axes=1,2", "--per", "3"]]
+)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_compare_gives_no_number_for_a_flipped_bit(tmp_path, capsys, monkeypatch, save, argv, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    path = tmp_path / "a.npz"
+    save(path, wind=np.random.default_rng(0).standard_normal((8, 8, 8, 8)))
+    assert main(["compare", str(path), str(path), "--json", *argv]) == 0
+    capsys.readouterr()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert main(["compare", str(path), str(path), "--json", *argv, "--plot", str(tmp_path / "a.png")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"spectral-losses: error: {path}: cannot be read: ")
+    assert printed.err.count("\n") == 1
+    assert not (tmp_path / "a.png").exists()
+
+
+# What is not the reader's
+
+
+RAISED = [KeyError("a key"), RuntimeError("a codec"), TypeError("a type"), zipfile.BadZipFile("a sum"), EOFError()]
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("early", [True, False])
+def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, early):
+    def broken(*_: object) -> Any:
+        raise error
+
+    path = tmp_path / "a.npy"
+    np.save(path, FIELD)
+    with open_array(path) as stored:
+        late = spectral_losses.io.StoredArray(stored.name, SHAPE, stored.dtype, broken)
+    monkeypatch.setattr("spectral_losses.io.npy.open_npy", broken if early else lambda *_: late)
+    with pytest.raises(FieldFileError, match=rf"a\.npy: cannot be read: .*{type(error).__name__}") as caught:
+        read(path, [WHOLE])
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("early", [True, False])
+def test_what_is_no_damage_passes(tmp_path, monkeypatch, kind, early):
+    def broken(*_: object) -> Any:
+        raise kind
+
+    path = tmp_path / "a.npy"
+    np.save(path, FIELD)
+    late = spectral_losses.io.StoredArray("a.npy", SHAPE, FIELD.dtype, broken)
+    monkeypatch.setattr("spectral_losses.io.npy.open_npy", broken if early else lambda *_: late)
+    with pytest.raises(kind):
+        read(path, [WHOLE])
+
+
+def test_errors_of_others_pass(tmp_path, monkeypatch):
+    path = tmp_path / "a.npy"
+    np.save(path, FIELD)
+    with pytest.raises(ZeroDivisionError), open_array(path):
+        raise ZeroDivisionError
+    with pytest.raises(UserError, match=r"^mine$"), open_array(path):
+        raise UserError("mine")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("spectral_losses.io._check", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        read(path, [WHOLE])
