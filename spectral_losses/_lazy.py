@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -22,12 +23,19 @@ def lazily(package: str, homes: Mapping[str, str], rest: str) -> tuple[Callable[
     """
     module = sys.modules[package]
 
+    @lru_cache(maxsize=64)  # hasattr asks for the same names again and again
+    def unknown(name: str, others: tuple[str, ...]) -> str:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, [*homes, *others], 1)
+        return f"module {package!r} has no attribute {name!r}{f', did you mean {near[0]!r}?' if near else ''}"
+
     def load(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         home = import_module(f"{package}.{homes.get(name, rest)}")
         if name not in home.__all__:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(unknown(name, tuple(home.__all__)))
         value = vars(module)[name] = getattr(home, name)
         return value
 

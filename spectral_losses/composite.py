@@ -8,9 +8,9 @@ from numbers import Real
 from operator import index
 from typing import Any
 
-from spectral_losses.losses.comparison import Comparison, grouped, prepared
+from spectral_losses.losses.comparison import Comparison, grouped, prepared, targets_of
 from spectral_losses.losses.registry import comparison_of, is_loss, named_loss, options_of
-from spectral_losses.messages import suggest
+from spectral_losses.messages import check_options, number, suggest
 from spectral_losses.spectra import Spectrum
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
@@ -18,6 +18,7 @@ from spectral_losses_backends.registry import backend_of
 __all__ = ["Component", "CompositeLoss"]
 
 Loss = Callable[[Array, Array], Array]
+Target = Array | Spectrum | Mapping[str, Array | Spectrum]
 
 
 class Component:
@@ -54,9 +55,8 @@ class Component:
         if not isinstance(loss, str) and not callable(loss):
             raise TypeError(f"loss must be a name or a callable, got {loss!r}")
         function = named_loss(loss) if isinstance(loss, str) else loss
-        if isinstance(loss, str):
-            for name in options.keys() - options_of(function):
-                raise TypeError(f"{loss}: option {suggest(name, sorted(options_of(function)))}")
+        if is_loss(function):
+            check_options(function.__name__, options, options_of(function))
         if is_loss(function) and options.get("reduction", "mean") != "mean":
             raise ValueError(f"reduction of a component must be 'mean', got {options['reduction']!r}")
         self.loss, self.function, self.options = loss, function, options
@@ -101,7 +101,7 @@ class CompositeLoss:
     ValueError
         No component; a weight for no component, or one that is not finite; a loss that is not known.
     TypeError
-        A component or a weight of another type.
+        A component or a weight of another type; an option of a loss, which belongs to its `Component`.
 
     Notes
     -----
@@ -126,8 +126,12 @@ class CompositeLoss:
     """
 
     def __init__(
-        self, components: Mapping[str, Component | str | Loss], weights: Mapping[str, float] | None = None
+        self,
+        components: Mapping[str, Component | str | Loss],
+        weights: Mapping[str, float] | None = None,
+        **options: Any,
     ) -> None:
+        refuse_options(options)
         if not isinstance(components, Mapping):
             raise TypeError(f"components must map names to losses, got {type(components).__name__}")
         if not components:
@@ -161,13 +165,16 @@ class CompositeLoss:
         given = self._named(weights)
         self._weights.update({name: _checked(name, weight) for name, weight in given.items()})
 
-    def __call__(self, prediction: Array, target: Array, *, weights: Any = None) -> tuple[Array, dict[str, Array]]:
+    def __call__(self, prediction: Array, target: Target, *, weights: Any = None) -> tuple[Array, dict[str, Array]]:
         """The total and the parts.
 
         Parameters
         ----------
-        prediction, target : array
-            As the components take them.
+        prediction : array
+            As the components take it.
+        target : array, Spectrum, or mapping of str to such
+            One for all components, or one for each that is computed, by name. A component over spectra takes a
+            `Spectrum` of the frames that it sees.
         weights : mapping of str to float or 0-d array, Decision or LossScheduler, optional
             In place of those that were set, by name. Arrays, which ``jax.jit`` and ``torch.compile`` can take as
             arguments without compiling anew, are not looked at: their components are always computed.
@@ -182,10 +189,10 @@ class CompositeLoss:
         Raises
         ------
         ValueError
-            A name that is no component; every weight 0; frames that leave none; a component whose result is not 0-d;
-            whatever the components refuse.
+            A name that is no component; a component without a target; every weight 0; frames that leave none; a
+            component whose result is not 0-d; whatever the components refuse.
         TypeError
-            A component whose result is no array.
+            A Spectrum for a component that needs the field; a component whose result is no array.
         """
         active = self.active(weights)
         seen = self.seen(prediction, target, active)
@@ -229,15 +236,22 @@ class CompositeLoss:
 
     def seen(self, prediction: Array, target: Any, active: Mapping[str, Any]) -> dict[str, tuple[Array, Any]]:
         """What each active component compares: the same arrays where components see the same frames."""
-        sliced: dict[str, tuple[Array, Any]] = {}
+        targets = targets_of(target, list(active), self.components, "component")
+        cut: list[tuple[str, Any, Any]] = []
+
+        def part(component: Component, frames: str, x: Any, name: str) -> Any:
+            for other, whole, found in cut:
+                if whole is x and other == frames:
+                    return found
+            cut.append((frames, x, component.seen(x, name)))
+            return cut[-1][2]
+
         seen: dict[str, tuple[Array, Any]] = {}
         for name in active:
             component = self.components[name]
-            key = repr((component.frames, component.time_axis if component.frames is not None else None))
-            if key not in sliced:
-                truth = component.seen(target, "target")
-                sliced[key] = component.seen(prediction, "prediction"), truth
-            seen[name] = sliced[key]
+            frames = repr((component.frames, component.time_axis))
+            truth = part(component, frames, targets[name], "target")
+            seen[name] = part(component, frames, prediction, "prediction"), truth
         return seen
 
     def groups(self, seen: Mapping[str, tuple[Array, Any]]) -> list[Group]:
@@ -246,7 +260,9 @@ class CompositeLoss:
         for name, (prediction, target) in seen.items():
             component = self.components[name]
             if is_loss(component.function):
-                comparisons[name] = comparison_of(component.function, prediction, target, **component.options)
+                comparisons[name] = comparison_of(
+                    component.function, prediction, target, component.options, f"component {name!r}: "
+                )
         groups = [Group(names, [comparisons[name] for name in names]) for names in grouped(comparisons)]
         return groups + [Group([name], []) for name in seen if name not in comparisons]
 
@@ -296,12 +312,19 @@ def _as_slice(frames: Any) -> slice | None:
     return slice(frame, None if frame == -1 else frame + 1)
 
 
+def refuse_options(options: Mapping[str, Any]) -> None:
+    """Options of losses belong to components."""
+    for option in options:
+        raise TypeError(f"option {option!r} belongs to a component: Component(loss, {option}=...)")
+
+
 def _checked(name: str, weight: Any) -> float:
     if isinstance(weight, bool) or not isinstance(weight, Real):
         raise TypeError(f"weight {name!r} must be a number, got {weight!r}")
-    if not math.isfinite(weight):
+    value = number(f"weight {name!r}", weight)
+    if not math.isfinite(value):
         raise ValueError(f"weight {name!r} must be finite, got {weight}")
-    return float(weight)
+    return value
 
 
 def like(weight: Any, part: Array, name: str) -> Any:

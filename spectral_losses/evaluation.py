@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from spectral_losses.losses.comparison import grouped, prepared
+from spectral_losses.losses.comparison import detached, grouped, prepared, targets_of
 from spectral_losses.losses.registry import comparison_of, named_loss, options_of
-from spectral_losses.messages import suggest
+from spectral_losses.messages import check_options
 from spectral_losses.spectra import Spectrum
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 
 def evaluate(
     prediction: Array,
-    target: Array,
+    target: Array | Spectrum | Mapping[str, Array | Spectrum],
     *,
     losses: str | Iterable[str] = ("field_error", "spectrum_error"),
     **options: Any,
@@ -26,8 +26,9 @@ def evaluate(
 
     Parameters
     ----------
-    prediction, target : array, real floating, one shape
-        As in the losses.
+    prediction : array, real floating
+    target : array of the same shape, Spectrum, or mapping of str to such
+        As in the losses. A mapping has one for each of the losses, by name.
     losses : str or iterable of str
         Names of losses of this library.
     **options
@@ -58,18 +59,14 @@ def evaluate(
     if not functions:
         raise ValueError("losses must name at least one loss, got none")
     taken = [{key: options[key] for key in options_of(function) & options.keys()} for function in functions]
-    unknown = options.keys() - {key for each in taken for key in each}
-    if unknown:
-        known = sorted(set().union(*(options_of(function) for function in functions)))
-        raise TypeError(f"option {suggest(min(unknown), known)}")
+    check_options("evaluate", options, set().union(*(options_of(function) for function in functions)))
     if options.get("reduction", "mean") != "mean":
         raise ValueError(f"reduction must be 'mean' to give one float, got {options['reduction']!r}")
-    prediction = backend_of(prediction, "prediction").detach(prediction)
-    if not isinstance(target, Spectrum):
-        target = backend_of(target, "target").detach(target)
+    names = [function.__name__ for function in functions]
+    prediction, targets = detached(prediction, "prediction"), targets_of(detached(target), names, names, "loss")
     comparisons = {
-        function.__name__: comparison_of(function, prediction, target, **own)
-        for function, own in zip(functions, taken, strict=True)
+        name: comparison_of(function, prediction, targets[name], own, f"{name}: ")
+        for name, function, own in zip(names, functions, taken, strict=True)
     }
     values: dict[str, Array] = {}
     for names in grouped(comparisons):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spectral_losses.composite import Component, CompositeLoss, Group, like
-from spectral_losses.losses.comparison import restored
+from spectral_losses.composite import Component, CompositeLoss, Group, Target, like
+from spectral_losses.losses.comparison import detached, restored
 from spectral_losses.losses.registry import all_losses, is_loss
 from spectral_losses.spectra import Spectrum
 from spectral_losses_backends.base import Array
@@ -45,8 +45,8 @@ def value_and_grad(
     -------
     callable
         ``(prediction, target) -> (value, gradient)``. The value is what the loss returns: a 0-d array, or the total
-        and the parts of a `CompositeLoss`, whose function takes ``weights`` too. The gradient has the shape and dtype
-        of the prediction, and is computed in float32 for half precision.
+        and the parts of a `CompositeLoss`, whose function takes ``weights`` and a mapping of targets too. The gradient
+        has the shape and dtype of the prediction, and is computed in float32 for half precision.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def _of_component(component: Component) -> Callable[..., tuple[Array, Array]]:
 
 def _of_composite(loss: CompositeLoss) -> Callable[..., tuple[tuple[Array, dict[str, Array]], Array]]:
     def value_and_gradient(
-        prediction: Array, target: Array | Spectrum, *, weights: Any = None
+        prediction: Array, target: Target, *, weights: Any = None
     ) -> tuple[tuple[Array, dict[str, Array]], Array]:
-        prediction, target = _detached(prediction, "prediction"), _detached(target, "target")
+        prediction, target = detached(prediction, "prediction"), detached(target)
         active = loss.active(weights)
         for name in active:
             _refuse_foreign(loss.components[name], f"component {name!r}")
@@ -146,10 +146,6 @@ def _put_back(gradient: Array, component: Component, prediction: Array) -> Array
     nothing = xp.zeros_like(gradient[(*before, slice(0, 1), ...)])
     each = [gradient[(*before, slice(place[i], place[i] + 1), ...)] if i in place else nothing for i in range(n)]
     return xp.concat(each, axis=axis)
-
-
-def _detached(x: Any, name: str) -> Any:
-    return x if isinstance(x, Spectrum) else backend_of(x, name).detach(x)
 
 
 def _in_dtype(gradient: Array, prediction: Array) -> Array:

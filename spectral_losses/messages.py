@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Rational, Real
 from typing import Any
+
+_LARGEST = sys.float_info.max
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -16,7 +21,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """``, did you mean 'this'?``, or nothing."""
-    near = get_close_matches(name, list(known), 1)
+    known = list(known)
+    near = get_close_matches(name, known, 1) or [each for each in known if each.endswith(f"_{name}")]
     return f", did you mean {near[0]!r}?" if near else ""
 
 
@@ -33,13 +39,49 @@ def check_choice(argument: str, value: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"{argument} must be one of {', '.join(choices)}, got {value!r}{hint}")
 
 
+def check_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options that a function does not take, by the nearest one that it does."""
+    for option in given:
+        if option not in known:
+            raise TypeError(f"{owner}: option {suggest(option, sorted(known))}")
+
+
 def check_eps(eps: float) -> float:
     """An eps that is a finite number of at least 0; any other is refused."""
-    if isinstance(eps, bool) or not isinstance(eps, int | float):
-        raise TypeError(f"eps must be a number, got {type(eps).__name__}")
-    if not (0 <= eps < math.inf):
+    value = number("eps", eps)
+    if not (0 <= value < math.inf):
         raise ValueError(f"eps must be finite and at least 0, got {eps}")
-    return plain_float(eps)
+    return value
+
+
+def number(argument: str, x: Any) -> float:
+    """A real number as a float, those of NumPy and fractions included; infinity and NaN stay what they are."""
+    if isinstance(x, float):  # by far the most common; the abstract classes take longer
+        return plain_float(x)
+    if isinstance(x, bool) or not isinstance(x, Real):
+        raise TypeError(f"{argument} must be a number, got {type(x).__name__}")
+    if isinstance(x, int | Rational) and not -_LARGEST <= x <= _LARGEST:  # type: ignore[operator]
+        raise ValueError(f"{argument} must be finite: no float is as large as the {type(x).__name__} that it got")
+    return plain_float(float(x))
+
+
+def items(argument: str, x: Any, takes: str) -> tuple[Any, ...]:
+    """What a sequence or an array holds; sets and mappings have no order that could be meant."""
+    if isinstance(x, list | tuple):
+        return tuple(x)
+    if hasattr(x, "tolist"):
+        x = x.tolist()
+    if isinstance(x, str | bytes) or not isinstance(x, Sequence):
+        raise TypeError(f"{argument} must be {takes}, got {x!r}")
+    return tuple(x)
+
+
+def warn_caller(message: str) -> None:
+    """A UserWarning at the line that called the library."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("spectral_losses"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def plain_float(x: float) -> float:

@@ -148,6 +148,12 @@ def test_frames(frames: Any, taken: slice) -> None:
     assert float(parts["a"]) == pytest.approx(float(sl.field_error(q[taken], u[taken])), rel=1e-6)
 
 
+def test_a_time_axis_may_be_counted_from_the_end() -> None:
+    p, t = fields()
+    _, parts = sl.CompositeLoss({"a": sl.Component("field_error", frames=0, time_axis=-4)})(p, t)
+    assert float(parts["a"]) == float(sl.field_error(p[:, :1], t[:, :1]))
+
+
 def test_dtype_of_weights_is_of_no_consequence(framework: Framework) -> None:
     p, t = (framework.asarray(x) for x in fields())
     double = framework.asarray(np.asarray(0.5, dtype="float64"))
@@ -235,6 +241,17 @@ def test_copies_and_pickles() -> None:
             "weight 'spectrumError' must be a number, got '1'",
         ),
         (lambda: original().set_weights(3), TypeError, "weights must map names to numbers, got int"),
+        (lambda: original(spectrumError=10**400), ValueError, "weight 'spectrumError' must be finite"),
+        (
+            lambda: sl.CompositeLoss({"a": "field_error"}, spatial_axes=(1, 2)),
+            TypeError,
+            r"option 'spatial_axes' belongs to a component: Component\(loss, spatial_axes=",
+        ),
+        (
+            lambda: sl.Component(sl.field_error, axes=1),
+            TypeError,
+            "field_error: option 'axes' is not known, did you mean 'spatial_axes'",
+        ),
     ],
 )
 def test_errors_at_construction(make: Any, error: type[Exception], message: str) -> None:
@@ -279,6 +296,49 @@ def test_a_stored_spectrum_may_stand_for_the_target() -> None:
     assert float(loss(p, stored)[0]) == pytest.approx(float(loss(p, t)[0]), rel=1e-6)
     loss = sl.CompositeLoss({"a": sl.Component("spectrum_error", frames=slice(1, None))})
     assert float(loss(p, later)[0]) == pytest.approx(float(loss(p, t)[0]), rel=1e-6)
+
+
+def test_a_target_for_each_component(framework: Framework) -> None:
+    p, t = (framework.asarray(x) for x in fields())
+    loss = original()
+    targets = {"recFieldError": t, "predFieldError": t, "spectrumError": sl.radial_spectrum(t, channels="sum")}
+    total, parts = loss(p, targets)
+    expected, each = loss(p, t)
+    assert float(total) == pytest.approx(float(expected), rel=1e-6)
+    assert {name: float(part) for name, part in parts.items()} == pytest.approx(
+        {name: float(part) for name, part in each.items()}, rel=1e-6
+    )
+    without = {name: target for name, target in targets.items() if name != "predFieldError"}
+    assert float(loss(p, without, weights={"predFieldError": 0})[0]) < float(expected)  # is not computed
+    with pytest.raises(ValueError, match="component 'predFieldError' is missing, got recFieldError, spectrumError"):
+        loss(p, without)
+    with pytest.raises(ValueError, match="component 'spectrumEror' is not known, did you mean 'spectrumError'"):
+        loss(p, {**targets, "spectrumEror": t})
+
+
+def test_a_stored_spectrum_where_the_field_is_needed() -> None:
+    p, t = fields()
+    stored = sl.radial_spectrum(t)
+    for name in ("field_error", "adjusted_error"):
+        loss = sl.CompositeLoss({"blur": "spectrum_error", "size": name})
+        with pytest.raises(TypeError, match="component 'size': target must be a field, got a Spectrum"):
+            loss(p, stored)
+        assert float(loss(p, stored, weights={"size": 0})[0]) == pytest.approx(float(sl.spectrum_error(p, t)), rel=1e-6)
+    with pytest.raises(ValueError, match="component 'a': target: this spectrum was computed on another grid"):
+        sl.CompositeLoss({"a": sl.Component("spectrum_error", bins=2)})(p, stored)
+
+
+def test_components_with_stored_spectra_share_the_transform_of_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    from spectral_losses_backends.numpy import Backend
+
+    p, t = fields()
+    targets = {"a": sl.radial_spectrum(t), "b": sl.radial_spectrum(2 * t), "c": t}
+    calls = []
+    real = Backend.rfftn
+    monkeypatch.setattr(Backend, "rfftn", lambda self, x, ndim: calls.append(x.size) or real(self, x, ndim))
+    _, parts = sl.CompositeLoss(dict.fromkeys("ab", "spectrum_error") | {"c": "field_error"})(p, targets)
+    assert sum(calls) == p.size
+    assert float(parts["b"]) == pytest.approx(float(sl.spectrum_error(p, 2 * t)), rel=1e-6)
 
 
 def test_bins_that_print_alike_are_not_shared() -> None:

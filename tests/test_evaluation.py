@@ -47,8 +47,18 @@ def test_names_and_options_that_nobody_knows() -> None:
 def test_a_stored_spectrum() -> None:
     stored = sl.radial_spectrum(T)
     assert sl.evaluate(P, stored, losses="spectrum_error") == sl.evaluate(P, T, losses="spectrum_error")
-    with pytest.raises(TypeError, match="target must be an array"):
+    with pytest.raises(TypeError, match=r"^field_error: target must be a field, got a Spectrum"):
         sl.evaluate(P, stored)
+
+
+def test_a_target_for_each_loss(framework: Framework) -> None:
+    p, t = framework.asarray(P), framework.asarray(T)
+    found = sl.evaluate(p, {"field_error": t, "spectrum_error": sl.radial_spectrum(t)})
+    assert found == sl.evaluate(p, t)
+    with pytest.raises(ValueError, match="target: loss 'spectrum_error' is missing, got field_error"):
+        sl.evaluate(p, {"field_error": t})
+    with pytest.raises(ValueError, match="target: loss 'field_eror' is not known, did you mean 'field_error'"):
+        sl.evaluate(p, {"field_eror": t, "spectrum_error": t})
 
 
 def test_no_graph_is_built() -> None:
@@ -65,9 +75,12 @@ def test_no_graph_is_built() -> None:
 
 def test_one_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
+    from spectral_losses_backends import pointwise
     from spectral_losses_backends.torch import kernels
 
-    monkeypatch.setattr(kernels, "in_sight", lambda *tensors: False)  # as on another device
+    # As on another device.
+    monkeypatch.setattr(kernels, "in_sight", lambda *tensors: False)
+    monkeypatch.setattr(pointwise, "is_of_squares", lambda problem, arrays: False)
     count = 0
 
     def counted(method: Any) -> Any:

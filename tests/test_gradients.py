@@ -255,3 +255,13 @@ def test_an_active_component_without_adjoint_is_named() -> None:
         sl.value_and_grad(loss)(P, T)
     loss.set_weights({"mine": 0})
     assert sl.value_and_grad(loss)(P, T)[1].shape == P.shape
+
+
+def test_a_target_for_each_component(framework: Framework) -> None:
+    rng = np.random.default_rng(7)
+    p, t = (framework.asarray(rng.normal(size=(2, 3, 2, 8, 6))) for _ in range(2))
+    loss = sl.CompositeLoss({"a": "field_error", "b": "spectrum_error"}, {"a": 0.5, "b": 2.0})
+    (total, _), gradient = sl.value_and_grad(loss)(p, {"a": t, "b": sl.radial_spectrum(t)})
+    (expected, _), whole = sl.value_and_grad(loss)(p, t)
+    assert float(total) == pytest.approx(float(expected), rel=1e-12)
+    np.testing.assert_allclose(framework.to_numpy(gradient), framework.to_numpy(whole), rtol=1e-9, atol=1e-15)

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spectral_losses_backends.layouts import Gathering
 from spectral_losses_backends.problem import Arrays, Problem, Statistics, Tables, add_slope
-from spectral_losses_backends.tables import Gathering
 
 Array = Any  # an array of any framework: the array API standard has no nominal type
 
@@ -34,7 +34,7 @@ class Basis(Source, Protocol):
     """
 
     pointwise: bool
-    """Whether the modes are the points themselves, all in one bin."""
+    """Whether the modes are the points themselves, all in one bin: no transform, and ``modes`` is the field."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -95,15 +95,20 @@ class Backend:
         )
 
     def cached(self, key: Any, make: Any) -> Any:
-        """``make()``, remembered under key; the oldest of 256 is forgotten first."""
-        found = self._constants.pop(key, None)
+        """``make()``, remembered under key, where that has a hash; the oldest of 256 is forgotten first."""
+        try:
+            found = self._constants.pop(key, None)
+            if found is None:
+                hash(key)  # an empty dictionary has not asked for it
+        except TypeError:  # the symbolic sizes of a traced program have none
+            return make()
         self._constants[key] = found = make() if found is None else found
         if len(self._constants) > 256:
             del self._constants[next(iter(self._constants))]
         return found
 
     def is_tracing(self) -> bool:
-        """Whether a compiler is looking on, which would have to look into caches, too."""
+        """Whether a compiler follows this very code; plans are not cached then, as it would guard the cache."""
         return False
 
     def upload(self, array: Any, like: Array) -> Array:
@@ -149,7 +154,9 @@ class Backend:
     def bin_sum(self, values: Array, basis: Basis) -> Array:
         """Sum real values of modes over the full plane's bins: ``(..., *modes)`` -> ``(..., bins)``.
 
-        By index tables that gather, level by level: deterministic, and rounding like a tree.
+        Here index tables gather the modes of each bin, level by level, see `layouts.Gathering`: the order of additions
+        is the same in every run, and rounding grows with the number of levels, not of modes. NumPy has a `bin_sum` of
+        its own; PyTorch's kernels on a CPU scatter inside `bin_power` and call this for cross-spectra alone.
         """
         xp, ndim = self.namespace(values), len(basis.shape)
         if basis.pointwise:
@@ -183,7 +190,10 @@ class Backend:
         return self.bin_power(self.forward(x, basis), basis)
 
     def bin_power(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
-        """`power` of modes; what may be overwritten is, unless they are to be kept."""
+        """`power` of modes: their squares, summed over bins. The modes may be used up unless ``keep``.
+
+        This is what frameworks override to square and sum at once.
+        """
         return self._weighed_sum(_squared(modes, self.namespace(modes)), basis)
 
     def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
@@ -246,7 +256,7 @@ class Backend:
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows; differentiable."""
-        tables = self.tables(problem, arrays)
+        tables = self.statistics(problem, arrays)
         rows, _ = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables))
         return self.reduced(problem, arrays, rows)
 
@@ -263,7 +273,7 @@ class Backend:
         The fast path, also of arrays that do not differentiate themselves. Here everything is transformed once;
         backends may override it to keep modes near the processor.
         """
-        modes, modes_y, tables = self.modes_and_tables(problem, arrays.x, arrays.y)
+        modes, modes_y, tables = self.modes_and_statistics(problem, arrays.x, arrays.y)
         floors = self.floors(problem, arrays, tables)
         shares = self.shares(problem, self.lead(problem, arrays.x), arrays.x, weights)
         rows, slopes = self.judge(problem, tables, arrays.known, floors, shares)
@@ -278,8 +288,12 @@ class Backend:
         lead = self.lead(problem, arrays.x)
         return [term.rows.reduce(of, lead, self) for term, of in zip(problem.terms, rows, strict=True)]
 
-    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
-        """Statistics of the fields ``(..., *shape)``, each ``(..., bins)``; differentiable."""
+    def statistics(self, problem: Problem, arrays: Arrays) -> Tables:
+        """The statistics that a problem needs, by name, each ``(..., bins)``; differentiable.
+
+        "P" and "T" of prediction and target, "D" of their error and "Q" between them; of a problem of fields, the
+        fields ``(..., *shape)`` themselves as "X" and "Y".
+        """
         x, y, basis = arrays.x, arrays.y, problem.basis
         if problem.kind == "pair":
             return self.pair_power(problem.error(x, y), y, basis, problem.needs)
@@ -290,8 +304,8 @@ class Backend:
             tables["T"] = self.power(y, basis)
         return tables
 
-    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
-        """What gradients are made of, and `tables`."""
+    def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """What `gradient_of` takes, modes of the prediction (of a pair: error) and the target; and `statistics`."""
         basis = problem.basis
         if problem.kind == "fields":
             return None, None, {"X": x, "Y": y}
@@ -321,9 +335,9 @@ class Backend:
         shares: Sequence[Any] | None = None,
         leading: int | None = None,
     ) -> tuple[list[Array], Tables]:
-        """The value of each row for each loss; with ``shares`` of the rows, also the slopes along each field's tables.
+        """The value of each row for each loss; with ``shares`` of the rows, also slopes along each field's statistics.
 
-        Of tables that are a part of a stack, ``leading`` of their axes are there before what a row merges.
+        Of statistics of a part of a stack, ``leading`` axes come before those that a row merges.
         """
         values: list[Array] = []
         total: Tables = {}

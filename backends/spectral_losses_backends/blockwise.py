@@ -50,7 +50,7 @@ class Backend(base.Backend):
 
     def pair_power(self, e: Array, y: Array, basis: base.Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of ``x = y + e`` and y."""
-        return self._pair_tables(e, y, basis, needs, differenced=True)
+        return self._pair_statistics(e, y, basis, needs, differenced=True)
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows."""
@@ -58,20 +58,20 @@ class Backend(base.Backend):
             return self.of_squares(problem, arrays)[0]
         return super().values(problem, arrays)
 
-    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
-        """Statistics of the fields, each ``(..., bins)``."""
+    def statistics(self, problem: Problem, arrays: Arrays) -> Tables:
+        """The statistics that a problem needs, each ``(..., bins)``; small fields go through one transform together."""
         x, y = arrays.x, arrays.y
         if problem.kind == "pair":
-            return self._pair_tables(x, y, problem.basis, problem.needs, problem.differenced)
+            return self._pair_statistics(x, y, problem.basis, problem.needs, problem.differenced)
         stacked = len(x.shape) > len(problem.basis.shape)
         if problem.kind == "power" and y is not None and stacked and self._small(x, y):
-            return self.modes_and_tables(problem, x, y)[2]
-        return super().tables(problem, arrays)
+            return self.modes_and_statistics(problem, x, y)[2]
+        return super().statistics(problem, arrays)
 
-    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
-        """What gradients are made of, and `tables`, of fields that fit into a block."""
+    def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """As in `base`, of fields that fit into a block: of small ones by one transform of both."""
         if y is None or problem.kind == "fields" or problem.basis.pointwise or not self._small(x, y):
-            return super().modes_and_tables(problem, x, y)
+            return super().modes_and_statistics(problem, x, y)
         # Calls take longer than arithmetic here, so that one is better than two.
         xp, n = self.namespace(x), x.shape[0]
         if problem.kind == "pair":
@@ -113,13 +113,13 @@ class Backend(base.Backend):
         kept: list[tuple[Array, Array]] = []
         tables: list[Tables] = []
         if whole:
-            *modes, table = self.modes_and_tables(problem, x, y)
+            *modes, table = self.modes_and_statistics(problem, x, y)
             kept.append((modes.pop(0), modes.pop(0)))
         else:
             others = repeat((None, None)) if y is None else self._chunks(y, basis)
             for (frames, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
                 target = None if targets is None else targets[these]
-                *modes, part = self.modes_and_tables(problem, frames[these], target)
+                *modes, part = self.modes_and_statistics(problem, frames[these], target)
                 kept.append((modes.pop(0), modes.pop(0)))
                 tables.append(part)
             lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
@@ -162,7 +162,9 @@ class Backend(base.Backend):
             parts.append(self.pair_gradient(*modes, part, basis, of_target=of_target))
         return self._joined(parts, tuple(e.shape), whole=True)
 
-    def _pair_tables(self, x: Array, y: Array, basis: base.Basis, needs: tuple[str, ...], differenced: bool) -> Tables:
+    def _pair_statistics(
+        self, x: Array, y: Array, basis: base.Basis, needs: tuple[str, ...], differenced: bool
+    ) -> Tables:
         parts = []
         for (frames, these), (others, _) in zip(self._chunks(x, basis), self._chunks(y, basis), strict=True):
             target = others[these]

@@ -47,9 +47,9 @@ class Backend(base.Backend):
         tables = _blocks(_block_pair_power, [e, y], basis, (len(needs), basis.bins()), needs=needs)
         return {name: tables[..., i, :] for i, name in enumerate(needs)}
 
-    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+    def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
         """Statistics block by block, as everywhere; what gradients are made of is transformed apart from them."""
-        tables = self.tables(problem, Arrays(x, y))
+        tables = self.statistics(problem, Arrays(x, y))
         if problem.kind == "fields":
             return None, None, tables
         if problem.kind == "pair":

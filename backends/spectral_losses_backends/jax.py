@@ -52,10 +52,10 @@ class Backend(base.Backend):
         """Statistics of a pair, with a custom reverse-mode rule."""
         return super().pair_power(e, y, basis, needs) if basis.pointwise else _pair_power(e, y, basis, needs)
 
-    def modes_and_tables(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
-        """What gradients are made of, and `tables`."""
+    def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
+        """As in `base`, with the power of one compiled program."""
         if problem.kind != "power":
-            return super().modes_and_tables(problem, x, y)
+            return super().modes_and_statistics(problem, x, y)
         power, modes = _power_forward(x, problem.basis)
         return modes, None, {"P": power} if y is None else {"P": power, "T": self.power(y, problem.basis)}
 

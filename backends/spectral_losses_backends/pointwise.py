@@ -12,7 +12,12 @@ from spectral_losses_backends.problem import Arrays, Problem
 
 Array = Any
 
-BLOCK = 1 << 21  # values at a time, at least: what is made of them stays in the cache that cores share
+BLOCK = 1 << 21
+"""Values of each field at a time, at least: 8 MiB of float32.
+
+Nothing is made of them but the error, which is written once: it has to be in the cache that the cores share when it is
+multiplied, not in that of one core, and a call for fewer values would cost more than that saves.
+"""
 
 
 def is_of_squares(problem: Problem, arrays: Arrays) -> bool:

@@ -88,8 +88,11 @@ _BUILT_IN: dict[str, Callable[[], Any]] = {
 def _find(x: Array, name: str) -> Backend:
     kind = type(x)
     roots = [c.__module__.split(".")[0] for c in kind.__mro__]
-    if kind.__name__ == "MaskedArray" and roots[0] == "numpy":
+    own = {c.__name__ for c, root in zip(kind.__mro__, roots, strict=True) if root == "numpy"}
+    if "MaskedArray" in own:  # or a subclass, whose mask NumPy's functions would ignore or not, as it comes
         raise TypeError(f"{name}: a masked array's mask would be ignored; pass x.filled(...) and mask=~x.mask")
+    if "matrix" in own:
+        raise TypeError(f"{name}: the operators of a matrix are not those of an array; pass np.asarray(x)")
     for root in roots:
         # A framework has other classes than arrays; not all arrays of these two carry the standard's mark.
         if root in _BUILT_IN and (hasattr(x, "__array_namespace__") or root == "torch" or root == "dask"):
@@ -97,9 +100,16 @@ def _find(x: Array, name: str) -> Backend:
     if not hasattr(x, "__array_namespace__"):
         raise TypeError(
             f"{name} must be an array (NumPy, PyTorch, JAX, CuPy, Dask or one that follows the array API "
-            f"standard), got {kind.__module__}.{kind.__qualname__}"
+            f"standard), got {kind.__module__}.{kind.__qualname__}{_inside(x, name, roots)}"
         )
     return _prepare(_plug_in(roots) or _generic())
+
+
+def _inside(x: Any, name: str, roots: Sequence[str]) -> str:
+    """Where the array is, in what labels one."""
+    if "xarray" in roots and hasattr(x, "data"):
+        return f"; pass {name}.data"
+    return f"; pass {name}.to_numpy()" if "pandas" in roots and hasattr(x, "to_numpy") else ""
 
 
 def _prepare(backend: Backend) -> Backend:

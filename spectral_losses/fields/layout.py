@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from spectral_losses.fields.pairs import lift
-from spectral_losses.messages import check_choice, plain_float
+from spectral_losses.messages import check_choice, items, number
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Rows
 
@@ -185,7 +186,7 @@ def _channel_axis(
 
 
 def _spatial_axes(axes: int | Sequence[int], ndim: int, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    given = (axes,) if isinstance(axes, int) else tuple(axes)
+    given = (axes,) if isinstance(axes, Integral) else items("spatial_axes", axes, "integers, one to three of them")
     if not 1 <= len(given) <= 3:
         raise ValueError(f"spatial_axes must name one, two or three axes, got {given}")
     resolved = tuple([_axis(a, ndim, "spatial_axes", name, shape) for a in given])
@@ -212,7 +213,8 @@ def _pooled(
             also = "" if channel is None else f" and channel {channel} (channel_axis=None makes that one a frame axis)"
             raise ValueError(f"pool: {name} of shape {shape} has no frame axis: its axes are space {spatial}{also}")
         return list(frames)
-    resolved = sorted({_axis(a, ndim, "pool", name, shape) for a in ((pool,) if isinstance(pool, int) else pool)})
+    given = (pool,) if isinstance(pool, Integral) else items("pool", pool, "None, an axis, several or 'frames'")
+    resolved = sorted({_axis(a, ndim, "pool", name, shape) for a in given})
     for axis in resolved:
         if axis in spatial:
             raise ValueError(f"pool must name frame axes, got {pool!r}: axis {axis} is a spatial axis")
@@ -244,15 +246,15 @@ def _channel_weights(options: Any, channel: int | None, shape: tuple[int, ...]) 
 
 def check_weights(argument: str, given: Sequence[float]) -> tuple[float, ...]:
     """Weights of at least 0, not all of them 0."""
-    weights = tuple([plain_float(weight) for weight in given])
+    weights = tuple([number(argument, weight) for weight in items(argument, given, "a sequence of numbers")])
     if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
         raise ValueError(f"{argument} must be finite, at least 0 and not all 0, got {weights}")
     return weights
 
 
 def _axis(axis: Any, ndim: int, argument: str, name: str, shape: tuple[int, ...]) -> int:
-    if isinstance(axis, bool) or not isinstance(axis, int):
+    if isinstance(axis, bool) or not isinstance(axis, Integral):
         raise TypeError(f"{argument} must be integers, got {axis!r}")
-    if not -ndim <= axis < ndim:
+    if not -ndim <= operator.index(axis) < ndim:
         raise ValueError(f"{argument}: axis {axis} is out of range for {name} of shape {shape} ({ndim} dimensions)")
-    return axis % ndim
+    return operator.index(axis) % ndim

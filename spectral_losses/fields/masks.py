@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from spectral_losses.fields.layout import Layout
-from spectral_losses.fields.pairs import check_same_home
+from spectral_losses.fields.pairs import check_same_home, dtype_name
 from spectral_losses_backends.base import Array, Backend
 
 
@@ -13,7 +15,7 @@ def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend)
     """A mask as it multiplies fields in a layout: of the shape of space, or one that broadcasts against the field."""
     check_same_home("prediction", prediction, "mask", mask)
     xp, shape, ndim = backend.namespace(mask), tuple(mask.shape), len(prediction.shape)
-    if xp.isdtype(mask.dtype, "complex floating"):
+    if not xp.isdtype(mask.dtype, ("bool", "integral", "real floating")) and dtype_name(mask) != "bfloat16":
         raise TypeError(f"mask must be bool or real weights, got {mask.dtype}")
     order = layout.order or tuple(range(ndim))
     if shape == layout.shape:
@@ -33,7 +35,7 @@ def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend)
             f"mask must have the spatial shape {layout.shape}, got {shape}, which does not broadcast against "
             f"{tuple(prediction.shape)} either"
         )
-    _check_values(backend.to_numpy_if_free(arranged), len(layout.shape))
+    _check_values(backend.to_numpy_if_free(arranged), len(layout.shape), dtype_name(prediction))
     return arranged
 
 
@@ -51,12 +53,27 @@ def apply_mask(x: Array, mask: Array, ndim: int, xp: Any) -> Array:
     return x * xp.sqrt(weights / mean)
 
 
-def _check_values(seen: Any, ndim: int) -> None:
+def _check_values(seen: Any, ndim: int, dtype: str) -> None:
+    """Refuse what has no mean, as far as values can be seen, in the field's dtype: `apply_mask` takes it there."""
     if seen is None:
         return
-    if not (seen >= 0).all():
-        raise ValueError(f"mask must be bool or weights >= 0, got {seen.min()}")
-    if not seen.any():
-        raise ValueError("mask is 0 everywhere: nothing is left to compare")
-    if not seen.any(axis=tuple(range(-ndim, 0))).all():
+    axes, told = tuple(range(-ndim, 0)), ""
+    if seen.dtype.kind == "b":
+        counted = seen.any(axis=axes)
+    else:
+        counted = _sums(seen, axes, "float64" if dtype == "float64" else "float32")
+        told = f" in {dtype}" if not counted.any() and seen.any() else ""
+    if not counted.any():
+        raise ValueError(f"mask is 0 everywhere{told}: nothing is left to compare")
+    if not counted.all():
         raise ValueError("mask is 0 everywhere in some frame: nothing is left to compare there")
+
+
+def _sums(weights: Any, axes: tuple[int, ...], dtype: str) -> Any:
+    if not (weights >= 0).all():
+        raise ValueError(f"mask must be bool or weights >= 0, got {weights.min()}")
+    with np.errstate(over="ignore"):
+        sums = weights.astype(dtype, copy=False).sum(axis=axes)
+    if not np.isfinite(sums).all():
+        raise ValueError(f"mask must have weights with a finite sum in {dtype}, got weights up to {weights.max()}")
+    return sums

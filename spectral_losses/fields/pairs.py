@@ -26,10 +26,14 @@ def check_pair(prediction: Array, target: Array) -> Backend:
     """Refuse two arrays of different frameworks, devices or shapes, or that are no fields."""
     check_same_home("prediction", prediction, "target", target)
     if tuple(prediction.shape) != tuple(target.shape):
+        for x in (prediction, target):
+            _check_known(x)
         raise ValueError(
             f"prediction and target must have one shape, got {tuple(prediction.shape)} and {tuple(target.shape)}"
         )
     backend = check_field(prediction, "prediction")
+    if backend.name == "dask":  # the only one whose sizes may be unknown
+        _check_known(prediction)
     if target.dtype != prediction.dtype:
         check_field(target, "target")
     return backend
@@ -53,6 +57,14 @@ def lift(x: Array, xp: Any) -> Array:
 def dtype_name(x: Array) -> str:
     """'float32' and so on, whatever the framework calls it."""
     return str(getattr(x.dtype, "name", x.dtype)).rsplit(".", 1)[-1]
+
+
+def _check_known(x: Array) -> None:
+    if any(n != n for n in x.shape):  # Dask's mark of a length that nobody has counted
+        raise ValueError(
+            f"prediction and target must have known sizes, got {tuple(x.shape)}: x.compute_chunk_sizes() counts chunks "
+            "of unknown length"
+        )
 
 
 def _full_name(x: Array) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.messages import items
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -46,7 +47,8 @@ class Conditioning(NamedTuple):
 
 def conditioning_of(shape: tuple[int, ...], window: Window, detrend: Detrend) -> Conditioning:
     """Check the arguments; a single window holds for every axis."""
-    windows = (window,) * len(shape) if window is None or isinstance(window, str) else tuple(window)
+    takes = "a name, None or a sequence with one per spatial axis"
+    windows = (window,) * len(shape) if window is None or isinstance(window, str) else items("window", window, takes)
     if len(windows) != len(shape):
         raise ValueError(f"window must name one window or one per spatial axis ({len(shape)}), got {window!r}")
     for each in windows:

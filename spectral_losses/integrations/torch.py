@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from spectral_losses.composite import Component, CompositeLoss, Loss
+from spectral_losses.composite import Component, CompositeLoss, Loss, refuse_options
 from spectral_losses.spectra import Spectrum
 from spectral_losses_backends.registry import backend_of
 
@@ -74,8 +74,10 @@ class CompositeCriterion(nn.Module):
         self,
         components: Mapping[str, Component | str | Loss] | CompositeLoss,
         weights: Mapping[str, float] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
+        refuse_options(options)
         if isinstance(components, CompositeLoss):
             if weights is not None:
                 raise TypeError("weights must not be given beside a CompositeLoss, which has its own")
@@ -116,8 +118,8 @@ class CompositeCriterion(nn.Module):
         checked.set_weights(weights)
         self.weight.fill(checked.weights)
 
-    def forward(self, prediction: Tensor, target: Tensor | Spectrum) -> Tensor:
-        """The total of one batch, 0-d; raises what `CompositeLoss` raises."""
+    def forward(self, prediction: Tensor, target: Tensor | Spectrum | Mapping[str, Tensor | Spectrum]) -> Tensor:
+        """The total of one batch, 0-d; takes and raises what `CompositeLoss` takes and raises."""
         weights = self.weight.tensors() if torch.compiler.is_compiling() else self.weight.floats
         total, parts = self._loss(prediction, target, weights=weights)
         self.parts = {name: part.detach() for name, part in parts.items()}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spectral_losses.fields.masks import apply_mask, check_mask
-from spectral_losses.fields.pairs import check_field, check_pair, check_same_home
+from spectral_losses.fields.pairs import check_field, check_pair, check_same_home, lift
+from spectral_losses.messages import suggest
 from spectral_losses.spectra.plan import Plan, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
+from spectral_losses_backends.registry import backend_of
 
 
 class Comparison(NamedTuple):
@@ -65,6 +67,8 @@ def over_points(
     prediction: Array, target: Array, options: Mapping[str, Any], objective: Objective, *, mask: Array | None = None
 ) -> Comparison:
     """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves."""
+    if isinstance(target, Spectrum):
+        raise TypeError(f"target must be a field, got a Spectrum: {type(objective).__name__} compares point by point")
     backend = check_pair(prediction, target)
     plan = plan_of(prediction, "prediction", options, backend, pointwise=True)
     if mask is not None:
@@ -98,15 +102,45 @@ def restored(gradient: Array, comparison: Comparison) -> Array:
     return plan.restore(gradient, backend)
 
 
+def targets_of(target: Any, names: Collection[str], known: Collection[str], kind: str) -> dict[str, Any]:
+    """The target of each name: the same for all, or what a mapping has for it."""
+    if not isinstance(target, Mapping):
+        return dict.fromkeys(names, target)
+    for name in target:
+        if name not in known:
+            raise ValueError(f"target: {kind} {suggest(str(name), known)}")
+    for name in names:
+        if name not in target:
+            raise ValueError(f"target: {kind} {name!r} is missing, got {', '.join(map(str, target)) or 'none'}")
+    return {name: target[name] for name in names}
+
+
+def detached(target: Any, name: str = "target") -> Any:
+    """A target, or a mapping of such, without its gradient; arrays that are the same stay the same."""
+    if isinstance(target, Spectrum):
+        return target
+    if not isinstance(target, Mapping):
+        return backend_of(target, name).detach(target)
+    each = {id(x): detached(x, name) for x in target.values()}
+    return {key: each[id(x)] for key, x in target.items()}
+
+
 def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
     """The names of comparisons that are of the same arrays and the same transform."""
-    groups: dict[Any, list[str]] = {}
+    groups: dict[Any, list[list[str]]] = {}
     for name, c in comparisons.items():
         fields = "X" in c.objective.needs
-        arrays = (id(c.prediction), id(c.target), id(c.mask) if c.mask is not None else None)
-        key = (arrays, fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning)
-        groups.setdefault(key, []).append(name)
-    return list(groups.values())
+        key = (fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning)
+        alike = groups.setdefault(key, [])
+        for names in alike:
+            # Not by id, on which torch.compile would compile anew for each batch.
+            other = comparisons[names[0]]
+            if other.prediction is c.prediction and other.target is c.target and other.mask is c.mask:
+                names.append(name)
+                break
+        else:
+            alike.append([name])
+    return [names for alike in groups.values() for names in alike]
 
 
 def _conditioned(x: Array, comparison: Comparison) -> Array:
@@ -128,9 +162,14 @@ def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objectiv
     """The power of a spectrum that stands for the target, its rows in the order of the plan."""
     beyond = set(objective.needs) - {"P", "T"}
     if beyond or objective.over != "shells" or objective.floor is not None:
-        raise TypeError(f"target must be a field: {type(objective).__name__} needs more than powers over shells")
+        raise TypeError(
+            f"target must be a field, got a Spectrum: {type(objective).__name__} needs more than powers over shells"
+        )
     check_same_home("prediction", prediction, "target", target.power)
+    if target.power.dtype != prediction.dtype:
+        check_field(target.power, "target")
     layout, xp = plan.layout, backend.namespace(target.power)
+    power = lift(target.power, xp)
     ndim = len(prediction.shape)
     axes = layout.order or tuple(range(ndim))
     lead = axes[: ndim - len(layout.shape) - layout.averaged]
@@ -142,8 +181,8 @@ def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objectiv
             "target: this spectrum was computed on another grid or with other options: "
             f"{target.layout}, while the prediction's are {plan.recorded()}"
         )
-    if tuple(target.power.shape) != expected:
+    if tuple(power.shape) != expected:
         raise ValueError(
-            f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
+            f"target: this spectrum's power has shape {tuple(power.shape)}, the prediction's has {expected}"
         )
-    return target.power if not layout.moved else xp.moveaxis(target.power, layout.moved, 0)
+    return power if not layout.moved else xp.moveaxis(power, layout.moved, 0)

@@ -61,6 +61,12 @@ def field_error(
         that does not broadcast; a negative eps; a mask that is negative somewhere, or 0 everywhere in some frame,
         where that can be seen without a transfer (a mask of zeros gives NaN elsewhere).
 
+    Notes
+    -----
+    Squares have the precision of the fields. In float32 the sum of squares over a frame must stay below 3e38, beyond
+    which the error is infinite or NaN, and its root mean square above some 1e-16, below which the smallest normal
+    number outweighs it and the error comes out too small. Scale fields that are outside, or use float64.
+
     References
     ----------
     Li, Z. et al., Fourier Neural Operator, ICLR 2021 (arXiv:2010.08895): the square of their relative L2 norm,

@@ -216,7 +216,8 @@ class LogSpectralDistance(NamedTuple):
         difference = xp.log(power) - xp.log(s.T + delta)
         if self.side != "both":
             counted = s.P > s.T if self.side == "excess" else s.P < s.T
-            difference = xp.where(counted, difference, xp.zeros_like(difference))
+            # Times 0, and not 0: what is NaN or infinite has to stay so, on whichever side it lies.
+            difference = xp.where(counted, difference, 0 * difference)
         weighted = difference if self.shell_weights is None else s.constant(self.shell_weights, "weights") * difference
         number = s.P.shape[-1]
         return xp.sum(weighted * difference, axis=-1) / number, {"P": weighted * (2 / number) / power}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec
 
 from spectral_losses.losses.comparison import Comparison
-from spectral_losses.messages import suggest
+from spectral_losses.messages import check_options, suggest
 from spectral_losses.spectra.plan import explicit
+from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
 
 Given = ParamSpec("Given")
@@ -29,9 +30,7 @@ def loss(function: Callable[Given, Comparison]) -> Callable[Given, Array]:
     known = options_of(function)
 
     def compare(prediction: Any, target: Any, **options: Any) -> Comparison:
-        for option in options:
-            if option not in known:
-                raise TypeError(f"{name}: option {suggest(option, sorted(known))}")
+        check_options(name, options, known)
         return function(prediction, target, **options)
 
     @wraps(function)
@@ -62,10 +61,18 @@ def all_losses() -> dict[str, Callable[..., Array]]:
     return dict(_LOSSES)
 
 
-def comparison_of(function: Callable[..., Array], prediction: Array, target: Any, **options: Any) -> Comparison:
-    """What a loss compares, checked and not yet computed."""
-    compared: Comparison = function.compare(prediction, target, **options)  # type: ignore[attr-defined]
-    return compared
+def comparison_of(
+    function: Callable[..., Array], prediction: Array, target: Any, options: Mapping[str, Any], said: str = ""
+) -> Comparison:
+    """What a loss compares, checked and not yet computed; an error says first whose it is, where a target is stored."""
+    compare: Callable[..., Comparison] = function.compare  # type: ignore[attr-defined]
+    if not isinstance(target, Spectrum):
+        return compare(prediction, target, **options)
+    try:
+        return compare(prediction, target, **options)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{said}{error}") from None
 
 
 def options_of(function: Callable[..., Any]) -> set[str]:

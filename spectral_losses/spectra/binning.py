@@ -2,47 +2,55 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
+from numbers import Integral, Real
+from operator import index
+from typing import Any
 
-from spectral_losses.messages import plain_float
+from spectral_losses.messages import items, number
 from spectral_losses.transforms.plane import Bins
+
+_FARTHEST = 1e100  # its cube, the volume of a shell, is still a float
 
 
 def check_lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
     """Box lengths, one per spatial axis."""
     if lengths is None:
         return None
-    given = (lengths,) * ndim if isinstance(lengths, int | float) else tuple(lengths)
+    takes = "a number or a sequence with one per spatial axis"
+    given = (lengths,) * ndim if isinstance(lengths, Real) else items("lengths", lengths, takes)
     if len(given) != ndim:
         raise ValueError(f"lengths must have one value per spatial axis ({ndim}), got {given}")
-    for length in given:
+    floats = tuple([number("lengths", length) for length in given])
+    for length in floats:
         if not 0 < length < float("inf"):
-            raise ValueError(f"lengths must be finite and positive, got {given}")
-    return tuple([plain_float(length) for length in given])
+            raise ValueError(f"lengths must be finite and positive, got {floats}")
+    return floats
 
 
 def check_bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
     """Check bins as far as that goes without the grid, and make them hashable."""
-    takes = "bins must be 'unit', 'log', a number of shells, ('log', number) or increasing edges"
+    takes = "'unit', 'log', a number of shells, ('log', number) or increasing edges"
     if isinstance(bins, str):
         if bins not in ("unit", "log"):
-            raise ValueError(f"{takes}, got {bins!r}")
+            raise ValueError(f"bins must be {takes}, got {bins!r}")
         return bins
-    if isinstance(bins, bool):
-        raise TypeError(f"{takes}, got {bins!r}")
-    if isinstance(bins, int):
-        if bins < 1:
-            raise ValueError(f"{takes}, got {bins}")
-        return operator.index(bins)
-    given = tuple(bins)
+    if _whole(bins):
+        if bins < 1:  # type: ignore[operator]
+            raise ValueError(f"bins must be {takes}, got {bins}")
+        return index(bins)  # type: ignore[arg-type]
+    given = items("bins", bins, takes)
     if len(given) == 2 and isinstance(given[0], str):
-        name, number = given
-        if name != "log" or isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"{takes}, got {given!r}")
-        return ("log", operator.index(number))
-    edges = tuple([plain_float(edge) for edge in given])  # type: ignore[arg-type]
+        name, shells = given
+        if name != "log" or not _whole(shells) or shells < 1:
+            raise ValueError(f"bins must be {takes}, got {given!r}")
+        return ("log", index(shells))
+    edges = tuple([number("bins: an edge", edge) for edge in given])
     rising = len(edges) > 1 and all(lo < hi for lo, hi in zip(edges[:-1], edges[1:], strict=True))  # noqa: RUF007
-    if not rising or edges[0] < 0 or edges[-1] == float("inf"):
-        raise ValueError(f"{takes} (at least two, finite, from 0 up), got {edges}")
+    if not rising or edges[0] < 0 or edges[-1] > _FARTHEST:
+        raise ValueError(f"bins must be {takes} (at least two, finite, from 0 up to {_FARTHEST:g}), got {edges}")
     return edges
+
+
+def _whole(x: Any) -> bool:
+    return isinstance(x, Integral) and not isinstance(x, bool)

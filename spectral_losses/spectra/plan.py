@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
 from spectral_losses.fields.layout import FieldOptions, Layout, LayoutOptions, check_weights, lay_out
 from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
-from spectral_losses.messages import plain_float
+from spectral_losses.messages import number, warn_caller
 from spectral_losses.spectra.binning import check_bins, check_lengths
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.points import Points
@@ -79,8 +80,7 @@ def explicit(function: Function) -> Function:
     """Spell out the options of ``**options: Unpack[...]`` in a function's signature, for ``help`` and ``inspect``."""
     own = inspect.signature(function)
     parameters = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    (typed,) = get_args(get_type_hints(function)["options"])
-    hints = get_type_hints(typed)
+    hints = get_type_hints(get_args(get_type_hints(function)["options"])[0])
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[name])
         for name, default in Options._field_defaults.items()
@@ -139,6 +139,8 @@ def plan_of(
 def _plan(x: Array, name: str, given: Mapping[str, Any], backend: Backend, coupled: bool, pointwise: bool) -> Plan:
     options = Options(**given)
     layout = lay_out(x, name, options, coupled)
+    if "spatial_axes" not in given and not backend.is_tracing():
+        _warn_of_a_short_axis(tuple(x.shape), name)
     if pointwise:
         return Plan(layout, Points(layout.shape), None, None)
     shape = layout.shape
@@ -159,13 +161,32 @@ def _plan(x: Array, name: str, given: Mapping[str, Any], backend: Backend, coupl
     return Plan(layout, basis, None if periodic else conditioning, weights)
 
 
+def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:
+    """Where nobody said which axes are space, an axis of three points is more likely one of components."""
+    sizes, last = shape[-2:], len(shape) - 1
+    if min(sizes) >= 4 or max(sizes) < 16:
+        return
+    short = last if sizes[1] < sizes[0] else last - 1
+    if short == last - 1:
+        instead = f"spatial_axes={last} for one dimension"
+    elif last == 1:
+        instead = "spatial_axes=0 for one dimension with channels last"
+    else:
+        instead = f"spatial_axes={(last - 2, last - 1)} for channels last, or {last - 1} in one dimension"
+    warn_caller(
+        f"{name} of shape {shape}: axis {short} has {shape[short]} points and is taken for space, as the last two axes "
+        f"are; pass spatial_axes={(last - 1, last)} where that is right, {instead}"
+    )
+
+
 def _shell_weights(given: Any) -> Any:
     if isinstance(given, bool | str):
         raise TypeError(f"shell_weights must be None, a number or one weight per shell, got {given!r}")
-    if isinstance(given, int | float):
-        if not abs(given) < float("inf"):
+    if isinstance(given, Real):
+        exponent = number("shell_weights", given)
+        if not abs(exponent) < float("inf"):
             raise ValueError(f"shell_weights must be finite, got {given}")
-        return plain_float(given)
+        return exponent
     return check_weights("shell_weights", given)
 
 

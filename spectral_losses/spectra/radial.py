@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Unpack, get_type_hints
 
 from spectral_losses.fields.pairs import check_field
+from spectral_losses.messages import check_options
 from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
-from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate
 from spectral_losses_backends.base import Array
 
 __all__ = ["radial_spectrum"]
+
+_KNOWN = frozenset(get_type_hints(SpectrumOptions))
 
 
 @explicit
@@ -62,10 +65,16 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     Raises
     ------
     TypeError
-        Not an array, or not real floating.
+        Not an array, or not real floating; an option that is not known.
     ValueError
         An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell;
-        a shell that holds no mode; an option that is not one of those above.
+        a shell that holds no mode; a value that is not one of those above.
+
+    Warns
+    -----
+    UserWarning
+        Where ``spatial_axes`` are not given and one of the last two axes has fewer than 4 points, the other 16 or more:
+        it may hold channels.
 
     Notes
     -----
@@ -85,10 +94,13 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     >>> float(k[np.argmax(power)]), power.shape
     (4.0, (8,))
     """
+    check_options("radial_spectrum", options, _KNOWN)
     backend = check_field(field, "field")
     plan = plan_of(field, "field", options, backend)
     share = backend.power(plan.prepare(field, backend), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
+    if not backend.is_tracing():
+        let_pytorch_collate()
     return Spectrum(centres, power, edges, counts, plan.recorded())

@@ -114,9 +114,13 @@ def _shells(grid: Plane) -> _Shells:
         b = int(np.argmin(counts))
         raise ValueError(
             f"bins: shell {b}, wavenumbers ({edges[b]:.6g}, {edges[b + 1]:.6g}], holds no mode of the "
-            f"{'x'.join(map(str, grid.shape))} grid; use fewer or wider shells"
+            f"{_grid(grid)} grid; use fewer or wider shells"
         )
     return _Shells(edges, index, counts)
+
+
+def _grid(grid: Plane) -> str:
+    return "x".join(map(str, grid.shape))
 
 
 def _multiplicity(n: int) -> Integers:
@@ -169,6 +173,13 @@ def _edges(grid: Plane) -> Floats:
         raise ValueError(
             f"spatial axis {axis} of {len(steps)} has {grid.shape[axis]} points, too few to hold one shell "
             f"of width {width:.6g}; it takes at least {least}"
+        )
+    modes = math.prod(grid.shape)
+    asked = grid.shells[1] if isinstance(grid.shells, tuple) else grid.shells
+    if isinstance(asked, int) and asked > modes:  # before memory is taken for them
+        raise ValueError(
+            f"bins: one of {asked} shells at least holds no mode of the {_grid(grid)} grid, which has {modes} modes; "
+            "use fewer shells"
         )
     low, high = width / 2, (top + 0.5) * width
     if grid.shells == "unit":

@@ -235,6 +235,51 @@ def test_new_weights_compile_nothing(dtype: Any) -> None:
     assert len(compilations) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:torch")
+@pytest.mark.parametrize("kind", ["field", "stored", "each"])
+def test_new_batches_compile_nothing(kind: str) -> None:
+    torch._dynamo.reset()
+    compilations = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compilations.append(graph)
+        return graph.forward
+
+    components = {"spectrum_error": "spectrum_error", "late": sl.Component("spectrum_error", frames=-1)}
+    if kind != "stored":
+        components["field_error"] = "field_error"
+    criterion = CompositeCriterion(components)
+    whole = torch.compile(lambda p, t: criterion(p, t), fullgraph=True, backend=backend)
+    for seed in range(4):
+        p, t = pair(2, 1, 1, 8, 8, seed=seed)
+        p.requires_grad_()
+        stored = sl.radial_spectrum(t)
+        targets = {"field_error": t, "spectrum_error": stored, "late": stored}
+        target = {"field": t, "stored": stored, "each": targets}[kind]
+        found, expected = whole(p, target), criterion(p, t)
+        torch.testing.assert_close(found, expected)
+        gradients = [torch.autograd.grad(value, p)[0] for value in (found, expected)]
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
+    assert len(compilations) == 1
+
+
+def test_targets_of_each_component() -> None:
+    p, t = pair()
+    p.requires_grad_()
+    criterion = CompositeCriterion(FIELD_AND_SPECTRUM)
+    stored = sl.radial_spectrum(t)
+    found = criterion(p, {"field_error": t, "spectrum_error": stored})
+    torch.testing.assert_close(found, criterion(p, t))
+    found.backward()
+    assert torch.all(torch.isfinite(p.grad))
+    with pytest.raises(TypeError, match="component 'field_error': target must be a field, got a Spectrum"):
+        criterion(p, stored)
+    with pytest.raises(TypeError, match="option 'channels' belongs to a component"):
+        CompositeCriterion(FIELD_AND_SPECTRUM, channels="sum")
+
+
 def test_autocast() -> None:
     p, t = pair(2, 1, 12, 12)
     model = torch.nn.Linear(12, 12)

@@ -11,7 +11,7 @@ from frameworks import FRAMEWORKS, Framework
 from reference import reference_cases, reference_fields
 
 import spectral_losses as sl
-from spectral_losses.testing import reference_field_error, reference_spectrum_error
+from spectral_losses.testing import reference_field_error, reference_spectrum, reference_spectrum_error
 
 CASES = reference_cases()
 RNG = np.random.default_rng(1)
@@ -71,6 +71,16 @@ def test_field_error_by_hand(framework: Framework) -> None:
     zero = framework.asarray(np.zeros((1, 4, 4)))
     assert float(sl.field_error(zero + 1, zero)) == pytest.approx(1e20)
     assert float(sl.field_error(zero, zero)) == 0
+
+
+def test_spectrum_error_by_hand(framework: Framework) -> None:
+    """With an eps that counts inside the logarithm and in the quotient."""
+    p, t = 0.01 * P, 0.01 * T
+    l_p, l_t = (np.log(reference_spectrum(x) + 1.0) for x in (p, t))
+    axes = (1, 2, 3)
+    by_hand = np.mean((l_p - l_t) ** 2, axis=axes) / (np.mean(l_t**2, axis=axes) + 1.0)
+    found = sl.spectrum_error(framework.asarray(p), framework.asarray(t), eps=1)
+    assert float(found) == pytest.approx(by_hand.mean(), rel=1e-10)
 
 
 def test_spectrum_error_averages_quotients_over_the_batch(framework: Framework) -> None:
@@ -135,6 +145,27 @@ def test_a_stored_spectrum_stands_for_the_target(framework: Framework) -> None:
         sl.spectrum_error(p[..., :8], stored, **options)
     with pytest.raises(ValueError, match="power has shape"):
         sl.spectrum_error(p[1:, ...], stored, **options)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_spectrum_stored_in_half_precision_is_lifted(framework: Framework, name: str) -> None:
+    if framework.name == "strict":
+        pytest.skip("the standard has no half precision")
+    p = framework.asarray(P.astype("float32"))
+    stored = sl.radial_spectrum(framework.asarray(T.astype("float32")))
+    power = _half(framework, framework.to_numpy(stored.power), name)
+    found = sl.spectrum_error(p, dataclasses.replace(stored, power=power))
+    assert found.dtype == p.dtype
+    single = dataclasses.replace(stored, power=_single(framework, power))
+    assert float(found) == float(sl.spectrum_error(p, single))
+
+
+@pytest.mark.parametrize("kind", ["int64", "complex64", "bool"])
+def test_a_stored_spectrum_of_other_numbers_is_refused(framework: Framework, kind: str) -> None:
+    stored = sl.radial_spectrum(framework.asarray(T))
+    power = framework.asarray(framework.to_numpy(stored.power).astype(kind))
+    with pytest.raises(TypeError, match=f"target must be real floating.*got {kind}"):
+        sl.spectrum_error(framework.asarray(P), dataclasses.replace(stored, power=power))
 
 
 @pytest.mark.parametrize("kind", [bool, np.int32, np.float32, np.float64])

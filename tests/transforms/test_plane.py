@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_losses.testing import spatial_shapes
 from spectral_losses.transforms.plane import Plane
-from spectral_losses_backends.tables import ACCUMULATORS, Gathering, Scattering
+from spectral_losses_backends.layouts import ACCUMULATORS, Gathering, Scattering
 
 
 def _modes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -75,6 +78,19 @@ def test_many_levels() -> None:
     layout = Gathering(Plane((64, 64, 64), None, (0.5, 31.5)))
     assert len(layout.tables()) == 3
     assert layout.tables()[-1].shape[0] == 3
+
+
+def test_the_least_nyquist_wavenumber_has_a_shell_in_spite_of_rounding() -> None:
+    assert len(Plane((79, 48), (0.1, 0.1)).counts()) == 24
+
+
+@pytest.mark.parametrize("shells", [10**9, ("log", 10**9), 10**30])
+def test_more_shells_than_modes_take_no_memory(shells: Any) -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"bins: one of 10+ shells at least holds no mode of the 8x6 grid.* 48 modes"):
+        Plane((8, 6), None, shells).counts()
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def test_edges_on_whole_numbers_take_their_upper_end() -> None:

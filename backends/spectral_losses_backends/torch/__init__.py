@@ -1,4 +1,11 @@
-"""PyTorch: which of its ways a call takes, `kernels` alone, `functions` or `compiled`, or plain operations."""
+"""PyTorch: which of four ways a call takes.
+
+- ``eager`` of `kernels`, where nothing wants a gradient or it is made by hand: the methods inherited here.
+- `functions`, where a tensor wants a gradient: the same kernels inside an autograd function.
+- ``plain`` of `functions`, where `is_plain` says no (``torch.func``, forward mode, tracers, subclasses): operations
+  that PyTorch follows itself.
+- `compiled`, under ``torch.compile``: the kernels as opaque operators.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +36,8 @@ class Backend(Kernels):
         return compiled.constant(source, name, like)
 
     def is_tracing(self) -> bool:
-        """Whether ``torch.compile`` is looking on."""
-        return bool(torch.compiler.is_compiling())
+        """Whether ``torch.compile`` or ``torch.jit.trace`` is looking on, to which sizes are no numbers."""
+        return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
     def power(self, x: Tensor, basis: Basis) -> Tensor:
         """Share of the mean square in each bin, differentiable."""
@@ -49,11 +56,11 @@ class Backend(Kernels):
         way = functions.pair_power if _wants_gradient(e) or _wants_gradient(y) else super().pair_power
         return way(e, y, basis, needs)
 
-    def tables(self, problem: Problem, arrays: Arrays) -> Tables:
-        """Statistics of the fields, each ``(..., bins)``, differentiable."""
+    def statistics(self, problem: Problem, arrays: Arrays) -> Tables:
+        """The statistics that a problem needs, each ``(..., bins)``, differentiable."""
         if _of_prediction_alone(arrays) and not _wants_gradient(arrays.x):
-            return super().tables(problem, arrays)
-        return base.Backend.tables(self, problem, arrays)  # composed of `power` and `pair_power`, differentiable
+            return super().statistics(problem, arrays)
+        return base.Backend.statistics(self, problem, arrays)  # composed of `power` and `pair_power`, differentiable
 
     def values(self, problem: Problem, arrays: Arrays) -> list[Tensor]:
         """What the losses of a problem are; for one loss of a prediction, the gradient is made along with it."""

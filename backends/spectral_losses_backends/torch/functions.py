@@ -77,6 +77,7 @@ class Plain(base.Backend):
 
 
 plain = Plain()
+"""The one instance."""
 
 
 class _Loss(Function):
@@ -116,7 +117,6 @@ def _anew(ctx: Any, upstreams: tuple[Tensor | None, ...]) -> Tensor | None:
     again = torch.is_grad_enabled()
     x, y, *known = ctx.saved_tensors
     with torch.enable_grad():
-        x = x if again else x.detach().requires_grad_()
         values = plain.values(ctx.problem, Arrays(x, y, tuple(known)))
         if ctx.weights:
             values = [base.weighted_sum(values, ctx.weights), *values]
@@ -140,9 +140,10 @@ class _Power(Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        if torch.is_grad_enabled() or not is_plain(slope):
+        again = torch.is_grad_enabled()
+        if again or not is_plain(slope):
             with torch.enable_grad():
-                gradient = torch.autograd.grad(plain.power(x, ctx.basis), x, slope, create_graph=True)[0]
+                gradient = torch.autograd.grad(plain.power(x, ctx.basis), x, slope, create_graph=again)[0]
         else:
             gradient = eager.power_pullback(x, slope, ctx.basis)
         return gradient, None
@@ -161,13 +162,15 @@ class _PairPower(Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Any:
         e, y = ctx.saved_tensors
-        asked = ctx.needs_input_grad[:2]
-        if torch.is_grad_enabled() or not is_plain(*slopes):
+        asked, again = ctx.needs_input_grad[:2], torch.is_grad_enabled()
+        if again or not is_plain(*slopes):
             with torch.enable_grad():
+                # The error is made of y outside of this function: a gradient along y itself would count that again.
+                e, y = e.view_as(e), y.view_as(y)
                 tables = plain.pair_power(e, y, ctx.basis, ctx.needs)
                 inputs = [z for z, wanted in zip((e, y), asked, strict=True) if wanted]
                 outputs = [tables[name] for name in ctx.needs]
-                found = iter(torch.autograd.grad(outputs, inputs, slopes, create_graph=True))
+                found = iter(torch.autograd.grad(outputs, inputs, slopes, create_graph=again))
                 gradients = [next(found) if wanted else None for wanted in asked]
         else:
             named = dict(zip(ctx.needs, slopes, strict=True))
@@ -178,7 +181,8 @@ class _PairPower(Function):
         return *gradients, None, None
 
 
-# Function.apply asks inspect for this at each call, which takes longer than a small transform.
+# Function.apply binds its arguments to forward's signature at each call; to make that anew takes longer than a small
+# transform, and inspect takes it from here.
 _functions: tuple[Any, ...] = (_Loss, _Power, _PairPower)
 for _function in _functions:
     _function.forward.__signature__ = inspect.signature(_function.forward)

@@ -12,17 +12,33 @@ import array_api_compat.torch as xp
 import numpy as np
 import torch
 from torch import Tensor
+from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _disable_current_modes
 
 from spectral_losses_backends import base, blockwise, pointwise
 from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.layouts import ACCUMULATORS, Scattering
 from spectral_losses_backends.numpy import backend as numpy_backend
 from spectral_losses_backends.problem import Arrays, Problem, Tables
-from spectral_losses_backends.tables import ACCUMULATORS, Scattering
 
-CHUNK = 1 << 18  # values per chunk of work and thread of the CPU: what is made of them stays near its core
+CHUNK = 1 << 18
+"""Values worked on at a time, for each thread of the CPU: 1 MiB of float32.
 
-FEW = 1 << 17  # values of which one thread of NumPy has made a loss before those of PyTorch have started
+Modes of a chunk take as much again and are still in the cache of the core when they are squared, scaled and transformed
+back; with many more they come from memory, and with few of them calls take longer than arithmetic.
+"""
+
+FEW = 1 << 17
+"""Values up to which `field_error` is made by NumPy in one thread, in memory that the tensors share.
+
+PyTorch takes some microseconds for each call, and again to wake its threads; up to about this size NumPy has finished
+by then, and beyond it the threads win.
+"""
+
+
+_CLASSES = (Tensor, torch.nn.Parameter)  # any other is a subclass, which may have no values
+_is_mapped = torch._C._functorch.is_legacy_batchedtensor
 
 
 class Kernels(blockwise.Backend):
@@ -39,16 +55,30 @@ class Kernels(blockwise.Backend):
         return x.device
 
     def constant(self, source: Source, name: str, like: Tensor) -> Any:
-        """``getattr(source, name)()`` on like's device, cached."""
-        return self.cached(
-            (source, name, like.device, like.dtype),
-            lambda: base.each_array(getattr(source, name)(), partial(self.upload, like=like)),
-        )
+        """``getattr(source, name)()`` on like's device, cached; made anew where it could serve no other call."""
+
+        def build() -> Any:
+            return base.each_array(getattr(source, name)(), partial(self.upload, like=like))
+
+        if type(like) not in _CLASSES:
+            _refuse_distributed(like)
+        mode = _fake_mode(like)
+        if mode is not None:
+            with mode:
+                return build()
+        if torch._C._get_tracing_state() is not None:  # sizes are tensors then, and no key
+            return build()
+
+        def make() -> Any:
+            with _plainly():
+                return build()
+
+        return self.cached((source, name, like.device, like.dtype), make)
 
     def upload(self, array: Any, like: Tensor) -> Tensor:
         """A NumPy array on like's device, a float one in like's dtype."""
-        with _plainly():
-            return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None).to(like.device)
+        # Without a name the device would be that of `torch.set_default_device`.
+        return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None, device=like.device)
 
     def chunk_size(self, x: Tensor) -> int:
         """CHUNK for each thread; everything at once where there is no cache to care for."""
@@ -57,7 +87,7 @@ class Kernels(blockwise.Backend):
     def rfftn(self, x: Tensor, ndim: int) -> Tensor:
         """Half-plane transform in x's own precision."""
         modes: Tensor = torch.fft.rfftn(x, dim=tuple(range(-ndim, 0)))
-        return modes.contiguous()  # as it is, unless x was permuted
+        return modes.contiguous()  # those of a permuted field are laid out as that is, and cannot be viewed flat
 
     def irfftn(self, modes: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Its inverse, not normalised, in two steps, so that each lets go of what it no longer needs."""
@@ -66,19 +96,23 @@ class Kernels(blockwise.Backend):
         return torch.fft.irfft(modes, n=shape[-1], norm="forward")
 
     def bin_power(self, modes: Tensor, basis: Basis, keep: bool = True) -> Tensor:
-        """Share of the mean square in each bin, of modes."""
+        """Share of the mean square in each bin, of modes: the shell sum of a tensor on a CPU, by scattering.
+
+        `bin_sum` is not called: squares are scattered as they are made.
+        """
         if basis.pointwise:
             points = math.prod(basis.shape)
             return _square_sums(modes.reshape(-1, points)).div_(points).view(*modes.shape[: -len(basis.shape)], 1)
-        if modes.device.type != "cpu":  # there, scattering is neither fast nor deterministic
+        # Elsewhere threads add to one address at once: slow, and in another order in each run.
+        if modes.device.type != "cpu":
             return super().bin_power(modes, basis, keep)
-        real, table = torch.view_as_real(modes), self._table(modes, basis)
+        real, scatter = torch.view_as_real(modes), self._scatter(modes, basis)
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
         squares = torch.view_as_complex(real.square() if keep else real.square_())
-        sums = modes.new_zeros(table.shape)
-        sums.scatter_add_(2, table.places, squares.view(table.places.shape))
-        sums = (sums.sum(1) if table.shape[1] > 1 else sums).view(table.shape[0], *table.factors.shape)
-        return sums.mul_(table.factors).sum(1).real.contiguous().view(table.powers)
+        sums = modes.new_zeros(scatter.shape)
+        sums.scatter_add_(2, scatter.places, squares.view(scatter.places.shape))
+        sums = (sums.sum(1) if scatter.shape[1] > 1 else sums).view(scatter.shape[0], *scatter.factors.shape)
+        return sums.mul_(scatter.factors).sum(1).real.contiguous().view(scatter.powers)
 
     def power_gradient(self, modes: Tensor, slope: Tensor, basis: Basis) -> Tensor:
         """Gradient of a function of `power`; overwrites the modes."""
@@ -193,32 +227,45 @@ class Kernels(blockwise.Backend):
         if modes.device.type != "cpu":
             modes.mul_(self.gather(self._doubled(slope, basis), basis))
             return
-        table = self._table(modes, basis)
+        scatter = self._scatter(modes, basis)
         # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
-        weights = slope.reshape(-1, 1, 1, table.factors.shape[-1]) * table.weights
-        weights = weights.view(table.shape[0], 1, table.shape[2]).expand(table.shape)
+        weights = slope.reshape(-1, 1, 1, scatter.factors.shape[-1]) * scatter.weights
+        weights = weights.view(scatter.shape[0], 1, scatter.shape[2]).expand(scatter.shape)
         real = torch.view_as_real(modes)
-        real.mul_(torch.view_as_real(weights.gather(2, table.places)).view(real.shape))
+        real.mul_(torch.view_as_real(weights.gather(2, scatter.places)).view(real.shape))
 
-    def _table(self, modes: Tensor, basis: Basis) -> _Table:
+    def _scatter(self, modes: Tensor, basis: Basis) -> _Scatter:
         key = (basis, modes.shape, modes.device, modes.dtype)
-        found: _Table = self.cached(key, lambda: _table_of(modes, basis))
+        found: _Scatter = self.cached(key, lambda: _scatter_of(modes, basis))
         return found
 
 
 eager = Kernels()
+"""The one instance: kernels as they are, whoever asks. `torch.Backend` shares its cache of constants."""
 
 
 def is_plain(*tensors: Any) -> bool:
-    """Eager, and nothing stands between these tensors and their values: no trace, no transform, no subclass."""
+    """Whether the values of these tensors are all there is to them, so that kernels and NumPy may take those alone.
+
+    Not so for a subclass, nor while something follows operations that it would not see in a kernel: a compiler, a
+    transform of ``torch.func``, forward mode, a dispatch mode such as that of ``make_fx``, ``torch.jit.trace``, or the
+    older vmap that ``torch.autograd.grad(is_grads_batched=True)`` and ``torch.autograd.functional`` use.
+    """
     for x in tensors:
-        if type(x) is not Tensor and x is not None and type(x) is not torch.nn.Parameter:
+        if type(x) not in _CLASSES and x is not None:
             return False
-    return (
-        not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and forward_ad._current_level < 0
-    )
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._get_tracing_state() is not None
+    ):
+        return False
+    for x in tensors:  # noqa: SIM110 - a generator would take longer
+        if x is not None and _is_mapped(x):
+            return False
+    return True
 
 
 def in_sight(*tensors: Any) -> bool:
@@ -251,7 +298,7 @@ def _norms(rows: Tensor) -> Tensor:
     return norms
 
 
-class _Table(NamedTuple):
+class _Scatter(NamedTuple):
     """What modes of one shape are scattered and gathered with."""
 
     places: Tensor  # (frames, rows, modes / rows): the accumulator of each mode
@@ -264,12 +311,28 @@ class _Table(NamedTuple):
 @contextmanager
 def _plainly() -> Iterator[None]:
     """What is cached must be a plain tensor, whatever transformation or mode the first call runs under."""
-    with torch._C._DisableFuncTorch(), torch.inference_mode(False):
+    with torch._C._DisableFuncTorch(), torch.inference_mode(False), _disable_current_modes():
         yield
 
 
+def _fake_mode(like: Tensor) -> Any | None:
+    """The mode in which a tensor without values lives, to make others in; None for one that has values."""
+    if type(like) in _CLASSES and not torch._C._len_torch_dispatch_stack():
+        return None  # which is found out in a tenth of the time
+    return detect_fake_mode(like)
+
+
+def _refuse_distributed(x: Tensor) -> None:
+    if any(cls.__name__ == "DTensor" for cls in type(x).__mro__):
+        raise TypeError(
+            "spectral losses and weights take no DTensor, got one as prediction, target or field: pass to_local() of "
+            "it where each rank has whole fields (Replicate, or Shard along the batch), and average the losses over "
+            "the ranks; pass full_tensor() of it where fields are cut along space or channels"
+        )
+
+
 @_plainly()
-def _table_of(modes: Tensor, basis: Basis) -> _Table:
+def _scatter_of(modes: Tensor, basis: Basis) -> _Scatter:
     ndim, like = len(basis.shape), torch.empty(0, dtype=modes.dtype.to_real(), device=modes.device)
     index = eager.constant(Scattering(basis), "scatter_index", like)
     weight = eager.constant(basis, "bin_weight", like)
@@ -279,7 +342,7 @@ def _table_of(modes: Tensor, basis: Basis) -> _Table:
     weight = weight.expand(ACCUMULATORS, -1)
     factors = torch.cat((2 * weight, weight))
     weights = torch.cat((2 * weight, 2 * weight))
-    return _Table(
+    return _Scatter(
         index.view(rows, -1).expand(frames, -1, -1),
         (frames, rows, factors.numel()),
         torch.complex(factors, -factors),  # (1 - i)(a + ib) = a + b + i ...

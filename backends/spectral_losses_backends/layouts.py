@@ -1,4 +1,8 @@
-"""Index layouts, each made of a basis's bin index and multiplicity: how a backend sums over bins is its own affair."""
+"""Index layouts: the arrays with which a backend sums modes over bins, made of a basis's bin index and multiplicity.
+
+A sum over bins goes through memory in no natural order, and what is fast differs: `Scattering` for PyTorch on a CPU,
+`Folding` for NumPy, `Gathering` for all else.
+"""
 
 from __future__ import annotations
 
