@@ -25,10 +25,9 @@ def lazily(package: str, homes: Mapping[str, str], rest: str) -> tuple[Callable[
 
     @lru_cache(maxsize=64)  # hasattr asks for the same names again and again
     def unknown(name: str, others: tuple[str, ...]) -> str:
-        from difflib import get_close_matches
+        from spectral_losses.messages import nearest
 
-        near = get_close_matches(name, [*homes, *others], 1)
-        return f"module {package!r} has no attribute {name!r}{f', did you mean {near[0]!r}?' if near else ''}"
+        return f"module {package!r} has no attribute {name!r}{nearest(name, [*homes, *others])}"
 
     def load(name: str) -> Any:
         if name.startswith("_"):

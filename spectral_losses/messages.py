@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from numbers import Rational, Real
 from typing import Any
 
+_NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
 _LARGEST = sys.float_info.max
 
 
@@ -65,6 +66,17 @@ def number(argument: str, x: Any) -> float:
     return plain_float(float(x))
 
 
+def is_real_scalar(value: Any) -> bool:
+    """Whether a value is one real number, of Python or of any framework: `float` takes more than these."""
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        return False  # what has neither, `float` would read as text: strings, and every buffer of bytes
+    dtype = getattr(value, "dtype", None)
+    kind = str(getattr(dtype, "name", dtype)).rpartition(".")[2]  # PyTorch's have no name, and read "torch.bool"
+    return not tuple(getattr(value, "shape", ())) and not any(word in kind for word in _NO_NUMBERS)
+
+
 def items(argument: str, x: Any, takes: str) -> tuple[Any, ...]:
     """What a sequence or an array holds; sets and mappings have no order that could be meant."""
     if isinstance(x, list | tuple):
@@ -76,12 +88,12 @@ def items(argument: str, x: Any, takes: str) -> tuple[Any, ...]:
     return tuple(x)
 
 
-def warn_caller(message: str) -> None:
-    """A UserWarning at the line that called the library."""
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called the library."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("spectral_losses"):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def plain_float(x: float) -> float:

@@ -1,13 +1,14 @@
-"""The profile of hypothesis and the fixtures of all tests."""
+"""The profile of hypothesis, the fixtures of all tests, and what is skipped without a GPU."""
 
 from __future__ import annotations
 
 import importlib.util
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 if importlib.util.find_spec("numpy"):  # the scheduler's tests run without it
-    from frameworks import autodiff, framework
+    from frameworks import autodiff, framework, sees_a_device
 
     __all__ = ["autodiff", "framework"]
 
@@ -23,3 +24,11 @@ settings.register_profile(
     ],
 )
 settings.load_profile("default")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``gpu`` where no CUDA device is seen by the package that the marker names, or by PyTorch."""
+    for mark in item.iter_markers("gpu"):
+        package = mark.args[0] if mark.args else "torch"
+        if not sees_a_device(package):
+            pytest.skip(f"{package} sees no CUDA device")

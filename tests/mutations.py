@@ -1,7 +1,8 @@
-"""Break each guard of the scheduler in turn and see that a test fails: ``python tests/mutations.py``.
+"""Break the code in one place at a time and see that a test fails: ``python tests/mutations.py``.
 
-Each mutation is one edit of a copy of the package; its tests then have to fail. ``--markdown`` prints the table of
-docs/scheduler.md, ``--only WORD`` takes the mutations whose name has that word.
+Each mutation is one edit of a copy of the packages; the tests of its group then have to fail. ``--group NAME`` takes one
+group, ``--only WORD`` the mutations whose name has that word, and ``--markdown`` prints a table for each group, of which
+docs/scheduler.md has the first.
 """
 
 from __future__ import annotations
@@ -18,18 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = [
-    "scheduler/test_scheduler.py",
-    "scheduler/test_config.py",
-    "scheduler/test_legacy.py",
-    "scheduler/test_scheduler_properties.py",
-]
-MACHINE = "scheduler/test_scheduler_machine.py"  # last, because it takes longest
-SCHEDULER, CHECKS, SAVED, FORMER = "scheduler.py", "_checks.py", "_saved.py", "_former.py"
+# One framework that differentiates and one that does not, and nothing that compiles: the same code serves all others.
+FEW_FRAMEWORKS = "not jax and not dask and not read and not compile and not first_call and not frameworks_agree"
 
 
 class Mutation(NamedTuple):
-    """One guard, and the edit that breaks it."""
+    """One guard, and the edit that breaks it, in a file of its group's folder."""
 
     guard: str
     file: str
@@ -37,113 +32,264 @@ class Mutation(NamedTuple):
     new: str
 
 
-MUTATIONS = [
-    Mutation("cap: never applied", SCHEDULER, "if target > c.max_weight_target:", "if False:"),
-    Mutation("cap: what is cut off is lost", SCHEDULER, "min(source + (target - c.max_weight_target), top)", "source"),
-    Mutation("cap: final weights may contradict it", CHECKS, "if c.final_weight_source + cut > top", "if False and cut > top"),
-    Mutation("cap: initial weight may exceed it", CHECKS, "c.initial_weight_target > c.max_weight_target:", "False:"),
-    Mutation("warm-up: never", SCHEDULER, "if epoch < warm_until(c, state):", "if False:"),
-    Mutation("warm-up: one epoch longer", SCHEDULER, "if epoch < warm_until(c, state):", "if epoch <= warm_until(c, state):"),
-    Mutation("warm-up: warmup_epochs alone", SCHEDULER, " + c.min_epochs_before_adapt + c.warmup_epochs", " + c.warmup_epochs"),
-    Mutation("warm-up: later stages have none", SCHEDULER, "return state.started + c.min", "return c.min"),
-    Mutation("NaN: enters the average", SCHEDULER, "if not math.isfinite(value):", "if math.isinf(value):"),
-    Mutation("infinity: enters the average", SCHEDULER, "if not math.isfinite(value):", "if math.isnan(value):"),
-    Mutation("NaN: an interval that it fell on is lost", SCHEDULER, "state = state, state._replace(epoch=epoch)", "state = state, state._replace(epoch=epoch, seen=epoch)"),
-    Mutation("missing: always held", SCHEDULER, 'if c.missing == "raise" and', "if False and"),
-    Mutation("missing: later stages are not asked", SCHEDULER, "config.stages[state.stage :], metrics", "config.stages[state.stage : state.stage + 1], metrics"),
-    Mutation("patience: one more", SCHEDULER, "now.stale >= c.patience", "now.stale > c.patience"),
-    Mutation("patience: none", SCHEDULER, "now.stale >= c.patience", "now.stale >= 1"),
-    Mutation("patience: kept after a move", SCHEDULER, "        stale=0,\n        consecutive=state.consecutive + 1,", "        consecutive=state.consecutive + 1,"),
-    Mutation("patience: kept after an improvement", SCHEDULER, "stale=0 if improved else state.stale", "stale=state.stale"),
-    Mutation("best: kept after a move", SCHEDULER, "        best=state.tracked,\n", ""),
-    Mutation("min_delta: equality improves", SCHEDULER, "return value < than - _margin(c, than) if", "return value <= than - _margin(c, than) if"),
-    Mutation("min_delta: relative to a signed value", SCHEDULER, "c.min_delta * abs(than)", "c.min_delta * than"),
-    Mutation("min_delta: always absolute", SCHEDULER, 'return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta', "return c.min_delta"),
-    Mutation("mode: max as min", SCHEDULER, 'return value < than - _margin(c, than) if c.mode == "min" else value > than + _margin(c, than)', "return value < than - _margin(c, than)"),
-    Mutation("consecutive limit: never binds", SCHEDULER, "elif fired and state.consecutive < c.max_consecutive_adaptations:", "elif fired:"),
-    Mutation("consecutive limit: one more", SCHEDULER, "elif fired and state.consecutive < c.max_consecutive_adaptations:", "elif fired and state.consecutive <= c.max_consecutive_adaptations:"),
-    Mutation("consecutive limit: never released", SCHEDULER, "consecutive=0 if improved else state.consecutive,", "consecutive=state.consecutive,"),
-    Mutation("consecutive limit: released by holding", SCHEDULER, "    elif fired:\n", "    elif fired:\n        state = state._replace(consecutive=0)\n"),
-    Mutation("EMA: starts at zero", SCHEDULER, "if c.use_ema and state.tracked is not None:\n        tracked = c.ema_beta * state.tracked", "if c.use_ema:\n        state = state._replace(tracked=state.tracked or 0.0)\n        tracked = c.ema_beta * state.tracked"),
-    Mutation("EMA: weights exchanged", SCHEDULER, "c.ema_beta * state.tracked + (1 - c.ema_beta) * value", "c.ema_beta * value + (1 - c.ema_beta) * state.tracked"),
-    Mutation("EMA: rounding leads out of the range", SCHEDULER, "        tracked = min(max(tracked, min(state.tracked, value)), max(state.tracked, value))\n", ""),
-    Mutation("cooldown: moves all the same", SCHEDULER, "    if before.cooldown:\n        return False\n", ""),
-    Mutation("cooldown: counts as stale", SCHEDULER, "state.stale + (not state.cooldown)", "state.stale + 1"),
-    Mutation("cooldown: never ends", SCHEDULER, "cooldown=max(0, state.cooldown - 1)", "cooldown=state.cooldown"),
-    Mutation("increase: against the best", SCHEDULER, "worse(c, now.tracked, before.tracked)", "worse(c, now.tracked, now.best or 0.0)"),
-    Mutation("epoch: only on the very epoch", SCHEDULER, "return _next_epoch(c, before) <= (now.epoch or 0)", "return _next_epoch(c, before) == (now.epoch or 0)"),
-    Mutation("epoch: interval from zero", SCHEDULER, "return warm + c.interval * ((since - warm) // c.interval + 1)", "return c.interval * (since // c.interval + 1)"),
-    Mutation("epoch: a held milestone is lost", SCHEDULER, "state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf", "next((state.started + m for m in c.milestones if state.started + m > (-1 if state.seen is None else state.seen)), math.inf)"),
-    Mutation("epochs: may go back", SCHEDULER, "if number < (last or 0):", "if number < 0:"),
-    Mutation("progress: rounding leaves a rest", SCHEDULER, "return progress if progress < ALMOST else 1.0", "return min(progress, 1.0)"),
-    Mutation("progress: beyond one", SCHEDULER, "return progress if progress < ALMOST else 1.0", "return progress"),
-    Mutation("progress: no least step", SCHEDULER, "max(step * (1 - progress), min(LEAST_STEP, step))", "step * (1 - progress)"),
-    Mutation("progress: least step above the step", SCHEDULER, "min(LEAST_STEP, step))", "LEAST_STEP)"),
-    Mutation("finished: moves on", SCHEDULER, "if state.progress >= 1:\n        reason", "if state.progress > 1:\n        reason"),
-    Mutation("disabled: steps all the same", SCHEDULER, "if not config.enabled:", "if False:"),
-    Mutation("weights: ends missed by rounding", SCHEDULER, "return b if s == 1 else min(max(a + (b - a) * s, min(a, b)), max(a, b))", "return a + (b - a) * s"),
-    Mutation("chain: earlier weights fall back", SCHEDULER, "else float(number < state.stage)", "else 0.0"),
-    Mutation("chain: the monitor is kept", SCHEDULER, "return SchedulerState(state.epoch, state.stage + 1, begun)", "return state._replace(stage=state.stage + 1, started=begun, progress=0.0)"),
-    Mutation("chain: weights may jump", CHECKS, "if not math.isclose(before, initial", "if False and not math.isclose(before, initial"),
-    Mutation("state: best is not saved", SCHEDULER, '"state": self._state._asdict(),', '"state": {**self._state._asdict(), "best": None},'),
-    Mutation("state: stale is not saved", SCHEDULER, '"state": self._state._asdict(),', '"state": {**self._state._asdict(), "stale": 0},'),
-    Mutation("state: seen is not saved", SCHEDULER, '"state": self._state._asdict(),', '"state": {**self._state._asdict(), "seen": None},'),
-    Mutation("state: floats are rounded", SCHEDULER, '"state": self._state._asdict(),', '"state": {k: round(v, 6) if isinstance(v, float) else v for k, v in self._state._asdict().items()},'),
-    Mutation("state: other settings are not noticed", SCHEDULER, "if changes and not accept_changes:", "if False and not accept_changes:"),
-    Mutation("state: the metric of other settings goes on", SAVED, 'if changed & {"monitor", "mode", "use_ema"}:', "if False:"),
-    Mutation("state: changes of other stages matter", SAVED, "for change in changes if change.stage == state.stage}", "for change in changes}"),
-    Mutation("state: a cooldown of other settings goes on", SAVED, "return state._replace(cooldown=min(state.cooldown, c.cooldown))", "return state"),
-    Mutation("state: a bad history is loaded", SAVED, "if not isinstance(rows, list) or not all(map(_is_decision, rows)):", "if False:"),
-    Mutation("state: half of it is loaded", SCHEDULER, "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
-    Mutation("state: a NaN is loaded", SAVED, "and abs(value) <= sys.float_info.max", ""),
-    Mutation("state: any version is read", SAVED, 'if saved.get("version") != VERSION:', "if False:"),
-    Mutation("history: shared with the caller", SCHEDULER, "decision._replace(weights=dict(decision.weights))", "decision"),
-    Mutation("history: has no bound", SCHEDULER, "deque(maxlen=history)", "deque()"),
-    Mutation("former state: any weights are taken", FORMER, "if not all(abs(a - b) <= 1e-6", "if False and not all(abs(a - b) <= 1e-6"),
-    Mutation("former state: a NaN average is taken", FORMER, "math.isfinite(tracked) and", "True and"),
+class Group(NamedTuple):
+    """Mutations, and the tests that have to notice them: the fast and likely ones first."""
+
+    folder: str
+    tests: tuple[str, ...]
+    mutations: list[Mutation]
+    chosen: str = ""
+    """Which of the tests, as pytest's ``-k`` takes it."""
+
+
+SCHEDULER = [
+    Mutation("cap: never applied", "transition.py", "if target > c.max_weight_target:", "if False:"),
+    Mutation("cap: what is cut off is lost", "transition.py", "min(source + (target - c.max_weight_target), top)", "source"),
+    Mutation("cap: final weights may contradict it", "checks.py", "if c.final_weight_source + cut > top", "if False and cut > top"),
+    Mutation("cap: initial weight may exceed it", "checks.py", "c.initial_weight_target > c.max_weight_target:", "False:"),
+    Mutation("warm-up: never", "step.py", "if epoch < warm_until(c, state):", "if False:"),
+    Mutation("warm-up: one epoch longer", "step.py", "if epoch < warm_until(c, state):", "if epoch <= warm_until(c, state):"),
+    Mutation("warm-up: warmup_epochs alone", "monitor.py", " + c.min_epochs_before_adapt + c.warmup_epochs", " + c.warmup_epochs"),
+    Mutation("warm-up: later stages have none", "monitor.py", "return state.started + c.min", "return c.min"),
+    Mutation("NaN: enters the average", "step.py", "if not math.isfinite(value):", "if math.isinf(value):"),
+    Mutation("infinity: enters the average", "step.py", "if not math.isfinite(value):", "if math.isnan(value):"),
+    Mutation("NaN: an interval that it fell on is lost", "step.py", "state = state, state._replace(epoch=epoch)", "state = state, state._replace(epoch=epoch, seen=epoch)"),
+    Mutation("missing: always held", "monitor.py", 'if c.missing == "raise" and', "if False and"),
+    Mutation("missing: later stages are not asked", "step.py", "config.stages[state.stage :], metrics", "config.stages[state.stage : state.stage + 1], metrics"),
+    Mutation("patience: one more", "triggers.py", "return now.stale >= self.settings.patience", "return now.stale > self.settings.patience"),
+    Mutation("patience: none", "triggers.py", "return now.stale >= self.settings.patience", "return now.stale >= 1"),
+    Mutation("patience: kept after a move", "transition.py", "        stale=0,\n        consecutive=state.consecutive + 1,", "        consecutive=state.consecutive + 1,"),
+    Mutation("patience: kept after an improvement", "monitor.py", "stale=0 if improved else state.stale", "stale=state.stale"),
+    Mutation("best: kept after a move", "transition.py", "        best=state.tracked,\n", ""),
+    Mutation("min_delta: equality improves", "monitor.py", "return value < than - _margin(c, than) if", "return value <= than - _margin(c, than) if"),
+    Mutation("min_delta: relative to a signed value", "monitor.py", "c.min_delta * abs(than)", "c.min_delta * than"),
+    Mutation("min_delta: always absolute", "monitor.py", 'return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta', "return c.min_delta"),
+    Mutation("mode: max as min", "monitor.py", 'return value < than - _margin(c, than) if c.mode == "min" else value > than + _margin(c, than)', "return value < than - _margin(c, than)"),
+    Mutation("consecutive limit: never binds", "step.py", "elif fired and state.consecutive < c.max_consecutive_adaptations:", "elif fired:"),
+    Mutation("consecutive limit: one more", "step.py", "elif fired and state.consecutive < c.max_consecutive_adaptations:", "elif fired and state.consecutive <= c.max_consecutive_adaptations:"),
+    Mutation("consecutive limit: never released", "monitor.py", "consecutive=0 if improved else state.consecutive,", "consecutive=state.consecutive,"),
+    Mutation("consecutive limit: released by holding", "step.py", "    elif fired:\n", "    elif fired:\n        state = state._replace(consecutive=0)\n"),
+    Mutation("EMA: starts at zero", "monitor.py", "if c.use_ema and state.tracked is not None:\n        tracked = c.ema_beta * state.tracked", "if c.use_ema:\n        state = state._replace(tracked=state.tracked or 0.0)\n        tracked = c.ema_beta * state.tracked"),
+    Mutation("EMA: weights exchanged", "monitor.py", "c.ema_beta * state.tracked + (1 - c.ema_beta) * value", "c.ema_beta * value + (1 - c.ema_beta) * state.tracked"),
+    Mutation("EMA: rounding leads out of the range", "monitor.py", "        tracked = min(max(tracked, min(state.tracked, value)), max(state.tracked, value))\n", ""),
+    Mutation("cooldown: moves all the same", "triggers.py", "return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)", "return TRIGGERS[c.trigger](c).fires(before, now)"),
+    Mutation("cooldown: counts as stale", "monitor.py", "state.stale + (not state.cooldown)", "state.stale + 1"),
+    Mutation("cooldown: never ends", "monitor.py", "cooldown=max(0, state.cooldown - 1)", "cooldown=state.cooldown"),
+    Mutation("increase: against the best", "triggers.py", "return worse(self.settings, now.tracked, before.tracked)", "return worse(self.settings, now.tracked, now.best or 0.0)"),
+    Mutation("epoch: only on the very epoch", "triggers.py", "return self._due(before) <= (now.epoch or 0)", "return self._due(before) == (now.epoch or 0)"),
+    Mutation("epoch: interval from zero", "triggers.py", "return warm + c.interval * ((since - warm) // c.interval + 1)", "return c.interval * (since // c.interval + 1)"),
+    Mutation("epoch: a held milestone is lost", "triggers.py", "state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf", "next((state.started + m for m in c.milestones if state.started + m > (-1 if state.seen is None else state.seen)), math.inf)"),
+    Mutation("epochs: may go back", "step.py", "if number < (last or 0):", "if number < 0:"),
+    Mutation("progress: rounding leaves a rest", "transition.py", "return progress if progress < ALMOST else 1.0", "return min(progress, 1.0)"),
+    Mutation("progress: beyond one", "transition.py", "return progress if progress < ALMOST else 1.0", "return progress"),
+    Mutation("progress: no least step", "transition.py", "max(step * (1 - progress), min(LEAST_STEP, step))", "step * (1 - progress)"),
+    Mutation("progress: least step above the step", "transition.py", "min(LEAST_STEP, step))", "LEAST_STEP)"),
+    Mutation("finished: moves on", "step.py", "if state.progress >= 1:\n        reason", "if state.progress > 1:\n        reason"),
+    Mutation("disabled: steps all the same", "step.py", "if not config.enabled:", "if False:"),
+    Mutation("weights: ends missed by rounding", "transition.py", "return b if s == 1 else min(max(a + (b - a) * s, min(a, b)), max(a, b))", "return a + (b - a) * s"),
+    Mutation("chain: earlier weights fall back", "transition.py", "else float(number < state.stage)", "else 0.0"),
+    Mutation("chain: the monitor is kept", "transition.py", "return SchedulerState(state.epoch, state.stage + 1, begun)", "return state._replace(stage=state.stage + 1, started=begun, progress=0.0)"),
+    Mutation("chain: weights may jump", "checks.py", "if not math.isclose(before, initial", "if False and not math.isclose(before, initial"),
+    Mutation("state: best is not saved", "checkpoint.py", '"state": state._asdict(),', '"state": {**state._asdict(), "best": None},'),
+    Mutation("state: stale is not saved", "checkpoint.py", '"state": state._asdict(),', '"state": {**state._asdict(), "stale": 0},'),
+    Mutation("state: seen is not saved", "checkpoint.py", '"state": state._asdict(),', '"state": {**state._asdict(), "seen": None},'),
+    Mutation("state: floats are rounded", "checkpoint.py", '"state": state._asdict(),', '"state": {k: round(v, 6) if isinstance(v, float) else v for k, v in state._asdict().items()},'),
+    Mutation("state: other settings are not noticed", "loss_scheduler.py", "if changes and not accept_changes:", "if False and not accept_changes:"),
+    Mutation("state: the metric of other settings goes on", "checkpoint.py", 'if changed & {"monitor", "mode", "use_ema"}:', "if False:"),
+    Mutation("state: changes of other stages matter", "checkpoint.py", "for change in changes if change.stage == state.stage}", "for change in changes}"),
+    Mutation("state: a cooldown of other settings goes on", "checkpoint.py", "return state._replace(cooldown=min(state.cooldown, c.cooldown))", "return state"),
+    Mutation("state: a bad history is loaded", "checkpoint.py", "if not isinstance(rows, list) or not all(map(_is_decision, rows)):", "if False:"),
+    Mutation("state: half of it is loaded", "loss_scheduler.py", "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
+    Mutation("state: a NaN is loaded", "checkpoint.py", "and abs(value) <= sys.float_info.max", ""),
+    Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != VERSION:', "if False:"),
+    Mutation("history: shared with the caller", "loss_scheduler.py", "decision._replace(weights=dict(decision.weights))", "decision"),
+    Mutation("history: has no bound", "loss_scheduler.py", "deque(maxlen=history)", "deque()"),
+    Mutation("former state: any weights are taken", "legacy.py", "if not all(abs(a - b) <= 1e-6", "if False and not all(abs(a - b) <= 1e-6"),
+    Mutation("former state: a NaN average is taken", "legacy.py", "math.isfinite(tracked) and", "True and"),
 ]  # fmt: skip
+
+LOSSES = [
+    Mutation("field error: slope twice as steep", "losses/field.py", '{"D": (1 / power)[..., None]}', '{"D": (2 / power)[..., None]}'),
+    Mutation("field error: no guard", "losses/field.py", "power = s.guarded(s.T[..., 0], error)", "power = s.T[..., 0]"),
+    Mutation("adjusted: slope along the error is that of the field error", "losses/adjusted.py", '{"D": (1 + along_d) / norm,', '{"D": 1 / norm,'),
+    Mutation("adjusted: slope along amplitudes twice as steep", "losses/adjusted.py", '"P": along_a / (2 * a) / norm}', '"P": along_a / a / norm}'),
+    Mutation("adjusted: slope of the smaller amplitude missing", "losses/adjusted.py", "2 * apart * along_d) - rising", "2 * apart * along_d)"),
+    Mutation("adjusted: the bin below the shells counts", "losses/adjusted.py", "xp.sum(added[..., 1:], axis=-1)", "xp.sum(added, axis=-1)"),
+    Mutation("adjusted: the target's amplitude for the larger", "losses/adjusted.py", "least = xp.where(a < t, a, t)", "least = t"),
+    Mutation("adjusted: coherence beyond 1", "losses/adjusted.py", "incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))", "incoherent = rest"),
+    Mutation("adjusted: no guard for a target of zeros", "losses/adjusted.py", " + 1e-26 * error)", ")"),
+    Mutation("adjusted: no guard of faint shells", "losses/adjusted.py", "1e-12 * s.T + 16 * s.precision**2 * power + ", ""),
+    Mutation("spectrum error: slope half as steep", "losses/logarithmic.py", "xp.reshape(2 / norm, (*norm.shape", "xp.reshape(1 / norm, (*norm.shape"),
+    Mutation("spectrum error: no eps in the target's logarithm", "losses/logarithmic.py", "xp.log(t + self.eps)", "xp.log(t)"),
+    Mutation("spectrum error: eps of the quotient not times the shells", "losses/logarithmic.py", "self.eps * math.prod([p.shape[axis] for axis in axes])", "self.eps"),
+    Mutation("spectrum error: weights in one mean alone", "losses/logarithmic.py", "log_t * log_t if weights is None else weights * log_t * log_t", "log_t * log_t"),
+    Mutation("spectrum error: channels weigh all alike", "losses/logarithmic.py", "if self.channels is not None:", "if False:"),
+    Mutation("log distance: guard relative to the prediction", "losses/logarithmic.py", "xp.max(s.T, axis=-1, keepdims=True)", "xp.max(s.P, axis=-1, keepdims=True)"),
+    Mutation("log distance: no smallest number in the guard", "losses/logarithmic.py", "keepdims=True)) + s.tiny", "keepdims=True))"),
+    Mutation("log distance: slope half as steep", "losses/logarithmic.py", "weighted * (2 / number) / power", "weighted / number / power"),
+    Mutation("log distance: sides exchanged", "losses/logarithmic.py", 'if self.side == "excess"', 'if self.side == "deficit"'),
+    Mutation("log distance: shells weigh all alike", "losses/logarithmic.py", "weighted = difference if self.shell_weights is None else", "weighted = difference if True else"),
+    Mutation("error of conditioned fields: not conditioned by itself", "losses/comparison.py", "            x = x - y\n", "            pass\n"),
+    Mutation("stored spectrum: the batch stays where it was", "losses/comparison.py", "if not layout.moved else", "if True else"),
+    Mutation("stored spectrum: other options are not noticed", "losses/comparison.py", "if target.layout != plan.recorded():", "if False:"),
+    Mutation("stored spectrum: other pools are not noticed", "spectra/plan.py", "*conditioning[1:], self.layout.pooled)", "*conditioning[1:], ())"),
+    Mutation("shell weights: of any mean", "spectra/plan.py", "return weights / weights.mean()", "return weights"),
+    Mutation("shell weights: large powers overflow", "spectra/plan.py", "np.exp(logs - logs.max())", "np.exp(logs)"),
+    Mutation("plan: a point is enough for a shell", "spectra/plan.py", "if n < 2:", "if n < 1:"),
+    Mutation("plan: True and 1 are one axis", "spectra/plan.py", '("plan", repr(given), tuple(x.shape)', '("plan", tuple(sorted(given.items())), tuple(x.shape)'),
+    Mutation("spectrum: power without the measure", "spectra/radial.py", 'backend.constant(plan.basis, "scale", share)', "1"),
+    Mutation("mask: weights of any mean", "fields/masks.py", "xp.sqrt(weights / mean)", "xp.sqrt(weights)"),
+    Mutation("mask: weights squared", "fields/masks.py", "xp.sqrt(weights / mean)", "(weights / mean)"),
+    Mutation("mask: what does not count is multiplied, not replaced", "fields/masks.py", "    x = xp.where(weights > 0, x, outside)\n", ""),
+    Mutation("mask: always of the shape of space", "fields/masks.py", "    if shape == layout.shape:\n", "    if len(shape) == len(layout.shape):\n"),
+    Mutation("window: mean square is not 1", "fields/windows.py", "values / np.sqrt(np.mean(values**2))", "values / np.max(values)"),
+    Mutation("window: symmetric, not periodic", "fields/windows.py", "x = np.arange(n) / n", "x = np.arange(n) / (n - 1)"),
+    Mutation("window: before the trend is taken off", "fields/windows.py", "    if any(conditioning.windows):\n", "    if any(conditioning.windows) and conditioning.detrend is None:\n"),
+    Mutation("trend: ramps are not centred", "fields/windows.py", "np.arange(n) - (n - 1) / 2", "np.arange(n) - n / 2"),
+    Mutation("trend: the mean stays", "fields/windows.py", "        x = x - xp.mean(x, axis=axes, keepdims=True)\n", "        pass\n"),
+    Mutation("trend: not taken off the gradient", "fields/windows.py", "return condition(x, conditioning._replace(windows=(None,) * len(conditioning.windows)), backend)", "return x"),
+    Mutation("shells: lower edge inside", "transforms/plane.py", 'k, side="left")', 'k, side="right")'),
+    Mutation("shells: a rounded edge is outside", "transforms/plane.py", "edges * (1 + 1e-12)", "edges"),
+    Mutation("shells: rounding loses the top one", "transforms/plane.py", "(2 * width) + 1e-9)", "(2 * width))"),
+    Mutation("shells: as narrow as the finest axis allows", "transforms/plane.py", "width = max(steps)", "width = min(steps)"),
+    Mutation("shells: up to the largest wavenumber", "transforms/plane.py", "top = min(reach)", "top = max(reach)"),
+    Mutation("shells: empty ones are kept", "transforms/plane.py", "if not counts.all():", "if False:"),
+    Mutation("multiplicity: Nyquist modes count twice", "transforms/plane.py", "if n % 2 == 0:", "if False:"),
+    Mutation("multiplicity: the mean counts twice", "transforms/plane.py", "    column[0] = 1\n", ""),
+    Mutation("sign: Nyquist modes are of a half plane", "transforms/plane.py", "np.where(2 * np.abs(m) == n, 0.0, np.sign(m))", "np.sign(m)"),
+    Mutation("measure: half the length in one dimension", "transforms/plane.py", "(2.0, math.pi, 4 / 3 * math.pi)", "(1.0, math.pi, 4 / 3 * math.pi)"),
+    Mutation("measure: another volume in three dimensions", "transforms/plane.py", "4 / 3 * math.pi)", "3 / 4 * math.pi)"),
+    Mutation("shares: not of the mean square", "transforms/plane.py", "float(math.prod(self.shape)) ** -2", "float(math.prod(self.shape)) ** -1"),
+    Mutation("layout: gradient of a mean over channels is that of a sum", "fields/layout.py", " / self.channels] * self.channels", "] * self.channels"),
+    Mutation("layout: gradient permuted as the field", "fields/layout.py", "tuple([self.order.index(axis) for axis in range(len(self.order))])", "self.order"),
+    Mutation("layout: channel weights of any mean", "fields/layout.py", "tuple([weight / mean for weight in weights])", "tuple(weights)"),
+    Mutation("layout: channels behind space are not found", "fields/layout.py", "return ndim - 1\n", "return first - 1 if first else None\n"),
+    Mutation("layout: a stored spectrum moves with the batch by the field's axes", "fields/layout.py", "sorted(result).index(elements[0])", "elements[0]"),
+    Mutation("composite: time axis counted from the start alone", "composite.py", "axis = self.time_axis % ndim", "axis = abs(self.time_axis)"),
+]  # fmt: skip
+
+BACKEND = [
+    Mutation("rows: gradient of a pooled frame is that of all", "problem.py", "xp.broadcast_to(slope / number, (", "xp.broadcast_to(slope, ("),
+    Mutation("rows: gradient averaged over the batch alone", "problem.py", "weight = weight / math.prod(lead[: self.elements])", "weight = weight / math.prod(lead[:1])"),
+    Mutation("rows: channel weights along another axis", "problem.py", "after = self.elements - (self.channel + len(lead)) - 1", "after = 0"),
+    Mutation("guard: frames that are not finite count", "problem.py", "level = _finite_mean(level, self.frames, xp)", "level = xp.mean(level, axis=self.frames, keepdims=True)"),
+    Mutation("guard: a quotient may be infinite", "problem.py", "return np.maximum(power + self._floor, np.minimum(error, 1e38) / LARGEST)", "return power + self._floor"),
+    Mutation("guard: an infinite error makes the denominator so", "problem.py", "np.minimum(error, 1e38) / LARGEST", "error / LARGEST"),
+    Mutation("slopes: power without the measure", "problem.py", "            slope = slope * self._scale\n", "            pass\n"),
+    Mutation("slopes: cross-spectrum with the wrong sign", "problem.py", '("D", -0.5)', '("D", 0.5)'),
+    Mutation("slopes: bins outside the shells get some", "problem.py", "xp.concat((nothing, slope, nothing), axis=-1)", "xp.concat((slope[..., :1], slope, nothing), axis=-1)"),
+    Mutation("known target: equal spectra differ by rounding", "problem.py", 'self._tables["P"] * scale / scale', 'self._tables["P"]'),
+    Mutation("error: taken off twice", "problem.py", "return x if self.differenced else x - y", "return x - y"),
+    Mutation("backward: one gradient handed out twice", "torch/functions.py", "gradient, ctx.gradient = ctx.gradient, None", "gradient = ctx.gradient"),
+    Mutation("backward: upstream gradient ignored", "torch/functions.py", 'elif upstream.device.type != "cpu" or upstream.item() != 1:', "elif False:"),
+    Mutation("backward: upstream gradient of rows ignored", "torch/functions.py", "gradient.mul_(upstream.reshape(*upstream.shape, *(1,) * (gradient.ndim - upstream.ndim)))", "pass"),
+    Mutation("backward: the second pass is times the batch", "torch/functions.py", "gradient: Tensor = torch.autograd.grad(outputs, x, grads, create_graph=again)[0]", "gradient: Tensor = torch.autograd.grad(outputs, x, grads, create_graph=again)[0] * len(x)"),
+    Mutation("backward: of one part as of the total", "torch/functions.py", "simple = upstream is not None and all(each is None for each in of_values) and is_plain(upstream)", "simple = upstream is not None and is_plain(upstream)"),
+    Mutation("backward: no second derivative of a loss", "torch/functions.py", "if gradient is None or torch.is_grad_enabled() or not simple:", "if gradient is None or not simple:"),
+    Mutation("backward: the target's gradient is the error's", "torch/functions.py", "bool(of_target)", "False"),
+    Mutation("plain: forward mode is not seen", "torch/kernels.py", "forward_ad._current_level >= 0", "False"),
+    Mutation("plain: transforms are not seen", "torch/kernels.py", "torch._C._are_functorch_transforms_active()", "False"),
+    Mutation("kernels: modes of multiplicity 2 count once", "torch/kernels.py", "factors = torch.cat((2 * weight, weight))", "factors = torch.cat((weight, weight))"),
+    Mutation("kernels: slopes of multiplicity 1 halved", "torch/kernels.py", "weights = torch.cat((2 * weight, 2 * weight))", "weights = torch.cat((2 * weight, weight))"),
+    Mutation("kernels: modes that are kept are squared in place", "torch/kernels.py", "real.square() if keep else real.square_()", "real.square_()"),
+    Mutation("kernels: the target's modes are not added", "torch/kernels.py", "if first is not None and second is not None:", "if False:"),
+    Mutation("kernels: the error's modes in place of the target's", "torch/kernels.py", "self.adjoint(y if first is None else e, basis)", "self.adjoint(e, basis)"),
+    Mutation("kernels: NumPy judges what wants a gradient", "torch/kernels.py", "wanted = any(x is not None and x.requires_grad for x in seen)", "wanted = False"),
+    Mutation("accumulators: both multiplicities in one", "layouts.py", "ACCUMULATORS * (multiplicity == 1)", "0"),
+    Mutation("gathering: all modes count twice", "layouts.py", "np.where(group % 2 == 0, 2.0, 1.0)", "np.where(group % 2 == 0, 2.0, 2.0)"),
+    Mutation("blocks: frames of a last smaller one are lost", "blockwise.py", "for start in range(0, frames.shape[0], step):", "for start in range(0, frames.shape[0] - step + 1, step):"),
+    Mutation("blocks: elements of a last smaller one are lost", "blockwise.py", "for start in range(0, stack.x.shape[0], step):", "for start in range(0, stack.x.shape[0] - step + 1, step):"),
+    Mutation("blocks: all have the stored targets of the first", "blockwise.py", "*([some(z) for z in zs] for zs in (self.known, self.floors, self.shares))", "[z if z is None else z[: these.stop - these.start] for z in self.known], *([some(z) for z in zs] for zs in (self.floors, self.shares))"),
+    Mutation("blocks: all have the guards of the first", "blockwise.py", "*([some(z) for z in zs] for zs in (self.known, self.floors, self.shares))", "[some(z) for z in self.known], [z if z is None else z[: these.stop - these.start] for z in self.floors], [some(z) for z in self.shares]"),
+    Mutation("blocks: all have the slopes of the first", "blockwise.py", "along[first:last]", "along[: last - first]"),
+    Mutation("pullback: all parts have the slopes of the first", "blockwise.py", "part = {name: slope[these] for name, slope in flat.items()}", "part = {name: slope[: len(errors[these])] for name, slope in flat.items()}"),
+    Mutation("small fields: targets of another precision go along", "blockwise.py", "<= self.chunk_size(x) and x.dtype == y.dtype", "<= self.chunk_size(x)"),
+    Mutation("mean squares: gradient half as steep", "pointwise.py", '(2 / points), guess)', '(1 / points), guess)'),
+    Mutation("mean squares: wrong guesses stay", "pointwise.py", "if not right.all():", "if False:"),
+    Mutation("mean squares: a mask's error is squared as the field", "pointwise.py", 'problem.needs == ("D", "T") and not problem.differenced', 'problem.needs == ("D", "T")'),
+]  # fmt: skip
+
+GROUPS = {
+    "scheduler": Group(
+        "spectral_losses/scheduler",
+        (
+            "scheduler/test_scheduler.py",
+            "scheduler/test_config.py",
+            "scheduler/test_legacy.py",
+            "scheduler/test_scheduler_properties.py",
+            "scheduler/test_scheduler_machine.py",
+        ),
+        SCHEDULER,
+    ),
+    "losses": Group(
+        "spectral_losses",
+        (
+            "losses",
+            "spectra/test_radial.py",
+            "transforms",
+            "fields",
+            "test_composite.py",
+            "test_gradients.py",
+            "backends/test_statistics.py",
+        ),
+        LOSSES,
+        FEW_FRAMEWORKS,
+    ),
+    "backend": Group(
+        "backends/spectral_losses_backends",
+        ("losses/test_every_loss.py", "test_gradients.py", "test_composite.py", "backends"),
+        BACKEND,
+        f"{FEW_FRAMEWORKS} and not strict and not broken and not wrong_gradient and not make_fx and not distributed",
+    ),
+}
 
 
 def main() -> int:
-    """Run all mutations and print a table; 1 where one survives."""
+    """Run all mutations and print what noticed them; 1 where one survives."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--markdown", action="store_true", help="a table for docs/scheduler.md")
+    parser.add_argument("--markdown", action="store_true", help="tables for the documentation")
+    parser.add_argument("--group", choices=GROUPS, help="the mutations of one group")
     parser.add_argument("--only", default="", metavar="WORD", help="mutations whose name has this word")
     args = parser.parse_args()
-    chosen = [mutation for mutation in MUTATIONS if args.only in mutation.guard]
-    failed = first_failure(None)
-    if failed is not None:
-        print(f"without any mutation, {failed} fails")
-        return 1
-    survivors = 0
-    row = "| {} | {} |" if args.markdown else "{:<50} {}"
-    print(row.format("mutation", "the first test that fails"), *(["|---|---|"] if args.markdown else []), sep="\n")
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for mutation, failed in zip(chosen, pool.map(first_failure, chosen), strict=True):
-            survivors += failed is None
-            said = "**none: it survives**" if failed is None else f"`{failed}`" if args.markdown else failed
-            print(row.format(mutation.guard, said), flush=True)
-    print(f"\n{len(chosen) - survivors} of {len(chosen)} mutations were noticed.")
-    return min(survivors, 1)
+    survivors: list[str] = []
+    for name, group in GROUPS.items():
+        chosen = [mutation for mutation in group.mutations if args.only in mutation.guard]
+        if args.group not in (None, name) or not chosen:
+            continue
+        failed = first_failure(group, None)
+        if failed is not None:
+            print(f"without any mutation, {failed} fails")
+            return 1
+        row = "| {} | {} |" if args.markdown else "{:<60} {}"
+        print(f"\n{name}\n", row.format("mutation", "the first test that fails"), sep="\n")
+        print("|---|---|" if args.markdown else "", flush=True)
+        alive = []
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda mutation, group=group: first_failure(group, mutation), chosen)
+            for mutation, failed in zip(chosen, found, strict=True):
+                if failed is None:
+                    alive.append(mutation.guard)
+                said = "**none: it survives**" if failed is None else f"`{failed}`" if args.markdown else failed
+                print(row.format(mutation.guard, said), flush=True)
+        print(f"\n{len(chosen) - len(alive)} of {len(chosen)} mutations were noticed.", flush=True)
+        survivors += [f"{name}: {guard}" for guard in alive]
+    print("", *(["alive:", *survivors] if survivors else ["none is alive"]), sep="\n")
+    return min(len(survivors), 1)
 
 
-def first_failure(mutation: Mutation | None) -> str | None:
+def first_failure(group: Group, mutation: Mutation | None) -> str | None:
     """The name of the first test that fails with a mutation, None where all pass."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
-        for part in ("spectral_losses", "backends"):
+        for part in ("spectral_losses", "backends", "tests"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", copy)
-        (copy / "tests").mkdir()
-        for test in ("conftest.py", "frameworks.py", *TESTS, MACHINE):
-            shutil.copy(ROOT / "tests" / test, copy / "tests")
         if mutation is not None:
-            path = copy / "spectral_losses" / mutation.file
+            path = copy / group.folder / mutation.file
             text = path.read_text()
             if text.count(mutation.old) != 1:
-                raise SystemExit(
-                    f"{mutation.guard}: {mutation.file} has {mutation.old!r} {text.count(mutation.old)} times"
-                )
+                times = text.count(mutation.old)
+                raise SystemExit(f"{mutation.guard}: {mutation.file} has {mutation.old!r} {times} times")
             path.write_text(text.replace(mutation.old, mutation.new))
         command = [
             sys.executable,
@@ -152,10 +298,11 @@ def first_failure(mutation: Mutation | None) -> str | None:
             "-x",
             "-q",
             "--no-header",
-            *(f"tests/{t}" for t in (*TESTS, MACHINE)),
+            *(f"tests/{test}" for test in group.tests),
         ]
-        # The working directory comes before whatever is installed.
-        ran = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        # The working directory comes before whatever is installed; each run has one processor.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        ran = subprocess.run([*command, "-k", group.chosen], cwd=copy, env=environment, capture_output=True, text=True)
     if ran.returncode == 0:
         return None
     found = re.search(r"^(?:FAILED|ERROR) tests/([^\s\[]+)", ran.stdout, flags=re.MULTILINE)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 import pytest
 
 import spectral_losses as sl
+from spectral_losses import messages
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,8 @@ def test_nothing_near() -> None:
 
 def test_asking_again_takes_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    real = difflib.get_close_matches
-    monkeypatch.setattr(difflib, "get_close_matches", lambda *args: calls.append(args) or real(*args))
+    real = messages.get_close_matches
+    monkeypatch.setattr(messages, "get_close_matches", lambda *args: calls.append(args) or real(*args))
     for _ in range(3):
         assert not hasattr(sl, "coherence_of_nothing")
         assert not hasattr(sl, "__coherence__")

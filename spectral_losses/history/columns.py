@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any
 
+from spectral_losses.messages import is_real_scalar
+
 Row = dict[str, Any]  # an int at "epoch", a str at "scheduler/reason", elsewhere a float or None
 LARGEST_EPOCH = 10**300  # a float holds it, as which `replay` reads it, and Python writes its digits
-NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
 
 
 def columns_of(argument: str, values: Any, prefix: str, tag: str | None = None) -> list[tuple[str, str, float | None]]:
@@ -31,7 +32,7 @@ def to_float(value: Any, name: str) -> float | None:
     if value is None:
         return None
     try:
-        if not _is_real_scalar(value):
+        if not is_real_scalar(value):
             raise TypeError
         # PyTorch warns where a number is made of a tensor that requires a gradient.
         return float(value.detach() if hasattr(value, "detach") else value)
@@ -39,17 +40,6 @@ def to_float(value: Any, name: str) -> float | None:
         return float("inf") if value > 0 else float("-inf")
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be a number or a 0-d array, got {value!r}") from None
-
-
-def _is_real_scalar(value: Any) -> bool:
-    """Whether a value is one real number, of Python or of any framework: `float` takes more than these."""
-    if isinstance(value, int | float):
-        return not isinstance(value, bool)
-    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-        return False  # what has neither, `float` would read as text: strings, and every buffer of bytes
-    dtype = getattr(value, "dtype", None)
-    kind = str(getattr(dtype, "name", dtype)).rpartition(".")[2]  # PyTorch's have no name, and read "torch.bool"
-    return not tuple(getattr(value, "shape", ())) and not any(word in kind for word in NO_NUMBERS)
 
 
 def checked_epoch(epoch: Any) -> int:

@@ -95,23 +95,23 @@ class AdjustedError(NamedTuple):
         """
         power = xp.sum(s.T, axis=-1, keepdims=True)
         error = xp.sum(s.D, axis=-1, keepdims=True)
-        # The last term keeps slopes finite where the target is zero throughout.
-        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * power + 1e-26 * error) + s.tiny
+        # What rounding leaves of D - (a - t)^2 is a share of P: t must not be so small beside a that it would count. And
+        # the square of the least root has to be a normal number, because XLA takes others for zero.
+        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * (power + s.P)) + 16 * s.tiny
         a, t = xp.sqrt(s.P + guard), xp.sqrt(s.T + guard)
         apart, rest = xp.abs(a - t), s.D - (a - t) ** 2
         incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))
-        least = xp.where(a < t, a, t)
-        added = apart * incoherent / least
         norm = s.guarded(power[..., 0], error[..., 0])
-        value = (error[..., 0] + xp.sum(added[..., 1:], axis=-1)) / norm
+        # Quotients first: the product of both, or its slopes, may be too large for float32 where both sides are zero.
+        least, each = xp.where(a < t, a, t), xp.expand_dims(norm, axis=-1)
+        lost, share = incoherent / each, apart / least
+        value = error[..., 0] / norm + xp.sum((share * lost)[..., 1:], axis=-1)
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
-        counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a))
-        along_d = apart / least * counted
+        counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a)) / each
         # The sign of a - t: array-api-compat's own indexes tensors with a mask, which torch.vmap cannot batch.
         away = xp.astype(a > t, a.dtype) - xp.astype(a < t, a.dtype)
-        rising = xp.where(a < t, added / a, xp.zeros_like(a))
-        along_a = away * (incoherent / least - 2 * apart * along_d) - rising
+        rising = away / least - xp.where(a < t, share / a, xp.zeros_like(a))
+        along_d, along_a = share * counted, lost * rising - 2 * away * apart * share * counted
         nothing = xp.zeros_like(a[..., :1])
         along_d, along_a = (xp.concat((nothing, z[..., 1:]), axis=-1) for z in (along_d, along_a))
-        norm = xp.expand_dims(norm, axis=-1)
-        return value, {"D": (1 + along_d) / norm, "P": along_a / (2 * a) / norm}
+        return value, {"D": along_d + 1 / each, "P": along_a / (2 * a)}

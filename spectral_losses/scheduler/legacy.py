@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Mapping
 from operator import index
 from typing import Any
 
+from spectral_losses.messages import warn_caller
 from spectral_losses.scheduler.settings import Settings
 from spectral_losses.scheduler.state import FORMAT, VERSION, SchedulerState
 from spectral_losses.scheduler.transition import side_weights
@@ -32,7 +31,7 @@ def renamed(component: str) -> str:
     """The present name of a component, with a DeprecationWarning where it was another."""
     if component not in COMPONENTS:
         return component
-    warn(f"component {component!r} is now called {COMPONENTS[component]!r}", DeprecationWarning)
+    warn_caller(f"component {component!r} is now called {COMPONENTS[component]!r}", DeprecationWarning)
     return COMPONENTS[component]
 
 
@@ -83,16 +82,8 @@ def translated(config: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
     if tracked is not None and math.isfinite(tracked) and math.isfinite(best):
         state = state._replace(seen=epoch, tracked=tracked, best=best, stale=stale, consecutive=consecutive)
     elif past:
-        warn(f"the saved metric is {tracked} and its best {best}: monitoring begins anew, the progress is kept")
+        warn_caller(f"the saved metric is {tracked} and its best {best}: monitoring begins anew, the progress is kept")
     return {"format": FORMAT, "version": VERSION, "config": settings, "state": state._asdict(), "history": []}
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn with the line that called into this library."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("spectral_losses"):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level + 1)
 
 
 def _progress(c: Settings, source: float, target: float) -> float:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spectral_losses.messages import is_real_scalar
 from spectral_losses.scheduler.settings import Settings
 from spectral_losses.scheduler.state import SchedulerState
-
-NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
 
 
 def warm_until(c: Settings, state: SchedulerState) -> int:
@@ -62,7 +61,7 @@ def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float |
     if value is None:
         return None
     try:
-        if not _is_real_scalar(value):
+        if not is_real_scalar(value):
             raise TypeError
         # PyTorch warns where a number is made of a tensor that requires a gradient.
         return float(value.detach() if hasattr(value, "detach") else value)
@@ -70,14 +69,3 @@ def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float |
         return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"metric {c.monitor!r} must be a number, got {value!r}") from None
-
-
-def _is_real_scalar(value: Any) -> bool:
-    """Whether a value is one real number, of Python or of any framework: `float` takes more than these."""
-    if isinstance(value, int | float):
-        return not isinstance(value, bool)
-    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-        return False  # what has neither, `float` would read as text: strings, and every buffer of bytes
-    dtype = getattr(value, "dtype", None)
-    kind = str(getattr(dtype, "name", dtype)).rpartition(".")[2]  # PyTorch's have no name, and read "torch.bool"
-    return not tuple(getattr(value, "shape", ())) and not any(word in kind for word in NO_NUMBERS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from frameworks import needs
 
 import spectral_losses as sl
 from spectral_losses.cli import main
@@ -65,19 +66,17 @@ def test_numpy_loop_without_cupy(example: Any, monkeypatch: pytest.MonkeyPatch) 
         example("numpy_loop").main(["--cupy"])
 
 
-@pytest.mark.gpu
+@pytest.mark.gpu("cupy")
 def test_numpy_loop_on_a_gpu(example: Any) -> None:
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("no CUDA device")
+    import cupy
+
     loop = example("numpy_loop")
     on_host, on_gpu = (loop.train(10, 0, xp, sl.History()) for xp in (np, cupy))
     assert on_gpu[-1]["field_error"] == pytest.approx(on_host[-1]["field_error"], rel=1e-2)
 
 
+@needs("jax", "optax")
 def test_jax_optax(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("jax")
-    pytest.importorskip("optax")
     run = example("jax_optax").train(12)
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 12
@@ -87,8 +86,8 @@ def test_jax_optax(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.compilations == 1
 
 
+@needs("jax")
 def test_jax_without_optax(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("jax")
     monkeypatch.setitem(sys.modules, "optax", None)
     with pytest.raises(SystemExit, match="needs optax: pip install optax"):
         example("jax_optax")

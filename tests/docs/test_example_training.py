@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from frameworks import needs
 from reference import SHARED
 
 import spectral_losses as sl
@@ -154,8 +155,10 @@ def test_validation_weighs_batches_by_their_size(program: Any) -> None:
     assert program.validate(model, target.split(3)) == pytest.approx(whole, rel=1e-5)
 
 
+@needs("nbformat")
 def test_the_notebook_is_committed_without_outputs() -> None:
-    nbformat = pytest.importorskip("nbformat")
+    import nbformat
+
     notebook = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -168,10 +171,9 @@ def test_the_notebook_is_committed_without_outputs() -> None:
     assert "spectral-losses[torch]" in code[0].source
 
 
+@needs("torch", "matplotlib", "ipykernel", "nbclient")
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("torch", "matplotlib", "ipykernel", "nbclient"):
-        pytest.importorskip(package)
     import nbclient
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager

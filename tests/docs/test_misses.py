@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from frameworks import needs
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
@@ -43,8 +44,8 @@ def test_a_blurred_and_a_moved_flow_have_one_field_error(misses: Any) -> None:
     np.testing.assert_allclose(energy[1:] / energy[0], [result.blurred_ratio, result.moved_ratio])
 
 
+@needs("matplotlib")
 def test_the_picture_and_the_table(misses: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
     assert misses.main([str(tmp_path / "new"), "--n", "32", "--time", "0.2", "--blur", "0.8"]) == 0
     picture = tmp_path / "new" / misses.PICTURE
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -58,9 +59,8 @@ def test_the_picture_and_the_table(misses: Any, tmp_path: Path, capsys: pytest.C
     assert printed.splitlines()[-1] == f"wrote {picture}"
 
 
+@needs("array_api_strict", "scipy", "hypothesis")
 def test_the_example_backend_is_found_and_conforms(tmp_path: Path) -> None:
-    for package in ("array_api_strict", "scipy", "hypothesis"):
-        pytest.importorskip(package)
     folder = EXAMPLES / "strict_backend"
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     # What an installer would write.
@@ -116,8 +116,8 @@ def test_the_scheduled_run_shows_every_reason_and_arrives(scheduled: Any) -> Non
     assert [str(each) for each in scheduled.run()] == [str(each) for each in seen]
 
 
+@needs("matplotlib")
 def test_the_scheduled_run_prints_what_the_page_shows(scheduled: Any, tmp_path: Path, capsys: Any) -> None:
-    pytest.importorskip("matplotlib")
     picture = tmp_path / "new" / "run.png"
     assert scheduled.main(["--output", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -232,13 +232,13 @@ except ModuleNotFoundError as error:
     print(error.name, error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("lightning this module needs Lightning: pip install")
+    assert done.stdout.startswith("lightning this module needs Lightning, which is not installed: pip install")
 
 
 TWO_RANKS = """
 import json, os, sys, torch
 sys.path.insert(0, {tests!r})
-from test_integration_lightning import Emulator, LossSchedulerCallback, loader, pl, scheduler
+from test_lightning import Emulator, LossSchedulerCallback, loader, pl, scheduler
 
 class Own(Emulator):
     def validation_step(self, batch, batch_idx):

@@ -104,7 +104,7 @@ def test_an_epoch_at_a_time_with_the_scheduler() -> None:
 def test_lightnings_trainer_trains_its_fno(tmp_path: Any) -> None:
     pytest.importorskip("lightning.pytorch", exc_type=ImportError)
     pytest.importorskip("torchmetrics")
-    import test_integration_lightning as here
+    import test_lightning as here
 
     module, callback = here.Emulator(), here.LossSchedulerCallback(here.scheduler())
     module.model = operator()

@@ -194,7 +194,7 @@ except ModuleNotFoundError as error:
     print(error.name, error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("torchmetrics this module needs torchmetrics: pip install")
+    assert done.stdout.startswith("torchmetrics this module needs torchmetrics, which is not installed: pip")
 
 
 def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:

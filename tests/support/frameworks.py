@@ -4,21 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
 
+Function = Callable[..., Any]
+
 
 @dataclass(frozen=True)
 class Framework:
-    """How to go from NumPy to a framework and back, and how it differentiates."""
+    """How to go from NumPy to a framework and back, how it differentiates, and what it has."""
 
     name: str
     asarray: Callable[[Any], Any]
     to_numpy: Callable[[Any], Any] = np.asarray
     gradient: Callable[[Callable[[Any], Any], Any], Any] | None = None
     examples: int = 30  # of hypothesis; few where each new shape is compiled
+    halves: tuple[str, ...] = ("float16",)
+    """The half precisions that it has."""
+    cast: Callable[[Any, str], Any] = lambda x, dtype: x.astype(dtype)
+    compiled: Callable[[Function], Function] = lambda function: function
+    """A function as a whole, where every operation of its own would have to be compiled for each shape."""
+
+
+def needs(*packages: str) -> pytest.MarkDecorator:
+    """Skip a test where a package is not installed."""
+    missing = [package for package in packages if find_spec(package) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing or packages)}")
+
+
+@lru_cache
+def sees_a_device(package: str) -> bool:
+    """Whether PyTorch or CuPy is installed and finds a CUDA device."""
+    return find_spec(package) is not None and bool(import_module(package).cuda.is_available())
 
 
 def _numpy() -> Framework:
@@ -35,35 +57,49 @@ def _read_only() -> Framework:
 
 
 def _strict() -> Framework:
-    xp = pytest.importorskip("array_api_strict")
-    return Framework("strict", xp.asarray)
+    import array_api_strict as xp
+
+    return Framework("strict", xp.asarray, halves=(), cast=lambda x, dtype: xp.astype(x, getattr(xp, dtype)))
 
 
 def _torch(device: str = "cpu") -> Framework:
-    torch = pytest.importorskip("torch")
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+    import torch
 
     def gradient(f: Any, x: Any) -> Any:
         x = x.detach().requires_grad_()
         return torch.autograd.grad(f(x), x)[0]
 
+    def to_numpy(x: Any) -> Any:
+        x = x.detach().cpu()
+        return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
+
     return Framework(
         "torch" if device == "cpu" else "torch-cuda",
         lambda x: torch.tensor(np.asarray(x), device=device),
-        lambda x: x.detach().cpu().numpy(),
+        to_numpy,
         gradient,
+        halves=("float16", "bfloat16"),
+        cast=lambda x, dtype: x.to(getattr(torch, dtype)),
     )
 
 
 def _jax() -> Framework:
-    jax = pytest.importorskip("jax")
+    import jax
+
     jax.config.update("jax_enable_x64", True)
-    return Framework("jax", jax.numpy.asarray, np.asarray, lambda f, x: jax.grad(f)(x), 6)
+    return Framework(
+        "jax",
+        jax.numpy.asarray,
+        np.asarray,
+        lambda f, x: jax.grad(f)(x),
+        6,
+        halves=("float16", "bfloat16"),
+        compiled=jax.jit,
+    )
 
 
 def _dask() -> Framework:
-    da = pytest.importorskip("dask.array")
+    import dask.array as da
 
     def asarray(x: Any) -> Any:
         x = np.asarray(x)
@@ -73,9 +109,8 @@ def _dask() -> Framework:
 
 
 def _cupy() -> Framework:
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("no CUDA device")
+    import cupy
+
     return Framework("cupy", cupy.asarray, cupy.asnumpy)
 
 
@@ -89,19 +124,28 @@ FRAMEWORKS = {
     "cupy": _cupy,
     "torch-cuda": lambda: _torch("cuda"),
 }
-_GPU = ("cupy", "torch-cuda")
+_MARKS = {
+    "strict": [needs("array_api_strict")],
+    "torch": [needs("torch")],
+    "jax": [needs("jax")],
+    "dask": [needs("dask")],
+    "cupy": [pytest.mark.gpu("cupy")],
+    "torch-cuda": [pytest.mark.gpu("torch")],
+}
 
 
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param(name, marks=[pytest.mark.gpu] if name in _GPU else []) for name in FRAMEWORKS],
-)
+def on(*names: str) -> list[Any]:
+    """Frameworks as parameters of the fixture `framework`, each with what it needs."""
+    return [pytest.param(name, marks=_MARKS.get(name, [])) for name in names]
+
+
+@pytest.fixture(scope="session", params=on(*FRAMEWORKS))
 def framework(request: pytest.FixtureRequest) -> Framework:
     """Each framework in turn."""
     return FRAMEWORKS[request.param]()
 
 
-@pytest.fixture(scope="session", params=["torch", "jax", pytest.param("torch-cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(scope="session", params=on("torch", "jax", "torch-cuda"))
 def autodiff(request: pytest.FixtureRequest) -> Framework:
     """Each framework that differentiates, in turn."""
     return FRAMEWORKS[request.param]()

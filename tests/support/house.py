@@ -10,8 +10,8 @@ ROOT = CHECKOUT / "spectral_losses"
 BACKENDS = CHECKOUT / "backends" / "spectral_losses_backends"
 
 FLOORS = (
-    ("_lazy", "errors", "messages", "backends"),
-    ("io", "history", "scheduler", "fields", "transforms"),
+    ("errors", "messages", "backends"),
+    ("io", "_lazy", "history", "scheduler", "fields", "transforms"),
     ("spectra",),
     ("losses",),
     ("composite", "evaluation"),

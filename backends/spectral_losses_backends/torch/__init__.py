@@ -92,7 +92,7 @@ class Backend(Kernels):
         """The values of a concrete tensor on the CPU."""
         if not is_plain(x) or x.device.type != "cpu":
             return None
-        x = x.detach()
+        x = x.detach().resolve_neg()  # NumPy has no negative bit
         return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
 
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
