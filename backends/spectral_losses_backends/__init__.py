@@ -34,7 +34,7 @@ The path of a call
 2. ``statistics`` (with ``modes_and_statistics`` where a gradient follows) takes the fields to powers of bins:
    ``power`` of a field, ``pair_power`` of an error and a target. Each is ``forward``, the transform, and then
    ``bin_power`` or ``bin_pair_power`` of its modes, which sum over bins.
-3. ``judge`` turns statistics into one value for each row, and into slopes along the statistics.
+3. ``rows_and_slopes`` turns statistics into one value for each row, and into slopes along the statistics.
 4. ``gradient_of`` turns slopes and modes into the gradient; ``reduced`` turns rows into the loss.
 
 Who sums over bins

@@ -257,7 +257,7 @@ class Backend:
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows; differentiable."""
         tables = self.statistics(problem, arrays)
-        rows, _ = self.judge(problem, tables, arrays.known, self.floors(problem, arrays, tables))
+        rows, _ = self.rows_and_slopes(problem, tables, arrays.target_power, self.floors(problem, arrays, tables))
         return self.reduced(problem, arrays, rows)
 
     def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Array, list[Array]]:
@@ -276,7 +276,7 @@ class Backend:
         modes, modes_y, tables = self.modes_and_statistics(problem, arrays.x, arrays.y)
         floors = self.floors(problem, arrays, tables)
         shares = self.shares(problem, self.lead(problem, arrays.x), arrays.x, weights)
-        rows, slopes = self.judge(problem, tables, arrays.known, floors, shares)
+        rows, slopes = self.rows_and_slopes(problem, tables, arrays.target_power, floors, shares)
         return self.reduced(problem, arrays, rows), self.gradient_of(problem, modes, modes_y, slopes)
 
     def shares(self, problem: Problem, lead: tuple[int, ...], like: Array, weights: Sequence[float]) -> list[Any]:
@@ -326,11 +326,11 @@ class Backend:
             return self.pair_gradient(modes, modes_y, slopes, problem.basis)
         return self.power_gradient(modes, slopes["P"], problem.basis)
 
-    def judge(
+    def rows_and_slopes(
         self,
         problem: Problem,
         tables: Tables,
-        known: Sequence[Array | None],
+        target_power: Sequence[Array | None],
         floors: Sequence[Array | None],
         shares: Sequence[Any] | None = None,
         leading: int | None = None,
@@ -343,7 +343,7 @@ class Backend:
         total: Tables = {}
         for i, term in enumerate(problem.terms):
             axes = None if leading is None else leading + term.rows.elements - problem.elements
-            statistics = Statistics(self, problem, term, tables, known[i], floors[i], axes)
+            statistics = Statistics(self, problem, term, tables, target_power[i], floors[i], axes)
             rows, slopes = term.objective.value_and_grad(statistics, statistics.xp)
             values.append(rows)
             if shares is not None:

@@ -124,7 +124,7 @@ class Backend(base.Backend):
                 tables.append(part)
             lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
             table = {name: self._joined([part[name] for part in tables], lead) for name in tables[0]}
-        rows, slopes = self.judge(problem, table, block.known, block.floors, block.shares, leading=1)
+        rows, slopes = self.rows_and_slopes(problem, table, block.target_power, block.floors, block.shares, leading=1)
         if whole:
             gradient = self.gradient_of(problem, *kept.pop(), slopes)
             if out is None:
@@ -196,8 +196,8 @@ class Backend(base.Backend):
 class _Stack:
     """Fields with the elements that no term merges along their first axis, and what is known of each."""
 
-    def __init__(self, x: Array, y: Array | None, known: Any, floors: Any, shares: Any) -> None:
-        self.x, self.y, self.known, self.floors, self.shares = x, y, known, floors, shares
+    def __init__(self, x: Array, y: Array | None, target_power: Any, floors: Any, shares: Any) -> None:
+        self.x, self.y, self.target_power, self.floors, self.shares = x, y, target_power, floors, shares
 
     @classmethod
     def of(cls, backend: Backend, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> _Stack:
@@ -214,7 +214,9 @@ class _Stack:
             None if floor is None else backend.namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
             for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)
         ]
-        return cls(flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.known, floors, shares)))
+        return cls(
+            flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.target_power, floors, shares))
+        )
 
     def part(self, these: slice) -> _Stack:
         """Some of the elements."""
@@ -223,5 +225,5 @@ class _Stack:
             return z if z is None or isinstance(z, float) else z[these]
 
         return _Stack(
-            some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.known, self.floors, self.shares))
+            some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.target_power, self.floors, self.shares))
         )

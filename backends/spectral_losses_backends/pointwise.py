@@ -27,11 +27,11 @@ def is_of_squares(problem: Problem, arrays: Arrays) -> bool:
 
 
 def evaluate(
-    backend: Any, judging: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
+    backend: Any, sums_backend: Any, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
 ) -> tuple[list[Array], Array | None]:
     """The losses of a problem and, with weights, the gradient of their weighted sum, on a `blockwise.Backend`.
 
-    ``judging`` is the backend of what its `squares` returns, and that of the losses.
+    ``sums_backend`` is the backend of what its `squares` returns, on which the losses are worked out.
     """
     points = math.prod(problem.basis.shape)
     x, y = arrays.x.reshape(-1, points), arrays.y.reshape(-1, points)  # type: ignore[union-attr]
@@ -45,13 +45,13 @@ def evaluate(
     sums /= points
     means = sums.reshape(2, *lead, 1)
     tables = {"D": means[0], "T": means[1]}
-    shares = None if weights is None else judging.shares(problem, lead, means, weights)
-    floors = judging.floors(problem, arrays, tables)
-    rows, slopes = judging.judge(problem, tables, arrays.known, floors, shares)
+    shares = None if weights is None else sums_backend.shares(problem, lead, means, weights)
+    floors = sums_backend.floors(problem, arrays, tables)
+    rows, slopes = sums_backend.rows_and_slopes(problem, tables, arrays.target_power, floors, shares)
     if gradient is not None:
         _finish(backend, x, y, gradient, slopes["D"].reshape(-1) * (2 / points), guess)
         gradient = gradient.reshape(arrays.x.shape)
-    return judging.reduced(problem, arrays, rows), gradient
+    return sums_backend.reduced(problem, arrays, rows), gradient
 
 
 def _by_blocks(

@@ -166,7 +166,7 @@ class Arrays(NamedTuple):
 
     x: Array
     y: Array | None
-    known: tuple[Array | None, ...] = (None,)
+    target_power: tuple[Array | None, ...] = (None,)
     """For each term the target's power over shells, rows first, where that is known; y is None then."""
 
 
@@ -200,7 +200,7 @@ class Statistics:
         problem: Problem,
         term: Term,
         tables: Mapping[str, Array],
-        known: Array | None = None,
+        target_power: Array | None = None,
         floor: Array | None = None,
         leading: int | None = None,
     ) -> None:
@@ -215,8 +215,8 @@ class Statistics:
             self._tables = dict(tables)
         else:
             self._tables = {} if problem.kind == "fields" else {name: self._of_rows(name) for name in tables}
-        if known is not None:
-            self._use(known)
+        if target_power is not None:
+            self._use(target_power)
 
     @property
     def P(self) -> Array:
@@ -347,13 +347,13 @@ class Statistics:
             table = table[..., 1:-1]
         return table if self._scale is None else table * self._scale
 
-    def _use(self, known: Array) -> None:
+    def _use(self, target_power: Array) -> None:
         """Take the target's power as it is known; the prediction's goes the same way, so that equal fields agree."""
         if self._scale is None:
             scale = self.basis_constant("scale")
-            known = known / scale
+            target_power = target_power / scale
             self._tables["P"] = self._tables["P"] * scale / scale
-        self._tables["T"] = known
+        self._tables["T"] = target_power
 
 
 def add_slope(tables: Tables, name: str, slope: Array) -> None:

@@ -95,8 +95,8 @@ class AdjustedError(NamedTuple):
         """
         power = xp.sum(s.T, axis=-1, keepdims=True)
         error = xp.sum(s.D, axis=-1, keepdims=True)
-        # What rounding leaves of D - (a - t)^2 is a share of P: t must not be so small beside a that it would count. And
-        # the square of the least root has to be a normal number, because XLA takes others for zero.
+        # Rounding leaves a share of P in D - (a - t)^2: t must not be so small beside a that it would count. And the
+        # square of the least root has to be a normal number, because XLA takes others for zero.
         guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * (power + s.P)) + 16 * s.tiny
         a, t = xp.sqrt(s.P + guard), xp.sqrt(s.T + guard)
         apart, rest = xp.abs(a - t), s.D - (a - t) ** 2

@@ -23,7 +23,7 @@ class Comparison(NamedTuple):
     objective: Any
     prediction: Array
     target: Array | None
-    known: Array | None = None
+    target_power: Array | None = None
     """The target's power over shells, as its rows are laid out, where a `Spectrum` stands for it."""
     mask: Array | None = None
 
@@ -91,7 +91,7 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
             x = x - y
     if differenced:
         x, y = _conditioned(x, first), None if y is None else _conditioned(y, first)
-    return problem, Arrays(x, y, tuple([c.known for c in comparisons]))
+    return problem, Arrays(x, y, tuple([c.target_power for c in comparisons]))
 
 
 def restored(gradient: Array, comparison: Comparison) -> Array:

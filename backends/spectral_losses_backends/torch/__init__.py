@@ -85,7 +85,7 @@ class Backend(Kernels):
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
     ) -> tuple[list[Tensor], Tensor]:
         """Losses, and the gradient of their weighted sum with respect to the prediction."""
-        way = super().value_and_grad if is_plain(arrays.x, arrays.y, *arrays.known) else plain.value_and_grad
+        way = super().value_and_grad if is_plain(arrays.x, arrays.y, *arrays.target_power) else plain.value_and_grad
         return way(problem, arrays, weights)
 
     def to_numpy_if_free(self, x: Tensor) -> Any | None:
@@ -132,7 +132,7 @@ def _wants_gradient(x: Any) -> bool:
 
 
 def _of_prediction_alone(arrays: Arrays) -> bool:
-    others = (arrays.y, *arrays.known)
+    others = (arrays.y, *arrays.target_power)
     if not is_plain(arrays.x, *others):
         return False
     for x in others:  # noqa: SIM110 - a generator would take longer

@@ -38,15 +38,15 @@ def pair_power(e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Ta
 
 def fuses(problem: Problem, arrays: Arrays) -> bool:
     """Whether one operator makes value and gradient: of transforms, and where no more than the prediction wants one."""
-    others = (arrays.y, *arrays.known)
+    others = (arrays.y, *arrays.target_power)
     asked = any(z is not None and z.requires_grad for z in others)
     return not asked and problem.kind != "fields"
 
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
     """The one loss of a problem; its gradient is made by the same operator, of the same modes."""
-    y, (known,) = arrays.y, arrays.known
-    other: Any = known if y is None else y
+    y, (target_power,) = arrays.y, arrays.target_power
+    other: Any = target_power if y is None else y
     result: Tensor = _value_and_grad_op(arrays.x, other.detach(), y is not None, to_text(problem))[0]
     return result
 

@@ -25,13 +25,13 @@ from spectral_losses_backends.torch.kernels import eager, is_plain
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
     """The one loss of a problem; only the prediction may want a gradient."""
-    result: Tensor = _Loss.apply(arrays.x, arrays.y, problem, (), *arrays.known)
+    result: Tensor = _Loss.apply(arrays.x, arrays.y, problem, (), *arrays.target_power)
     return result
 
 
 def weighted(problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Tensor, list[Tensor]]:
     """The weighted sum of several losses, and these; only the prediction may want a gradient."""
-    total, *values = _Loss.apply(arrays.x, arrays.y, problem, tuple(weights), *arrays.known)
+    total, *values = _Loss.apply(arrays.x, arrays.y, problem, tuple(weights), *arrays.target_power)
     return total, values
 
 
@@ -89,10 +89,15 @@ class _Loss(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, y: Tensor | None, problem: Problem, weights: tuple[float, ...], *known: Tensor | None
+        ctx: Any,
+        x: Tensor,
+        y: Tensor | None,
+        problem: Problem,
+        weights: tuple[float, ...],
+        *target_power: Tensor | None,
     ) -> Any:
-        values, ctx.gradient = eager.value_and_grad(problem, Arrays(x, y, known), weights or (1.0,))
-        ctx.save_for_backward(x, y, *known)
+        values, ctx.gradient = eager.value_and_grad(problem, Arrays(x, y, target_power), weights or (1.0,))
+        ctx.save_for_backward(x, y, *target_power)
         ctx.set_materialize_grads(False)
         ctx.problem, ctx.weights = problem, weights
         if not weights:  # of a loss by itself no sum is asked for
@@ -115,9 +120,9 @@ class _Loss(Function):
 def _anew(ctx: Any, upstreams: tuple[Tensor | None, ...]) -> Tensor | None:
     """The gradient in plain operations, to be differentiated again where that is asked for."""
     again = torch.is_grad_enabled()
-    x, y, *known = ctx.saved_tensors
+    x, y, *target_power = ctx.saved_tensors
     with torch.enable_grad():
-        values = plain.values(ctx.problem, Arrays(x, y, tuple(known)))
+        values = plain.values(ctx.problem, Arrays(x, y, tuple(target_power)))
         if ctx.weights:
             values = [base.weighted_sum(values, ctx.weights), *values]
         wanted = [(v, up) for v, up in zip(values, upstreams, strict=True) if up is not None]

@@ -47,7 +47,7 @@ class Kernels(blockwise.Backend):
     name = "torch"
 
     def namespace(self, x: Any) -> Any:
-        """array-api-compat's view of PyTorch, or of NumPy for what is judged there."""
+        """array-api-compat's view of PyTorch, or of NumPy for the small tables that are worked on there."""
         return xp if isinstance(x, Tensor) else numpy_backend.namespace(x)
 
     def device(self, x: Tensor) -> Any:
@@ -136,27 +136,27 @@ class Kernels(blockwise.Backend):
     def of_squares(
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
     ) -> tuple[list[Tensor], Tensor | None]:
-        """Losses of mean squares; on a CPU NumPy judges them, and makes the whole of small ones."""
+        """Losses of mean squares; on a CPU NumPy makes them of the sums, and the whole of small ones."""
         x = arrays.x
         if x.device.type != "cpu":
             return super().of_squares(problem, arrays, weights)
         if x.numel() > FEW:
             values, gradient = pointwise.evaluate(self, numpy_backend, problem, arrays, weights)
         else:
-            arrays = Arrays(_numpy(x), _numpy(arrays.y), arrays.known)
+            arrays = Arrays(_numpy(x), _numpy(arrays.y), arrays.target_power)
             values, gradient = numpy_backend.of_squares(problem, arrays, weights)
         return [_tensor(value) for value in values], _tensor(gradient)
 
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Any:
-        """Mean square of the target's fields in space, in NumPy where `judge` is."""
+        """Mean square of the target's fields in space, in NumPy where `rows_and_slopes` is."""
         level = super().level(problem, arrays, tables)
         return _numpy(level) if in_sight(level) else level
 
-    def judge(
+    def rows_and_slopes(
         self,
         problem: Problem,
         tables: Tables,
-        known: Sequence[Any],
+        target_power: Sequence[Any],
         floors: Sequence[Any],
         shares: Sequence[Any] | None = None,
         leading: int | None = None,
@@ -165,15 +165,15 @@ class Kernels(blockwise.Backend):
 
         Values are NumPy's then, and slopes where the tables are.
         """
-        seen = (*tables.values(), *known)
+        seen = (*tables.values(), *target_power)
         wanted = any(x is not None and x.requires_grad for x in seen)
         if problem.kind == "fields" or wanted or not in_sight(*seen):
             floors = [_tensor(z) for z in floors]
-            return super().judge(problem, tables, known, floors, shares, leading)
+            return super().rows_and_slopes(problem, tables, target_power, floors, shares, leading)
         tables = {name: _numpy(table) for name, table in tables.items()}
-        known, floors = [_numpy(z) for z in known], [_numpy(z) for z in floors]
+        target_power, floors = [_numpy(z) for z in target_power], [_numpy(z) for z in floors]
         shares = None if shares is None else [_numpy(z) for z in shares]
-        rows, slopes = numpy_backend.judge(problem, tables, known, floors, shares, leading)
+        rows, slopes = numpy_backend.rows_and_slopes(problem, tables, target_power, floors, shares, leading)
         return rows, {name: _tensor(slope) for name, slope in slopes.items()}
 
     def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Any]) -> list[Tensor]:
