@@ -527,7 +527,9 @@ def test_an_interrupted_process(tmp_path):
     path = tmp_path / "long.npy"
     np.lib.format.open_memmap(path, "w+", np.float32, (40_000, 1, 128, 128))  # sparse
     program = (
-        "import sys; from spectral_losses.cli import main; from spectral_losses.cli.compare import measure\n"
+        # A script that was started in the background ignores SIGINT, and so do its children unless they are told.
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from spectral_losses.cli import main; from spectral_losses.cli.compare import measure\n"
         "inner = measure.measure\n"
         "def shown(*args):\n    print('reading', flush=True)\n    return inner(*args)\n"
         "measure.measure = shown\n"
@@ -538,8 +540,6 @@ def test_an_interrupted_process(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A script that was started in the background ignores SIGINT, and so do its children unless they are told.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
