@@ -395,6 +395,13 @@ def test_signatures_spell_out_the_options(name: str) -> None:
     assert inspect.signature(LOSSES[name]).return_annotation == "Array"
 
 
+@pytest.mark.parametrize("name", SPECTRAL)
+@pytest.mark.parametrize("bins", ["unit", "log", 1, (0.5, 1.5)])
+def test_an_axis_of_one_point_is_refused_with_any_shells(name: str, bins: Any) -> None:
+    with pytest.raises(ValueError, match="has 1 point, too few to hold one shell; it takes at least 2"):
+        LOSSES[name](P[..., :1], T[..., :1], spatial_axes=(-2, -1), bins=bins)
+
+
 # Gradients.
 
 OPTIONS: dict[str, dict[str, Any]] = {
