@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -511,6 +512,8 @@ def test_a_file_without_permission(tmp_path, capsys):
     ],
 )
 def test_missing_packages(tmp_path, capsys, monkeypatch, suffix, package):
+    for each in ("xarray", "netCDF4", "h5py", "h5netcdf", "zarr"):
+        importlib.import_module(each)  # h5netcdf remembers for good whether it found h5py when it was imported
     path = tmp_path / f"t{suffix}"
     if suffix == ".zarr":
         dataset(fields()[1]).to_zarr(path, consolidated=False)
