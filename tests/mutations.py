@@ -203,7 +203,6 @@ BACKEND = [
     Mutation("blocks: all have the guards of the first", "blockwise.py", "*([some(z) for z in zs] for zs in (self.target_power, self.floors, self.shares))", "[some(z) for z in self.target_power], [z if z is None else z[: these.stop - these.start] for z in self.floors], [some(z) for z in self.shares]"),
     Mutation("blocks: all have the slopes of the first", "blockwise.py", "along[first:last]", "along[: last - first]"),
     Mutation("pullback: all parts have the slopes of the first", "blockwise.py", "part = {name: slope[these] for name, slope in flat.items()}", "part = {name: slope[: len(errors[these])] for name, slope in flat.items()}"),
-    Mutation("small fields: targets of another precision go along", "blockwise.py", "<= self.chunk_size(x) and x.dtype == y.dtype", "<= self.chunk_size(x)"),
     Mutation("mean squares: gradient half as steep", "pointwise.py", '(2 / points), guess)', '(1 / points), guess)'),
     Mutation("mean squares: wrong guesses stay", "pointwise.py", "if not right.all():", "if False:"),
     Mutation("mean squares: a mask's error is squared as the field", "pointwise.py", 'problem.needs == ("D", "T") and not problem.differenced', 'problem.needs == ("D", "T")'),

@@ -77,6 +77,6 @@ def watched() -> Iterator[dict[str, float]]:
     with ExitStack() as stack:
         for name in ("rfftn", "ifftn", "irfft"):
             stack.enter_context(patch.object(torch.fft, name, timed("transforms", getattr(torch.fft, name))))
-        for name, stage in (("bin_power", 1), ("judge", 2), ("power_gradient", 3)):
+        for name, stage in (("bin_power", 1), ("rows_and_slopes", 2), ("power_gradient", 3)):
             stack.enter_context(patch.object(Kernels, name, timed(STAGES[stage], getattr(Kernels, name))))
         yield clock
