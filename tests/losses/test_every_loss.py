@@ -14,10 +14,12 @@ from reference import reference_cases, reference_fields
 
 import spectral_losses as sl
 from spectral_losses import losses
+from spectral_losses.losses.comparison import over_spectra
 from spectral_losses.losses.registry import all_losses
 from spectral_losses.testing import reference_spectrum, reference_spectrum_error
 from spectral_losses_backends import pointwise
 from spectral_losses_backends.registry import backend_of
+from spectral_losses_backends.text import plain
 
 # One shape throughout: JAX compiles a loss once for it.
 RNG = np.random.default_rng(3)
@@ -590,6 +592,32 @@ def test_blocks_fit_together(framework: Framework, name: str, monkeypatch: pytes
         monkeypatch.setattr(owner, "chunk_size", lambda self, x, size=size: size)
         for part, expected in zip(found(), whole, strict=True):
             np.testing.assert_allclose(part, expected, rtol=1e-10, atol=1e-14)
+
+
+@plain
+class ShellError(NamedTuple):
+    """Of error and target alone, over spectra: a kind of which no loss is yet."""
+
+    needs: tuple[str, ...] = ("D", "T")
+    over: str = "shells"
+    unit: str = "share"
+    floor: None = None
+
+    def value_and_grad(self, s: Any, xp: Any) -> tuple[Any, dict[str, Any]]:
+        error, power = (xp.sum(z, axis=-1) for z in (s.D, s.T))
+        return error / power, {"D": xp.ones_like(s.D) / power[..., None]}
+
+
+def test_a_loss_of_another_kind_would_differentiate(autodiff: Framework) -> None:
+    def value(p: Any, t: Any) -> Any:
+        return over_spectra(p, t, {}, lambda plan: ShellError()).value()
+
+    (p, t), h = both(autodiff), 1e-6
+    assert autodiff.gradient is not None
+    found = autodiff.gradient(lambda p: value(p, t), p), autodiff.gradient(lambda t: value(p, t), t)
+    for gradient, (a, b) in zip(found, ((ALONG, 0), (0, ALONG)), strict=True):
+        ahead, behind = (float(value(P + s * h * a, T + s * h * b)) for s in (1, -1))
+        assert np.sum(autodiff.to_numpy(gradient) * ALONG) == pytest.approx((ahead - behind) / (2 * h), rel=1e-6)
 
 
 # Several losses together.
