@@ -127,7 +127,7 @@ def test_arrays_of_two_frameworks() -> None:
     for name in ("numpy", "strict", "torch", "jax", "dask"):
         try:
             made[name] = FRAMEWORKS[name]().asarray(X)
-        except pytest.skip.Exception:
+        except ImportError:
             continue
     assert len(made) > 1
     for a, x in made.items():
