@@ -8,10 +8,12 @@ import warnings
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from numbers import Rational, Real
+from operator import index
 from typing import Any
 
 _NO_NUMBERS = ("bool", "complex", "str", "bytes", "object", "time")  # dtypes that `float` takes all the same, by name
 _LARGEST = sys.float_info.max
+_LARGEST_INTEGER = 10**300
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -64,6 +66,20 @@ def number(argument: str, x: Any) -> float:
     if isinstance(x, int | Rational) and not -_LARGEST <= x <= _LARGEST:  # type: ignore[operator]
         raise ValueError(f"{argument} must be finite: no float is as large as the {type(x).__name__} that it got")
     return plain_float(float(x))
+
+
+def integer(argument: str, x: Any) -> int:
+    """An integer of any kind as an int that floats, JSON and TOML can hold, and what is added to it in a run."""
+    try:
+        if isinstance(x, bool):
+            raise TypeError
+        whole = index(x)
+    except TypeError:
+        raise TypeError(f"{argument} must be an integer, got {x!r}") from None
+    if abs(whole) > _LARGEST_INTEGER:  # not shown: Python does not write out integers of more than 4300 digits
+        bits = whole.bit_length()
+        raise ValueError(f"{argument} must be at most {_LARGEST_INTEGER:.0e}, got an integer of {bits} bits")
+    return whole
 
 
 def is_real_scalar(value: Any) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import index
 from typing import Any
 
-from spectral_losses.messages import is_real_scalar
+from spectral_losses.messages import integer, is_real_scalar
 
 Row = dict[str, Any]  # an int at "epoch", a str at "scheduler/reason", elsewhere a float or None
-LARGEST_EPOCH = 10**300  # a float holds it, as which `replay` reads it, and Python writes its digits
 
 
 def columns_of(argument: str, values: Any, prefix: str, tag: str | None = None) -> list[tuple[str, str, float | None]]:
@@ -43,15 +41,8 @@ def to_float(value: Any, name: str) -> float | None:
 
 
 def checked_epoch(epoch: Any) -> int:
-    """An epoch as an int from 0 to `LARGEST_EPOCH`."""
-    try:
-        if isinstance(epoch, bool):
-            raise TypeError
-        number = index(epoch)
-    except TypeError:
-        raise TypeError(f"epoch must be an integer, got {epoch!r}") from None
-    if abs(number) > LARGEST_EPOCH:  # not shown: Python does not write out integers of more than 4300 digits
-        raise ValueError(f"epoch must be at most {LARGEST_EPOCH:.0e}, got an integer of {number.bit_length()} bits")
+    """An epoch as an int of at least 0."""
+    number = integer("epoch", epoch)
     if number < 0:
         raise ValueError(f"epoch must not be negative, got {number}")
     return number

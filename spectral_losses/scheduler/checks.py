@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from numbers import Integral, Real
-from operator import index
 from typing import Any
 
-from spectral_losses.messages import listed, nearest
+from spectral_losses.messages import integer, listed, nearest
 from spectral_losses.scheduler.legacy import renamed
 from spectral_losses.scheduler.settings import Settings
-from spectral_losses.scheduler.state import LARGEST
 from spectral_losses.scheduler.transition import LEAST_STEP, advance, distance, side_weights
 from spectral_losses.scheduler.triggers import TRIGGERS
 
@@ -74,11 +72,9 @@ def _choice(name: str, value: Any) -> str:
 
 
 def _count(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if not isinstance(value, Integral):  # an array is no setting, though one of integers has an index
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    count = index(value)
-    if abs(count) > LARGEST:
-        raise ValueError(f"{name} must be at most {LARGEST:.0e}, got an integer of {count.bit_length()} bits")
+    count = integer(name, value)
     if count < least:
         raise ValueError(f"{name} must be at least {least}, got {count}")
     return count

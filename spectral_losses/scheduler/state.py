@@ -7,9 +7,6 @@ from typing import NamedTuple
 FORMAT, VERSION = "spectral_losses.LossScheduler", 1
 """What a saved state calls itself, and the meaning of its fields."""
 
-LARGEST = 10**300
-"""Of an epoch, and of a setting that counts: JSON, TOML and floats hold it, and what is added to it in a run."""
-
 
 class SchedulerState(NamedTuple):
     """All that a scheduler remembers; immutable, plain numbers and None. ``SchedulerState()`` is the beginning.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from operator import index
 from typing import Any
 
+from spectral_losses.messages import integer
 from spectral_losses.scheduler.monitor import monitored, observe, warm_until
 from spectral_losses.scheduler.settings import Stages
-from spectral_losses.scheduler.state import LARGEST, Decision, SchedulerState
+from spectral_losses.scheduler.state import Decision, SchedulerState
 from spectral_losses.scheduler.transition import advance, move, progress, side_weights, weights
 from spectral_losses.scheduler.triggers import explain, fires
 
@@ -84,14 +84,7 @@ def _checked_epoch(epoch: Any, last: int | None) -> int:
     """The epoch of an observation as an int that a checkpoint can hold; by default the one after the last."""
     if epoch is None:
         epoch = 0 if last is None else last + 1
-    try:
-        if isinstance(epoch, bool):
-            raise TypeError
-        number = index(epoch)
-    except TypeError:
-        raise TypeError(f"epoch must be an integer, got {epoch!r}") from None
-    if abs(number) > LARGEST:  # not shown: Python does not write out integers of more than 4300 digits
-        raise ValueError(f"epoch must be at most {LARGEST:.0e}, got an integer of {number.bit_length()} bits")
+    number = integer("epoch", epoch)
     if number < (last or 0):
         after = "" if last is None else f" after {last}"
         raise ValueError(f"epoch must not be negative or go back, got {number}{after}")
