@@ -18,8 +18,8 @@ class MissingPackageError(UserError, ModuleNotFoundError):
     """An optional package is not installed."""
 
 
-def needed(module: str, purpose: str, extra: str = "cli") -> Any:
-    """Import an optional module, or say what to install.
+def needed(module: str, purpose: str, extra: str = "cli", distribution: str = "") -> Any:
+    """Import an optional module, or say what to install; a distribution may have another name than its package.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def needed(module: str, purpose: str, extra: str = "cli") -> Any:
             raise  # it is there, and lacks something itself
         # The package by itself, because this library may have been installed from a clone, which pip knows no name of.
         raise MissingPackageError(
-            f"{purpose} needs {package}, which is not installed: pip install {package} "
+            f"{purpose} needs {distribution or package}, which is not installed: pip install {distribution or package} "
             f"(the extra {extra!r} of spectral-losses has all that is needed)"
         ) from error
 

@@ -110,7 +110,7 @@ SCHEDULER = [
 
 LOSSES = [
     Mutation("field error: slope twice as steep", "losses/field.py", '{"D": (1 / power)[..., None]}', '{"D": (2 / power)[..., None]}'),
-    Mutation("field error: no guard", "losses/field.py", "power = s.guarded(s.T[..., 0], error)", "power = s.T[..., 0]"),
+    Mutation("field error: no guard", "losses/field.py", "power = s.bounded(s.T[..., 0] + s.floor, error)", "power = s.T[..., 0]"),
     Mutation("adjusted: slope along the error is that of the field error", "losses/adjusted.py", '{"D": along_d + 1 / each,', '{"D": 1 / each,'),
     Mutation("adjusted: slope along amplitudes twice as steep", "losses/adjusted.py", '"P": along_a / (2 * a)}', '"P": along_a / a}'),
     Mutation("adjusted: slope of the smaller amplitude missing", "losses/adjusted.py", "rising = away / least - xp.where(a < t, share / a, xp.zeros_like(a))", "rising = away / least"),

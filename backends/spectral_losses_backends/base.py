@@ -33,8 +33,13 @@ class Basis(Source, Protocol):
     plane an entry stands. Every mode belongs to a bin: statistics are sums over complete partitions.
     """
 
-    pointwise: bool
-    """Whether the modes are the points themselves, all in one bin: no transform, and ``modes`` is the field."""
+    sums: str
+    """How statistics are sums: "bins", of modes by their bin index; "each", every entry of a mode array is a bin of its
+    own; "points", the modes are the points themselves, all in one bin; "own", the modes are the field, and the basis
+    brings `bin_power` and `power_gradient`, see `SummingBasis`."""
+
+    outside: tuple[int, int]
+    """How many bins come before the shells, and behind them."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -60,6 +65,16 @@ class Basis(Source, Protocol):
 
     def bin_weight(self) -> Any:
         """What the sum of ``|X|**2`` over a bin is multiplied with to be a share of the mean square, one per bin."""
+
+
+class SummingBasis(Basis, Protocol):
+    """A basis of which statistics are other sums than those of squares over bins of modes."""
+
+    def bin_power(self, x: Array, backend: Backend) -> Array:
+        """Statistics ``(..., bins)`` of fields, in plain operations that frameworks differentiate."""
+
+    def power_gradient(self, x: Array, slope: Array, backend: Backend) -> Array:
+        """The gradient, with respect to x, of a function of `bin_power` that has the gradient ``slope``."""
 
 
 class Backend:
@@ -159,11 +174,14 @@ class Backend:
         its own; PyTorch's kernels on a CPU scatter inside `bin_power` and call this for cross-spectra alone.
         """
         xp, ndim = self.namespace(values), len(basis.shape)
-        if basis.pointwise:
+        if basis.sums == "points":
             return xp.expand_dims(xp.sum(values, axis=tuple(range(-ndim, 0))), axis=-1)
+        lead = tuple(values.shape[:-ndim])
+        if basis.sums == "each":
+            column = xp.astype(self.constant(basis, "multiplicity", values), values.dtype)
+            return xp.reshape(values * column, (*lead, math.prod(values.shape[-ndim:])))
         layout = Gathering(basis)
         tables, multiplicity = (self.constant(layout, name, values) for name in ("tables", "multiplicity"))
-        lead = tuple(values.shape[:-ndim])
         level = xp.reshape(values, (*lead, math.prod(values.shape[-ndim:])))
         zero = xp.zeros_like(level[..., :1])
         for height, table in enumerate(tables):
@@ -177,8 +195,10 @@ class Backend:
     def gather(self, table: Array, basis: Basis) -> Array:
         """What belongs to each mode's bin: ``(..., bins)`` -> ``(..., *modes)``."""
         xp, ndim = self.namespace(table), len(basis.shape)
-        if basis.pointwise:
+        if basis.sums == "points":
             return xp.reshape(table, (*table.shape[:-1], *(1,) * ndim))
+        if basis.sums == "each":
+            return xp.reshape(table, (*table.shape[:-1], *basis.bin_index().shape))
         index = self.constant(basis, "bin_index", table)
         taken = xp.take(table, xp.reshape(index, (-1,)), axis=-1)
         return xp.reshape(taken, (*table.shape[:-1], *index.shape))
@@ -194,6 +214,8 @@ class Backend:
 
         This is what frameworks override to square and sum at once.
         """
+        if basis.sums == "own":
+            return basis.bin_power(modes, self)  # type: ignore[attr-defined]
         return self._weighed_sum(_squared(modes, self.namespace(modes)), basis)
 
     def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
@@ -201,9 +223,13 @@ class Backend:
 
         The error is transformed by itself: the difference of two transforms has no digits left where fields are alike.
         """
-        return self.bin_pair_power(self.forward(e, basis), self.forward(y, basis), basis, needs)
+        return self.bin_pair_power(self.forward(e, basis), self.target_modes(y, basis, needs), basis, needs)
 
-    def bin_pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
+    def target_modes(self, y: Array, basis: Basis, needs: tuple[str, ...]) -> Array | None:
+        """Modes of the target; None where only those of the error are needed."""
+        return None if needs == ("D",) else self.forward(y, basis)
+
+    def bin_pair_power(self, e: Array, y: Array | None, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """`pair_power` of modes, which are kept."""
         tables = {}
         if "D" in needs:
@@ -226,16 +252,24 @@ class Backend:
         is twice the adjoint of the modes, each times its bin's slope. On a half plane that is the half-plane adjoint,
         because a factor that k and -k share keeps modes Hermitian.
         """
+        if basis.sums == "own":
+            return basis.power_gradient(modes, slope, self)  # type: ignore[attr-defined]
         weights = self.gather(self._doubled(self._like_modes(slope, modes), basis), basis)
         return self.adjoint(modes * weights, basis)
 
-    def pair_gradient(self, e: Array, y: Array, slopes: Tables, basis: Basis, *, of_target: bool = False) -> Array:
+    def pair_gradient(
+        self, e: Array, y: Array | None, slopes: Tables, basis: Basis, *, of_target: bool = False
+    ) -> Array:
         """Gradient of a function of `pair_power` with respect to the prediction; may use up the modes.
 
         With slopes a, b, d and q of P, T, D and Q it is twice the adjoint of ``(a + d) E + (a + i s q / 2) Y``. With
         ``of_target`` it is that with respect to y while e stays: of ``(a - i s q / 2) E + (a + b) Y``.
         """
+        if basis.sums == "own":
+            return self._own_gradient(e, y, slopes, basis, of_target)
         first, second, turned = self.pair_weights(slopes, of_target)
+        if first is None and second is None and turned is None:
+            return 0 * self.adjoint(e, basis)
         modes: Any = 0
         for part, slope in ((e, first), (y, second)):
             if slope is not None:
@@ -310,7 +344,7 @@ class Backend:
         if problem.kind == "fields":
             return None, None, {"X": x, "Y": y}
         if problem.kind == "pair":
-            error, modes_y = self.forward(problem.error(x, y), basis), self.forward(y, basis)
+            error, modes_y = self.forward(problem.error(x, y), basis), self.target_modes(y, basis, problem.needs)
             return error, modes_y, self.bin_pair_power(error, modes_y, basis, problem.needs)
         modes = self.forward(x, basis)
         tables = {"P": self.bin_power(modes, basis)}
@@ -352,12 +386,19 @@ class Backend:
         return values, total
 
     def floors(self, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
-        """The guard of each term that has one relative to the mean square of the target in space."""
+        """The guard of each term that has one relative to the mean square of the target in space, or to its bins."""
         level: Array | None = None
         floors: list[Array | None] = []
-        for objective, rows in problem.terms:
+        for (objective, rows), known in zip(problem.terms, arrays.target_power, strict=True):
             if objective.floor is None:
                 floors.append(None)
+                continue
+            if objective.relative_to == "bins":
+                if known is None:
+                    floors.append(rows.floor(self.detach(tables["T"]), objective.floor, self, after=1))
+                else:
+                    shares = self.detach(known) / self.constant(problem.basis, "scale", known)
+                    floors.append(rows.floor_of_rows(shares, objective.floor, self))
                 continue
             level = self.level(problem, arrays, tables) if level is None else level
             floors.append(rows.floor(level, objective.floor, self))
@@ -365,7 +406,7 @@ class Backend:
 
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Array:
         """Mean square of the target's fields in space, ``(...)``, without a gradient."""
-        if problem.basis.pointwise and "T" in tables:
+        if problem.basis.sums == "points" and "T" in tables:
             return self.detach(tables["T"][..., 0])
         return self.mean_square(self.detach(arrays.y), problem.basis)
 
@@ -387,6 +428,14 @@ class Backend:
     def _weighed_sum(self, values: Array, basis: Basis) -> Array:
         sums = self.bin_sum(values, basis)
         return sums * self.constant(basis, "bin_weight", sums)
+
+    def _own_gradient(self, e: Array, y: Array | None, slopes: Tables, basis: Basis, of_target: bool) -> Array:
+        """`pair_gradient` where a basis sums itself, so that a field's slopes are those of its own statistics."""
+        parts = [(y, "T")] if of_target else [(e, "D")]
+        if "P" in slopes:
+            parts.append((e + y, "P"))
+        found = [self.power_gradient(field, slopes[name], basis) for field, name in parts if name in slopes]
+        return sum(found[1:], start=found[0])
 
     def _like_modes(self, slope: Array, modes: Array) -> Array:
         """Slopes in the precision of the modes: a target of higher precision lifts them."""

@@ -70,7 +70,8 @@ class Backend(base.Backend):
 
     def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
         """As in `base`, of fields that fit into a block: of small ones by one transform of both."""
-        if y is None or problem.kind == "fields" or problem.basis.pointwise or not self._small(x, y):
+        alone = y is None or problem.kind == "fields" or problem.needs == ("D",)
+        if alone or problem.basis.sums in ("points", "own") or not self._small(x, y):
             return super().modes_and_statistics(problem, x, y)
         # Calls take longer than arithmetic here, so that one is better than two.
         xp, n = self.namespace(x), x.shape[0]
@@ -93,8 +94,13 @@ class Backend(base.Backend):
             return self.of_squares(problem, arrays, weights)
         stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
         step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
-        for start in range(0, stack.x.shape[0], step):
-            block = stack if step >= stack.x.shape[0] else stack.part(slice(start, start + step))
+        blocks = [stack] if step >= stack.x.shape[0] else stack.parts(step)
+        if stack.floors is None:  # they are relative to statistics of all blocks
+            powers = [self._target_power(problem, block) for block in blocks]
+            known = powers[0] if len(powers) == 1 else self.namespace(stack.x).concat(powers, axis=0)
+            stack = stack.relative_to(self, problem, arrays, known)
+            blocks = [stack] if len(blocks) == 1 else stack.parts(step)
+        for start, block in zip(range(0, stack.x.shape[0], step), blocks, strict=True):
             if block is not stack and gradient is None:
                 gradient = self.empty_like(stack.x)
             rows, part = self._block(problem, block, None if gradient is None else gradient[start : start + step])
@@ -113,13 +119,14 @@ class Backend(base.Backend):
         kept: list[tuple[Array, Array]] = []
         tables: list[Tables] = []
         if whole:
-            *modes, table = self.modes_and_statistics(problem, x, y)
+            *modes, table = self._modes_and_statistics(problem, x, y, block.power)
             kept.append((modes.pop(0), modes.pop(0)))
         else:
             others = repeat((None, None)) if y is None else self._chunks(y, basis)
+            powers = None if block.power is None else xp.reshape(block.power, (-1, block.power.shape[-1]))
             for (frames, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
-                target = None if targets is None else targets[these]
-                *modes, part = self.modes_and_statistics(problem, frames[these], target)
+                target, power = (None if z is None else z[these] for z in (targets, powers))
+                *modes, part = self._modes_and_statistics(problem, frames[these], target, power)
                 kept.append((modes.pop(0), modes.pop(0)))
                 tables.append(part)
             lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
@@ -142,6 +149,23 @@ class Backend(base.Backend):
             last = first
         return rows, out
 
+    def _modes_and_statistics(
+        self, problem: Problem, x: Array, y: Array | None, power: Array | None
+    ) -> tuple[Array, Array, Tables]:
+        """`modes_and_statistics` where the target's power may be known: its modes are not needed again, mostly."""
+        if power is None or problem.needs not in (("P", "T"), ("D", "T")):
+            return self.modes_and_statistics(problem, x, y)
+        name = problem.needs[0]
+        modes = self.forward(problem.error(x, y) if name == "D" else x, problem.basis)
+        return modes, None, {name: self.bin_power(modes, problem.basis), "T": power}
+
+    def _target_power(self, problem: Problem, block: _Stack) -> Array:
+        """Power of the target, in the parts in which that of the prediction is made, so that equal fields agree."""
+        y, basis = block.y, problem.basis
+        if self.chunk_size(y) >= math.prod(y.shape):
+            return self.bin_power(self.forward(y, basis), basis, keep=False)
+        return self.power(y, basis)
+
     def power_pullback(self, x: Array, slope: Array, basis: base.Basis) -> Array:
         """`power_gradient` of a field: its modes are transformed anew, and never all there at once."""
         slopes = self.namespace(slope).reshape(slope, (-1, slope.shape[-1]))
@@ -157,7 +181,7 @@ class Backend(base.Backend):
         flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
         parts = []
         for (errors, these), (targets, _) in zip(self._chunks(e, basis), self._chunks(y, basis), strict=True):
-            modes = self.forward(errors[these], basis), self.forward(targets[these], basis)
+            modes = self.forward(errors[these], basis), self.target_modes(targets[these], basis, tuple(slopes))
             part = {name: slope[these] for name, slope in flat.items()}
             parts.append(self.pair_gradient(*modes, part, basis, of_target=of_target))
         return self._joined(parts, tuple(e.shape), whole=True)
@@ -169,7 +193,8 @@ class Backend(base.Backend):
         for (frames, these), (others, _) in zip(self._chunks(x, basis), self._chunks(y, basis), strict=True):
             target = others[these]
             error = frames[these] if differenced else frames[these] - target
-            parts.append(self.bin_pair_power(self.forward(error, basis), self.forward(target, basis), basis, needs))
+            modes = self.forward(error, basis), self.target_modes(target, basis, needs)
+            parts.append(self.bin_pair_power(*modes, basis, needs))
         lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
         return {name: self._joined([part[name] for part in parts], lead) for name in parts[0]}
 
@@ -196,34 +221,58 @@ class Backend(base.Backend):
 class _Stack:
     """Fields with the elements that no term merges along their first axis, and what is known of each."""
 
-    def __init__(self, x: Array, y: Array | None, target_power: Any, floors: Any, shares: Any) -> None:
+    def __init__(
+        self, x: Array, y: Array | None, target_power: Any, floors: Any, shares: Any, power: Array | None = None
+    ) -> None:
         self.x, self.y, self.target_power, self.floors, self.shares = x, y, target_power, floors, shares
+        self.power = power
+        """Statistics of the target, where guards are relative to those of all frames."""
 
     @classmethod
     def of(cls, backend: Backend, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> _Stack:
-        """The stack of a problem's arrays."""
+        """The stack of a problem's arrays; without floors where these are relative to statistics of the target."""
         axes, lead = problem.elements, backend.lead(problem, arrays.x)
-
-        def flat(z: Any) -> Any:
-            if z is None or isinstance(z, float) or axes == 1:
-                return z
-            return backend.namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))
-
         shares = backend.shares(problem, lead, arrays.x, weights)
-        floors = [
-            None if floor is None else backend.namespace(floor).broadcast_to(floor, lead[: term.rows.elements])
-            for term, floor in zip(problem.terms, backend.floors(problem, arrays, {}), strict=True)
-        ]
-        return cls(
-            flat(arrays.x), flat(arrays.y), *([flat(z) for z in zs] for zs in (arrays.target_power, floors, shares))
-        )
+        relative = any(of.floor is not None and of.relative_to == "bins" for of, _ in problem.terms)
+        floors = None if relative and arrays.y is not None else _floors(backend, problem, arrays, {})
+        return cls(*(_flat(z, axes, backend) for z in (arrays.x, arrays.y, arrays.target_power, floors, shares)))
 
-    def part(self, these: slice) -> _Stack:
-        """Some of the elements."""
+    def relative_to(self, backend: Backend, problem: Problem, arrays: Arrays, power: Array) -> _Stack:
+        """With floors, of the target's power ``(elements, ..., bins)``."""
+        lead = backend.lead(problem, arrays.x)
+        tables = {"T": backend.namespace(power).reshape(power, (*lead, power.shape[-1]))}
+        floors = _flat(_floors(backend, problem, arrays, tables), problem.elements, backend)
+        return _Stack(self.x, self.y, self.target_power, floors, self.shares, power)
 
+    def parts(self, step: int) -> list[_Stack]:
+        """Some of the elements, and some more."""
+        return [self._part(slice(start, start + step)) for start in range(0, self.x.shape[0], step)]
+
+    def _part(self, these: slice) -> _Stack:
         def some(z: Any) -> Any:
+            if isinstance(z, list):
+                return [some(each) for each in z]
             return z if z is None or isinstance(z, float) else z[these]
 
-        return _Stack(
-            some(self.x), some(self.y), *([some(z) for z in zs] for zs in (self.target_power, self.floors, self.shares))
-        )
+        fields = (self.x, self.y, self.target_power, self.floors, self.shares, self.power)
+        return _Stack(*(some(z) for z in fields))
+
+
+def _floors(backend: Backend, problem: Problem, arrays: Arrays, tables: Tables) -> list[Array | None]:
+    """The guard of each row, and of each of its bins where it is relative to these."""
+    lead, floors = backend.lead(problem, arrays.x), []
+    for (objective, rows), floor in zip(problem.terms, backend.floors(problem, arrays, tables), strict=True):
+        if floor is not None:
+            behind = (floor.shape[-1],) if objective.relative_to == "bins" else ()
+            floor = backend.namespace(floor).broadcast_to(floor, (*lead[: rows.elements], *behind))
+        floors.append(floor)
+    return floors
+
+
+def _flat(z: Any, axes: int, backend: Backend) -> Any:
+    """Arrays with the axes of the elements as one."""
+    if isinstance(z, list | tuple):
+        return [_flat(each, axes, backend) for each in z]
+    if z is None or isinstance(z, float) or axes == 1:
+        return z
+    return backend.namespace(z).reshape(z, (math.prod(z.shape[:axes]), *z.shape[axes:]))

@@ -36,13 +36,13 @@ class Backend(base.Backend):
 
     def power(self, x: Array, basis: Basis) -> Array:
         """Share of the mean square in each bin, block by block; a field that is cut along space is joined first."""
-        if basis.pointwise:
+        if basis.sums == "points":
             return super().power(x, basis)
         return _blocks(_block_power, [x], basis, (basis.bins(),))
 
     def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of a pair, likewise."""
-        if basis.pointwise:
+        if basis.sums == "points":
             return super().pair_power(e, y, basis, needs)
         tables = _blocks(_block_pair_power, [e, y], basis, (len(needs), basis.bins()), needs=needs)
         return {name: tables[..., i, :] for i, name in enumerate(needs)}
@@ -53,7 +53,8 @@ class Backend(base.Backend):
         if problem.kind == "fields":
             return None, None, tables
         if problem.kind == "pair":
-            return self.forward(problem.error(x, y), problem.basis), self.forward(y, problem.basis), tables
+            error = self.forward(problem.error(x, y), problem.basis)
+            return error, self.target_modes(y, problem.basis, problem.needs), tables
         return self.forward(x, problem.basis), None, tables
 
     def rfftn(self, x: Array, ndim: int) -> Array:

@@ -46,11 +46,11 @@ class Backend(base.Backend):
 
     def power(self, x: Array, basis: Basis) -> Array:
         """Share of the mean square in each bin, with a custom reverse-mode rule."""
-        return super().power(x, basis) if basis.pointwise else _power(x, basis)
+        return super().power(x, basis) if basis.sums == "points" else _power(x, basis)
 
     def pair_power(self, e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of a pair, with a custom reverse-mode rule."""
-        return super().pair_power(e, y, basis, needs) if basis.pointwise else _pair_power(e, y, basis, needs)
+        return super().pair_power(e, y, basis, needs) if basis.sums == "points" else _pair_power(e, y, basis, needs)
 
     def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
         """As in `base`, with the power of one compiled program."""
@@ -107,7 +107,7 @@ def _pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> Tab
 
 @partial(jax.jit, static_argnums=(2, 3))
 def _pair_forward(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) -> tuple[Tables, tuple[Array, Array]]:
-    modes = backend.forward(e, basis), backend.forward(y, basis)
+    modes = backend.forward(e, basis), backend.target_modes(y, basis, needs)
     return backend.bin_pair_power(*modes, basis, needs), modes
 
 

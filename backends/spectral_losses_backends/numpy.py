@@ -75,6 +75,8 @@ class Backend(blockwise.Backend):
 
     def bin_power(self, modes: Array, basis: Basis, keep: bool = True) -> Array:
         """Share of the mean square in each bin, of modes."""
+        if basis.sums == "own":
+            return super().bin_power(modes, basis, keep)
         squares = np.square(modes.real)
         if modes.dtype.kind == "c":
             squares += np.square(modes.imag)
@@ -83,7 +85,7 @@ class Backend(blockwise.Backend):
     def bin_sum(self, values: Array, basis: Basis) -> Array:
         """Values brought into the order of their bins, and each bin's segment summed; overwrites them."""
         multiplicity = basis.multiplicity()
-        if basis.pointwise or multiplicity.ndim != 1:
+        if basis.sums != "bins" or multiplicity.ndim != 1:
             return super().bin_sum(values, basis)
         layout, ndim = Folding(basis), len(basis.shape)
         # Columns that stand for themselves count half as much as those that stand for two.

@@ -22,7 +22,7 @@ multiplied, not in that of one core, and a call for fewer values would cost more
 
 def is_of_squares(problem: Problem, arrays: Arrays) -> bool:
     """Whether a problem is one of mean squares of error and target, of fields as they are."""
-    plainly = problem.basis.pointwise and problem.needs == ("D", "T") and not problem.differenced
+    plainly = problem.basis.sums == "points" and problem.needs == ("D", "T") and not problem.differenced
     return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
 
 

@@ -37,7 +37,11 @@ class Objective(Protocol):
 
     @property
     def floor(self) -> float | None:
-        """The eps of a guard relative to the mean square of the target's frames, see `Statistics.floor`."""
+        """The eps of a guard that is relative to all frames of the target, see `Statistics.floor`."""
+
+    @property
+    def relative_to(self) -> str:
+        """To what of them: "space", their mean square, or "bins", their power in each bin; asked where there is one."""
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """A value per row, and the gradient of the sum of all rows along each statistic.
@@ -89,23 +93,31 @@ class Rows(NamedTuple):
         number = math.prod([lead[axis] for axis in self.averaged])
         return xp.broadcast_to(slope / number, (*lead, *slope.shape[len(slope.shape) - after :]))
 
-    def floor(self, level: Array, eps: float, backend: Any) -> Array:
+    def floor(self, level: Array, eps: float, backend: Any, after: int = 0) -> Array:
         """``eps`` times the mean over frames of the same channel, for each row, plus the smallest normal number.
 
-        Frames that are not finite do not count. Axes over which it is the same for all may be left at size 1.
+        Frames that are not finite do not count. Axes over which it is the same for all may be left at size 1; ``after``
+        axes follow those of the stack.
         """
         xp = backend.namespace(level)
-        if self.summed:
-            level = xp.sum(level, axis=self.summed, keepdims=True)
+        summed, averaged, frames = (_moved(axes, after) for axes in (self.summed, self.averaged, self.frames))
+        if summed:
+            level = xp.sum(level, axis=summed, keepdims=True)
         if not eps:
             level = xp.zeros_like(level)
-        elif self.frames:
-            level = _finite_mean(level, self.frames, xp)
-        if self.summed or self.averaged:
-            for axis in self.averaged:
+        elif frames:
+            level = _finite_mean(level, frames, xp)
+        if summed or averaged:
+            for axis in averaged:
                 level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
-            level = xp.squeeze(level, axis=self.summed + self.averaged)
+            level = xp.squeeze(level, axis=summed + averaged)
         return level * eps + smallest(level, xp)
+
+    def floor_of_rows(self, level: Array, eps: float, backend: Any) -> Array:
+        """`floor` with one axis behind, of a level that has one number for each row already."""
+        number = self.elements + len(self.summed) + len(self.averaged)
+        kept = [axis + number - self.elements for axis in self.frames if axis + number < self.elements]
+        return Rows(self.elements, frames=tuple(kept)).floor(level, eps, backend, after=1)
 
     def reduce(self, rows: Array, lead: tuple[int, ...], backend: Any) -> Array:
         """The loss, of the values of the rows."""
@@ -178,7 +190,7 @@ def problem_of(basis: Any, terms: tuple[Term, ...], differenced: bool = False) -
         elements = min(elements, rows.elements)
     if asked & {"X", "Y"}:
         kind, needs = "fields", ("X", "Y")
-    elif asked & {"C", "Q", "D"} or basis.pointwise:
+    elif asked & {"C", "Q", "D"} or basis.sums == "points":
         if "C" in asked:  # (P + T - D) / 2
             asked |= {"P", "T", "D"}
         kind, needs = "pair", tuple(sorted(asked - {"C"}))
@@ -207,8 +219,12 @@ class Statistics:
         self._backend, self._problem, self._term, self._raw = backend, problem, term, tables
         self._first = next(iter(tables.values()))
         self._leading = term.rows.elements if leading is None else leading
-        self._floor = floor
         self.xp = backend.namespace(self._first)
+        before, behind = problem.basis.outside
+        self._inside = slice(before, -behind or None)
+        if floor is not None and target_power is None and term.objective.relative_to == "bins":
+            floor = floor[..., self._inside] if term.objective.over == "shells" else floor
+        self._floor = floor
         self._scale = self.basis_constant("scale") if term.objective.unit == "power" else None
         as_they_are = term.objective.over == "complete" and self._scale is None
         if as_they_are and not (term.rows.summed or term.rows.averaged):
@@ -255,19 +271,51 @@ class Statistics:
 
     @property
     def floor(self) -> Array:
-        """``eps`` times the mean square of the target over the frames of a row's channel, one per row; detached."""
+        """``eps`` times the mean of the target over the frames of a row's channel, detached.
+
+        Relative to "space" that is a mean square, one for each row; relative to "bins" one for each bin of a row.
+        """
         return self._floor
 
-    def guarded(self, power: Array, error: Array) -> Array:
-        """The denominator of ``error / power``: with its floor, and so that the quotient is at most 1e20.
+    def bounded(self, norm: Array, error: Array, largest: float = LARGEST) -> Array:
+        """The denominator of ``error / norm``, so that the quotient is at most 1e20, or as large as is said.
 
         A target of zeros has no scale of its own: the bound keeps sums of rows and gradients finite in float32.
         """
         # An error that is infinite must not make the denominator so.
         if isinstance(error, np.ndarray):
-            return np.maximum(power + self._floor, np.minimum(error, 1e38) / LARGEST)
+            return np.maximum(norm, np.minimum(error, 1e38) / largest)
         error = self.detach(error)
-        return self.xp.maximum(power + self._floor, self.xp.minimum(error, self.xp.zeros_like(error) + 1e38) / LARGEST)
+        return self.xp.maximum(norm, self.xp.minimum(error, self.xp.zeros_like(error) + 1e38) / largest)
+
+    def inside(self, table: Array) -> Array:
+        """Of all bins, the shells alone."""
+        return table[..., self._inside]
+
+    def outside(self, slope: Array) -> Array:
+        """The transpose of `inside`: slopes of shells with zeros around."""
+        before, behind = self._problem.basis.outside
+        if not before and not behind:
+            return slope
+        nothing = self.xp.zeros_like(slope[..., :1])
+        return self.xp.concat((nothing,) * before + (slope,) + (nothing,) * behind, axis=-1)
+
+    def mean(self, table: Array, shell_weights: Any) -> Array:
+        """Mean over the shells of each row, weighted where there are weights."""
+        if shell_weights is not None:
+            table = self.constant(shell_weights, "weights") * table
+        return self.xp.sum(table, axis=-1) / table.shape[-1]
+
+    def regrouped(self, table: Array, basis: Any) -> Array:
+        """Entries of modes, each a bin of its own, summed over the bins of another basis."""
+        values = self._backend.gather(table, self._problem.basis)
+        column = self.xp.astype(self.basis_constant("multiplicity"), values.dtype)
+        return self._backend.bin_sum(values / column, basis)
+
+    def each(self, table: Array, basis: Any) -> Array:
+        """What belongs to each entry's bin of another basis."""
+        modes = self._backend.gather(table, basis)
+        return self.xp.reshape(modes, (*table.shape[:-1], self._problem.basis.bins()))
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -336,15 +384,14 @@ class Statistics:
         if self._scale is not None:
             slope = slope * self._scale
         if objective.over == "shells":
-            nothing = xp.zeros_like(slope[..., :1])
-            slope = xp.concat((nothing, slope, nothing), axis=-1)
+            slope = self.outside(slope)
         return self._term.rows.spread(slope, self._first, xp)
 
     def _of_rows(self, name: str) -> Array:
         objective = self._term.objective
         table = self._term.rows.collect(self._raw[name], self.xp)
         if objective.over == "shells":
-            table = table[..., 1:-1]
+            table = self.inside(table)
         return table if self._scale is None else table * self._scale
 
     def _use(self, target_power: Array) -> None:

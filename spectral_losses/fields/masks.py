@@ -53,6 +53,27 @@ def apply_mask(x: Array, mask: Array, ndim: int, xp: Any) -> Array:
     return x * xp.sqrt(weights / mean)
 
 
+def from_a_value(x: Array, mask: Array | None, ndim: int, backend: Backend) -> Array:
+    """A field less its largest value that counts, so that one that is constant is exactly 0 before its mean is taken.
+
+    The value has no gradient: the mean that is taken off afterwards takes it off anyway.
+    """
+    xp, axes = backend.namespace(x), tuple(range(-ndim, 0))
+    seen = backend.detach(x)
+    if mask is not None:
+        seen = xp.where(xp.astype(mask, x.dtype) > 0, seen, xp.full_like(seen, -float("inf")))
+    return x - xp.max(seen, axis=axes, keepdims=True)
+
+
+def centre(x: Array, mask: Array | None, ndim: int, backend: Backend) -> Array:
+    """A field to which a mask was applied, without its weighted mean; this is symmetric, and so its own transpose."""
+    xp, axes = backend.namespace(x), tuple(range(-ndim, 0))
+    if mask is None:
+        return x - xp.mean(x, axis=axes, keepdims=True)
+    roots = apply_mask(xp.ones_like(x), mask, ndim, xp)
+    return x - roots * xp.mean(roots * x, axis=axes, keepdims=True)
+
+
 def _check_values(seen: Any, ndim: int, dtype: str) -> None:
     """Refuse what has no mean, as far as values can be seen, in the field's dtype: `apply_mask` takes it there."""
     if seen is None:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Unpack
 
 from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
+from spectral_losses.losses.split import amplitudes, incoherence
 from spectral_losses.messages import check_eps
-from spectral_losses.spectra.plan import LossOptions
+from spectral_losses.spectra.plan import LossOptions, shells_or_modes
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
@@ -76,7 +77,7 @@ def adjusted_error(
     if options.get("shell_weights") is not None:
         raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
     eps = check_eps(eps)
-    return over_spectra(prediction, target, options, lambda plan: AdjustedError(eps))
+    return over_spectra(prediction, target, options, lambda plan: AdjustedError(eps), over=shells_or_modes)
 
 
 @plain
@@ -87,31 +88,26 @@ class AdjustedError(NamedTuple):
     needs: tuple[str, ...] = ("P", "T", "D")
     over: str = "complete"
     unit: str = "share"
+    relative_to: str = "space"
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row.
 
         With ``1 - c = max(D - (a - t)^2, 0) / (2 a t)`` the sum is one of ``|a - t| r / min(a, t)``, r that maximum.
         """
-        power = xp.sum(s.T, axis=-1, keepdims=True)
-        error = xp.sum(s.D, axis=-1, keepdims=True)
-        # Rounding leaves a share of P in D - (a - t)^2: t must not be so small beside a that it would count. And the
-        # square of the least root has to be a normal number, because XLA takes others for zero.
-        guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * (power + s.P)) + 16 * s.tiny
-        a, t = xp.sqrt(s.P + guard), xp.sqrt(s.T + guard)
-        apart, rest = xp.abs(a - t), s.D - (a - t) ** 2
-        incoherent = xp.where(rest > 0, rest, xp.zeros_like(rest))
-        norm = s.guarded(power[..., 0], error[..., 0])
+        power, error = xp.sum(s.T, axis=-1), xp.sum(s.D, axis=-1)
+        of = amplitudes(s, xp)
+        incoherent, counted = incoherence(s, of, xp)
+        apart, away = of.apart(xp)
+        norm = s.bounded(power + s.floor, error)
         # Quotients first: the product of both, or its slopes, may be too large for float32 where both sides are zero.
-        least, each = xp.where(a < t, a, t), xp.expand_dims(norm, axis=-1)
+        least, each = xp.where(of.a < of.t, of.a, of.t), xp.expand_dims(norm, axis=-1)
         lost, share = incoherent / each, apart / least
-        value = error[..., 0] / norm + xp.sum((share * lost)[..., 1:], axis=-1)
+        value = error / norm + xp.sum((share * lost)[..., 1:], axis=-1)
         # Slopes along D and along a, then along P = a^2 - guard; none in the first bin, below the shells.
-        counted = xp.where(rest > 0, xp.ones_like(a), xp.zeros_like(a)) / each
-        # The sign of a - t: array-api-compat's own indexes tensors with a mask, which torch.vmap cannot batch.
-        away = xp.astype(a > t, a.dtype) - xp.astype(a < t, a.dtype)
-        rising = away / least - xp.where(a < t, share / a, xp.zeros_like(a))
+        counted = counted / each
+        rising = away / least - xp.where(of.a < of.t, share / of.a, xp.zeros_like(of.a))
         along_d, along_a = share * counted, lost * rising - 2 * away * apart * share * counted
-        nothing = xp.zeros_like(a[..., :1])
+        nothing = xp.zeros_like(of.a[..., :1])
         along_d, along_a = (xp.concat((nothing, z[..., 1:]), axis=-1) for z in (along_d, along_a))
-        return value, {"D": along_d + 1 / each, "P": along_a / (2 * a)}
+        return value, {"D": along_d + 1 / each, "P": along_a / (2 * of.a)}

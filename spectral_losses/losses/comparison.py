@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from spectral_losses.fields.masks import apply_mask, check_mask
+from spectral_losses.fields.masks import apply_mask, centre, check_mask, from_a_value
 from spectral_losses.fields.pairs import check_field, check_pair, check_same_home, lift
 from spectral_losses.messages import suggest
-from spectral_losses.spectra.plan import Plan, plan_of
+from spectral_losses.spectra.plan import Plan, plan_of, points, shells
 from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses.transforms.plane import Plane
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
 from spectral_losses_backends.registry import backend_of
@@ -26,6 +27,7 @@ class Comparison(NamedTuple):
     target_power: Array | None = None
     """The target's power over shells, as its rows are laid out, where a `Spectrum` stands for it."""
     mask: Array | None = None
+    centred: bool = False
 
     def value(self) -> Array:
         """The loss; differentiable."""
@@ -40,8 +42,10 @@ def over_spectra(
     objective: Callable[[Plan], Objective],
     *,
     coupled: bool = False,
+    over: Callable[..., Any] = shells,
+    settings: tuple[Any, ...] = (),
 ) -> Comparison:
-    """Compare spectra: an objective over the statistics of shells.
+    """Compare spectra: an objective over the statistics of shells, or of what else a basis has for bins.
 
     Parameters
     ----------
@@ -53,10 +57,12 @@ def over_spectra(
         From the plan, whose ``shell_weights`` it may hold, to the objective.
     coupled : bool
         Whether a row is a whole batch element rather than one frame of one channel.
+    over, settings
+        What makes the basis, see `plan_of`.
     """
     stored = isinstance(target, Spectrum)
     backend = check_field(prediction, "prediction") if stored else check_pair(prediction, target)
-    plan = plan_of(prediction, "prediction", options, backend, coupled=coupled)
+    plan = plan_of(prediction, "prediction", options, backend, coupled=coupled, over=over, settings=settings)
     of = objective(plan)
     if not stored:
         return Comparison(backend, plan, of, prediction, target)
@@ -64,23 +70,32 @@ def over_spectra(
 
 
 def over_points(
-    prediction: Array, target: Array, options: Mapping[str, Any], objective: Objective, *, mask: Array | None = None
+    prediction: Array,
+    target: Array,
+    options: Mapping[str, Any],
+    objective: Objective,
+    *,
+    mask: Array | None = None,
+    centred: bool = False,
 ) -> Comparison:
-    """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves."""
+    """Compare point by point: an objective over means in space, weighted by a mask, or over the fields themselves.
+
+    Fields that are ``centred`` are compared without their means.
+    """
     if isinstance(target, Spectrum):
         raise TypeError(f"target must be a field, got a Spectrum: {type(objective).__name__} compares point by point")
     backend = check_pair(prediction, target)
-    plan = plan_of(prediction, "prediction", options, backend, pointwise=True)
+    plan = plan_of(prediction, "prediction", options, backend, over=points)
     if mask is not None:
         mask = check_mask(mask, prediction, plan.layout, backend)
-    return Comparison(backend, plan, objective, prediction, target, None, mask)
+    return Comparison(backend, plan, objective, prediction, target, None, mask, centred)
 
 
 def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     """What a backend evaluates for comparisons that share their fields and transforms, see `grouped`."""
     first = comparisons[0]
     plan, backend = first.plan, first.backend
-    differenced = plan.conditioning is not None or first.mask is not None
+    differenced = plan.conditioning is not None or first.mask is not None or first.centred
     terms = tuple([Term(c.objective, c.plan.layout.rows) for c in comparisons])
     problem = problem_of(plan.basis, terms, differenced)
     x = plan.layout.arrange(first.prediction, backend)
@@ -97,6 +112,8 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
 def restored(gradient: Array, comparison: Comparison) -> Array:
     """A gradient with respect to what `prepared` made of a prediction as one of the prediction."""
     plan, backend = comparison.plan, comparison.backend
+    if comparison.centred:
+        gradient = centre(gradient, comparison.mask, len(plan.basis.shape), backend)
     if comparison.mask is not None:
         gradient = apply_mask(gradient, comparison.mask, len(plan.basis.shape), backend.namespace(gradient))
     return plan.restore(gradient, backend)
@@ -130,7 +147,7 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
     groups: dict[Any, list[list[str]]] = {}
     for name, c in comparisons.items():
         fields = "X" in c.objective.needs
-        key = (fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning)
+        key = (fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning, c.centred)
         alike = groups.setdefault(key, [])
         for names in alike:
             # Not by id, on which torch.compile would compile anew for each batch.
@@ -145,8 +162,13 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
 
 def _conditioned(x: Array, comparison: Comparison) -> Array:
     plan, backend = comparison.plan, comparison.backend
+    ndim = len(plan.basis.shape)
+    if comparison.centred:
+        x = from_a_value(x, comparison.mask, ndim, backend)
     if comparison.mask is not None:
-        x = apply_mask(x, comparison.mask, len(plan.basis.shape), backend.namespace(x))
+        x = apply_mask(x, comparison.mask, ndim, backend.namespace(x))
+    if comparison.centred:
+        x = centre(x, comparison.mask, ndim, backend)
     return plan.condition(x, backend)
 
 
@@ -161,7 +183,8 @@ def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
 def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objective, backend: Backend) -> Array:
     """The power of a spectrum that stands for the target, its rows in the order of the plan."""
     beyond = set(objective.needs) - {"P", "T"}
-    if beyond or objective.over != "shells" or objective.floor is not None:
+    by_shell = objective.over == "shells" and isinstance(plan.basis, Plane)
+    if beyond or not by_shell or (objective.floor is not None and objective.relative_to != "bins"):
         raise TypeError(
             f"target must be a field, got a Spectrum: {type(objective).__name__} needs more than powers over shells"
         )

@@ -90,9 +90,10 @@ class FieldError(NamedTuple):
     needs: tuple[str, ...] = ("D", "T")
     over: str = "complete"
     unit: str = "share"
+    relative_to: str = "space"
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row."""
         error = s.D[..., 0]
-        power = s.guarded(s.T[..., 0], error)
+        power = s.bounded(s.T[..., 0] + s.floor, error)
         return error / power, {"D": (1 / power)[..., None]}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Unpack
 from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_choice, check_eps
-from spectral_losses.spectra.plan import LossOptions
+from spectral_losses.spectra.plan import LossOptions, shells_or_modes
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Rows, Statistics, Tables
@@ -149,7 +149,7 @@ def log_spectral_distance(
     """
     check_choice("side", side, SIDES)
     eps = check_eps(eps)
-    return over_spectra(prediction, target, options, lambda plan: LogSpectralDistance(eps, side, plan.shell_weights))
+    return over_spectra(prediction, target, options, lambda plan: LogSpectralDistance(eps, side, plan.shell_weights), over=shells_or_modes)
 
 
 @plain

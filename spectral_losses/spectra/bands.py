@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.messages import integer, items, number
 from spectral_losses.transforms.plane import Plane
 
 NAMES = ("low", "middle", "high")
@@ -59,14 +63,8 @@ def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ..
         A band without a shell.
     """
     centres, edges = grid.centres(), grid.edges()
-    inner = np.geomspace(centres[0], centres[-1], 4)[1:3] if limits is None else np.asarray(limits)
-    # 8^(1/3) is 2, but for rounding.
-    cuts = np.searchsorted(centres, inner * (1 + 1e-9), side="right")
-    starts, stops = (0, *cuts), (*cuts, len(centres))
-    if not all(start < stop for start, stop in zip(starts, stops, strict=True)):
-        reach = f"shells lie from {centres[0]:.6g} to {centres[-1]:.6g}"
-        problem = "three bands take three shells" if limits is None else "bands leave one without a shell"
-        raise ValueError(f"{problem}: there are {len(centres)}, {reach}")
+    starts = band_starts(grid, len(NAMES) if limits is None else limits)
+    stops = (*starts[1:], len(centres))
     return tuple(
         Band(
             name,
@@ -76,6 +74,36 @@ def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ..
         )
         for name, start, stop in zip(NAMES, starts, stops, strict=True)
     )
+
+
+def band_starts(grid: Plane, bands: int | Sequence[float]) -> tuple[int, ...]:
+    """The first shell of each band: of so many bands of equal ratios of wavenumber, or cut at these wavenumbers.
+
+    Raises
+    ------
+    TypeError
+        Neither a number nor numbers.
+    ValueError
+        A band without a shell; cuts that do not increase.
+    """
+    centres = grid.centres()
+    if isinstance(bands, Integral):
+        number_of_bands, said = integer("bands", bands), f"{bands} bands take {bands} shells"
+        if number_of_bands < 1:
+            raise ValueError(f"bands must be at least 1, got {bands}")
+        inner = np.geomspace(centres[0], centres[-1], number_of_bands + 1)[1:-1]
+    else:
+        takes = "a number of bands or the wavenumbers between them"
+        inner = np.asarray([number("bands: a cut", cut) for cut in items("bands", bands, takes)])
+        said = "bands leave one without a shell"
+        if not (np.diff(inner) > 0).all():
+            raise ValueError(f"bands must be {takes}, increasing, got {tuple(inner.tolist())}")
+    # 8^(1/3) is 2, but for rounding.
+    cuts = [int(cut) for cut in np.searchsorted(centres, inner * (1 + 1e-9), side="right")]
+    if not all(a < b for a, b in pairwise([0, *cuts, len(centres)])):
+        reach = f"shells lie from {centres[0]:.6g} to {centres[-1]:.6g}"
+        raise ValueError(f"{said}: there are {len(centres)}, {reach}")
+    return (0, *cuts)
 
 
 def band_numbers(power: NDArray[np.float64], grid: Plane, band: Band) -> BandNumbers:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypedDict, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
-from spectral_losses.fields.layout import FieldOptions, Layout, LayoutOptions, check_weights, lay_out
+from spectral_losses.fields.layout import ChannelAxis, FieldOptions, Layout, LayoutOptions, check_weights, lay_out
 from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
 from spectral_losses.messages import number, warn_caller
 from spectral_losses.spectra.binning import check_bins, check_lengths
+from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.points import Points
 from spectral_losses_backends.base import Array, Backend
@@ -40,6 +41,23 @@ class LossOptions(FieldOptions, SpectrumOptions, total=False):
     shell_weights: float | Sequence[float] | None
 
 
+class ModeOptions(FieldOptions, total=False):
+    """The options of losses over Fourier modes one by one."""
+
+    window: Window
+    detrend: Detrend
+
+
+class FrameOptions(TypedDict, total=False):
+    """The options of losses that compare frame by frame: `FieldOptions` but for ``pool``."""
+
+    spatial_axes: int | Sequence[int]
+    channel_axis: ChannelAxis
+    channels: str
+    channel_weights: Sequence[float] | None
+    reduction: str
+
+
 class Options(NamedTuple):
     """All of them with their defaults, hashable."""
 
@@ -61,10 +79,13 @@ class ShellWeights(NamedTuple):
     """Weights of shells, of mean 1."""
 
     basis: Any
-    given: Any
+    given: Any = None
 
     def weights(self) -> Any:
-        """One for each shell."""
+        """One for each shell: what is given, times how many shells a bin stands for."""
+        if isinstance(self.basis, Modes):
+            weights = self.basis.repeats()
+            return weights / weights.mean()
         centres = self.basis.centres()
         if isinstance(self.given, float):
             logs = self.given * np.log(centres / centres.max())
@@ -123,25 +144,67 @@ class Plan(NamedTuple):
         return "mean" if self.layout.averaged else "sum" if self.layout.rows.summed else "separate"
 
 
+def points(shape: tuple[int, ...], options: Options) -> Points:
+    """The basis of losses without a transform."""
+    return Points(shape)
+
+
+def shells(shape: tuple[int, ...], options: Options) -> Plane:
+    """The basis of losses over shells."""
+    return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
+
+
+def shells_or_modes(shape: tuple[int, ...], options: Options) -> Plane | Modes:
+    """The basis of losses over shells that can be had mode by mode, with ``bins="modes"``, too."""
+    if options.bins != "modes":
+        return shells(shape, options)
+    if options.shell_weights is not None:
+        raise ValueError(f'shell_weights are for shells, not for bins="modes", got {options.shell_weights!r}')
+    return Modes(shape)
+
+
+def modes(shape: tuple[int, ...], options: Options) -> Modes:
+    """The basis of losses over modes one by one."""
+    return Modes(shape)
+
+
 def plan_of(
-    x: Array, name: str, options: Mapping[str, Any], backend: Backend, *, coupled: bool = False, pointwise: bool = False
+    x: Array,
+    name: str,
+    options: Mapping[str, Any],
+    backend: Backend,
+    *,
+    coupled: bool = False,
+    over: Callable[..., Any] = shells,
+    settings: tuple[Any, ...] = (),
 ) -> Plan:
-    """The plan for a field and options by name, refused where these do not fit it; remembered."""
+    """The plan for a field and options by name, refused where these do not fit it; remembered.
+
+    ``over`` makes the basis of the spatial shape, all options and the settings.
+    """
     given = {option: _hashable(value) for option, value in options.items()}
     if backend.is_tracing():
-        return _plan(x, name, given, backend, coupled, pointwise)
+        return _plan(x, name, given, backend, coupled, over, settings)
     # The text of options, because True and 1 are equal as keys but not as axes.
-    key = ("plan", repr(given), tuple(x.shape), coupled, pointwise)
-    plan: Plan = backend.cached(key, lambda: _plan(x, name, given, backend, coupled, pointwise))
+    key = ("plan", repr(given), tuple(x.shape), coupled, over, settings)
+    plan: Plan = backend.cached(key, lambda: _plan(x, name, given, backend, coupled, over, settings))
     return plan
 
 
-def _plan(x: Array, name: str, given: Mapping[str, Any], backend: Backend, coupled: bool, pointwise: bool) -> Plan:
+def _plan(
+    x: Array,
+    name: str,
+    given: Mapping[str, Any],
+    backend: Backend,
+    coupled: bool,
+    over: Callable[..., Any],
+    settings: tuple[Any, ...],
+) -> Plan:
     options = Options(**given)
     layout = lay_out(x, name, options, coupled)
     if "spatial_axes" not in given and not backend.is_tracing():
         _warn_of_a_short_axis(tuple(x.shape), name)
-    if pointwise:
+    if over is points:
         return Plan(layout, Points(layout.shape), None, None)
     shape = layout.shape
     for axis, n in enumerate(shape):
@@ -150,10 +213,10 @@ def _plan(x: Array, name: str, given: Mapping[str, Any], backend: Backend, coupl
                 f"{name}: spatial axis {axis} of {len(shape)} has {n} point, too few to hold one "
                 f"shell; it takes at least 2 (shape {tuple(x.shape)})"
             )
-    basis = Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
+    basis = over(shape, options, *settings)
     conditioning = conditioning_of(shape, options.window, options.detrend)
     backend.constant(basis, "bin_weight", x)  # refuses shells without modes
-    weights = None
+    weights = ShellWeights(basis) if isinstance(basis, Modes) else None
     if options.shell_weights is not None:
         weights = ShellWeights(basis, _shell_weights(options.shell_weights))
         backend.constant(weights, "weights", x)  # refuses another number of them

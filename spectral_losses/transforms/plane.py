@@ -40,9 +40,14 @@ class Plane(NamedTuple):
     shells: Bins = "unit"
 
     @property
-    def pointwise(self) -> bool:
-        """Modes are not points."""
-        return False
+    def sums(self) -> str:
+        """Of modes by their bin."""
+        return "bins"
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """One bin below the shells, and one beyond them."""
+        return 1, 1
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """Half-plane modes ``(..., *half)``, not normalised."""
@@ -62,7 +67,7 @@ class Plane(NamedTuple):
 
     def multiplicity(self) -> Integers:
         """2, and 1 on the first and, for an even size, the last column; for each column of the half plane."""
-        return _multiplicity(self.shape[-1])
+        return multiplicity(self.shape[-1])
 
     def sign(self) -> Floats:
         """1 on the half plane that is stored, -1 for the mirror images that its first and last column hold as well."""
@@ -85,6 +90,10 @@ class Plane(NamedTuple):
         """Modes of the full plane in each shell."""
         return _shells(self).counts
 
+    def all_counts(self) -> Floats:
+        """Modes of the full plane in each bin."""
+        return _shells(self).all_counts
+
     def measure(self) -> Floats:
         """Length, area or volume of each shell in wavenumber space."""
         d, edges = len(self.shape), self.edges()
@@ -99,31 +108,37 @@ class Plane(NamedTuple):
 class _Shells:
     edges: Floats
     index: Integers  # the bin of each mode of the half plane: 0 below the first shell, the last one beyond
-    counts: Floats
+    all_counts: Floats
+
+    @property
+    def counts(self) -> Floats:
+        return self.all_counts[1:-1]
 
 
 @lru_cache(maxsize=64)
 def _shells(grid: Plane) -> _Shells:
     edges = _edges(grid)
-    k = _wavenumbers(grid)
+    k = wavenumbers(grid.shape, grid.lengths)
     # (lo, hi] with k = hi up to rounding still inside: 2 pi m / L and (m + 1/2) dk round differently.
     index = np.searchsorted(edges * (1 + 1e-12), k, side="left").astype(np.int64)
-    multiplicity = np.broadcast_to(_multiplicity(grid.shape[-1]), k.shape).ravel()
-    counts = np.bincount(index.ravel(), weights=multiplicity, minlength=len(edges) + 1)[1:-1].astype(np.float64)
+    weights = np.broadcast_to(multiplicity(grid.shape[-1]), k.shape).ravel()
+    all_counts = np.bincount(index.ravel(), weights=weights, minlength=len(edges) + 1).astype(np.float64)
+    counts = all_counts[1:-1]
     if not counts.all():
         b = int(np.argmin(counts))
         raise ValueError(
             f"bins: shell {b}, wavenumbers ({edges[b]:.6g}, {edges[b + 1]:.6g}], holds no mode of the "
             f"{_grid(grid)} grid; use fewer or wider shells"
         )
-    return _Shells(edges, index, counts)
+    return _Shells(edges, index, all_counts)
 
 
 def _grid(grid: Plane) -> str:
     return "x".join(map(str, grid.shape))
 
 
-def _multiplicity(n: int) -> Integers:
+def multiplicity(n: int) -> Integers:
+    """2, and 1 on the first and, for an even size, the last column of a half plane."""
     column = np.full(n // 2 + 1, 2)
     column[0] = 1
     if n % 2 == 0:
@@ -138,31 +153,30 @@ def _sign(grid: Plane) -> Floats:
     for axis, (n, m) in enumerate(zip(grid.shape[:-1], modes, strict=True)):
         own = np.where(2 * np.abs(m) == n, 0.0, np.sign(m))  # the Nyquist mode is its own mirror image
         others = np.where(others == 0, np.reshape(own, (-1, *(1,) * (len(modes) - axis - 1))), others)
-    whole = (_multiplicity(grid.shape[-1]) == 2).astype(np.float64)
+    whole = (multiplicity(grid.shape[-1]) == 2).astype(np.float64)
     return np.where(whole == 1, 1.0, others[..., None])
 
 
-def _wavenumbers(grid: Plane) -> Floats:
+def wavenumbers(shape: tuple[int, ...], lengths: tuple[float, ...] | None) -> Floats:
     """Magnitude of the wavevector of each mode of the half plane."""
     squared = np.zeros(())
-    steps = _steps(grid)
-    for axis, (n, step) in enumerate(zip(grid.shape, steps, strict=True)):
-        last = axis == len(grid.shape) - 1
+    for axis, (n, step) in enumerate(zip(shape, wavenumber_steps(shape, lengths), strict=True)):
+        last = axis == len(shape) - 1
         index = np.fft.rfftfreq(n, 1 / n) if last else np.fft.fftfreq(n, 1 / n)
         squared = squared[..., None] + (step * index) ** 2
     magnitude: Floats = np.sqrt(squared)
     return magnitude
 
 
-def _steps(grid: Plane) -> tuple[float, ...]:
+def wavenumber_steps(shape: tuple[int, ...], lengths: tuple[float, ...] | None) -> tuple[float, ...]:
     """Wavenumber of the first mode along each axis."""
-    return (1.0,) * len(grid.shape) if grid.lengths is None else tuple(2 * math.pi / a for a in grid.lengths)
+    return (1.0,) * len(shape) if lengths is None else tuple(2 * math.pi / a for a in lengths)
 
 
 def _edges(grid: Plane) -> Floats:
     if isinstance(grid.shells, tuple) and not isinstance(grid.shells[0], str):
         return np.asarray(grid.shells, dtype=np.float64)
-    steps = _steps(grid)
+    steps = wavenumber_steps(grid.shape, grid.lengths)
     width = max(steps)
     # Unit shells have centres m * width up to the least Nyquist wavenumber; 1e-9 forgives its rounding.
     reach = [math.floor(n * step / (2 * width) + 1e-9) for n, step in zip(grid.shape, steps, strict=True)]

@@ -17,11 +17,18 @@ class Points(NamedTuple):
     """A grid whose modes are its points: statistics are means over space."""
 
     shape: tuple[int, ...]
+    kind: str = "points"
+    """Tuples of other classes are equal to this one where their items are; caches must not take one for another."""
 
     @property
-    def pointwise(self) -> bool:
+    def sums(self) -> str:
         """Modes are points."""
-        return True
+        return "points"
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """The one bin is all there is."""
+        return 0, 0
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """The field."""

@@ -297,7 +297,7 @@ def test_bad_command_lines(capsys, argv, message):
         (["--bins", "log,0"], "bins must be"),
         (["--bins", "3,2,1"], "bins must be"),
         (["--bins", "100"], "bins: shell 0, wavenumbers (0.5, 0.62], holds no mode of the 24x30 grid"),
-        (["--bins", "2"], "three bands take three shells: there are 2"),
+        (["--bins", "2"], "3 bands take 3 shells: there are 2"),
         (["--bins", "0.5,x"], "argument --bins: takes numbers, got '0.5,x'"),
         (["--lengths", "long"], "argument --lengths: takes numbers, got 'long'"),
         (["--lengths", "1,2,3"], "lengths must have one value per spatial axis (2)"),

@@ -438,7 +438,7 @@ def test_damaged_chunks_are_noticed_while_reading(tmp_path, capsys):
         (np.float64(3), "spatial_axes: axis -2 is out of range for fields of shape () (0 dimensions)"),
         (np.ones(12), "spatial_axes: axis -2 is out of range for fields of shape (12,) (1 dimensions)"),
         (np.ones((12, 1)), "spatial axis 1 of 2 has 1 point"),
-        (np.ones((5, 5)), "three bands take three shells: there are 2, shells lie from 1 to 2"),
+        (np.ones((5, 5)), "3 bands take 3 shells: there are 2, shells lie from 1 to 2"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])

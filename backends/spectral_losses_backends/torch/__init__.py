@@ -124,7 +124,7 @@ def _register_once(cls: type, arrays: tuple[str, ...], static: tuple[str, ...]) 
 def _opaque(basis: Basis) -> bool:
     """Whether to use the operators of `compiled`: for transforms, where PyTorch's own ones do not map over them."""
     mapped = torch._C._are_functorch_transforms_active()
-    return torch.compiler.is_compiling() and not mapped and not basis.pointwise
+    return torch.compiler.is_compiling() and not mapped and basis.sums != "points"
 
 
 def _wants_gradient(x: Any) -> bool:

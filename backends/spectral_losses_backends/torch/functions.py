@@ -65,7 +65,7 @@ class Plain(base.Backend):
 
     def pair_power(self, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of a pair; of the points themselves by the operations that pass over the fields least."""
-        if not basis.pointwise or needs != ("D", "T") or e.dtype != y.dtype:
+        if basis.sums != "points" or needs != ("D", "T") or e.dtype != y.dtype:
             return super().pair_power(e, y, basis, needs)
         dims = tuple(range(-len(basis.shape), 0))
         power = (

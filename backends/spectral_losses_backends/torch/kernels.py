@@ -100,11 +100,11 @@ class Kernels(blockwise.Backend):
 
         `bin_sum` is not called: squares are scattered as they are made.
         """
-        if basis.pointwise:
+        if basis.sums == "points":
             points = math.prod(basis.shape)
             return _square_sums(modes.reshape(-1, points)).div_(points).view(*modes.shape[: -len(basis.shape)], 1)
         # Elsewhere threads add to one address at once: slow, and in another order in each run.
-        if modes.device.type != "cpu":
+        if modes.device.type != "cpu" or basis.sums != "bins":
             return super().bin_power(modes, basis, keep)
         real, scatter = torch.view_as_real(modes), self._scatter(modes, basis)
         # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
@@ -116,14 +116,16 @@ class Kernels(blockwise.Backend):
 
     def power_gradient(self, modes: Tensor, slope: Tensor, basis: Basis) -> Tensor:
         """Gradient of a function of `power`; overwrites the modes."""
-        if basis.pointwise:  # they are the caller's field
+        if basis.sums in ("points", "own"):  # they are the caller's field
             return super().power_gradient(modes, slope, basis)
         self._scale(modes, slope, basis)
         return self.adjoint(modes, basis)
 
-    def pair_gradient(self, e: Tensor, y: Tensor, slopes: Tables, basis: Basis, *, of_target: bool = False) -> Tensor:
+    def pair_gradient(
+        self, e: Tensor, y: Tensor | None, slopes: Tables, basis: Basis, *, of_target: bool = False
+    ) -> Tensor:
         """Gradient of a function of `pair_power`; overwrites the modes."""
-        if "Q" in slopes or basis.pointwise:
+        if "Q" in slopes or y is None and of_target or basis.sums in ("points", "own"):
             return super().pair_gradient(e, y, slopes, basis, of_target=of_target)
         first, second, _ = self.pair_weights(slopes, of_target)
         for modes, slope in ((e, first), (y, second)):
@@ -224,8 +226,8 @@ class Kernels(blockwise.Backend):
     def _scale(self, modes: Tensor, slope: Tensor, basis: Basis) -> None:
         """Multiply each mode by twice its bin's slope and weight, in place."""
         slope = self._like_modes(slope, modes)
-        if modes.device.type != "cpu":
-            modes.mul_(self.gather(self._doubled(slope, basis), basis))
+        if modes.device.type != "cpu" or basis.sums == "each":
+            torch.view_as_real(modes).mul_(self.gather(self._doubled(slope, basis), basis).unsqueeze(-1))
             return
         scatter = self._scatter(modes, basis)
         # Each weight twice, as a complex number, so that the product below is one of contiguous reals.

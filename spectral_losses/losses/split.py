@@ -1,0 +1,60 @@
+"""The error of a bin, split into its amplitude part and its phase part, with finite slopes everywhere.
+
+With amplitudes ``a = sqrt(P + tau)`` and ``t = sqrt(T + tau)`` and a coherence c the error is
+``D = (a - t)^2 + 2 a t (1 - c)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from spectral_losses_backends.base import Array
+from spectral_losses_backends.problem import Statistics
+
+
+class Amplitudes(NamedTuple):
+    """Of prediction and target in each bin, guarded against slopes that are not finite."""
+
+    a: Array
+    t: Array
+
+    def apart(self, xp: Any) -> tuple[Array, Array]:
+        """``|a - t|``, and the sign of the difference."""
+        # array-api-compat's own sign indexes tensors with a mask, which torch.vmap cannot batch.
+        away = xp.astype(self.a > self.t, self.a.dtype) - xp.astype(self.a < self.t, self.a.dtype)
+        return xp.abs(self.a - self.t), away
+
+
+class Incoherence(NamedTuple):
+    """``max(D - (a - t)^2, 0)``: twice ``a t (1 - c)``; and 1 where it counts, 0 where rounding made it negative."""
+
+    value: Array
+    counted: Array
+
+
+def amplitudes(s: Statistics, xp: Any) -> Amplitudes:
+    """Amplitudes of all bins that the objective sees."""
+    total = xp.sum(s.T, axis=-1, keepdims=True)
+    # Rounding leaves a share of P in D - (a - t)^2: t must not be so small beside a that it would count. And the square
+    # of the least root has to be a normal number, because XLA takes others for zero.
+    guard = s.detach(1e-12 * s.T + 16 * s.precision**2 * (total + s.P)) + 16 * s.tiny
+    return Amplitudes(xp.sqrt(s.P + guard), xp.sqrt(s.T + guard))
+
+
+def incoherence(s: Statistics, of: Amplitudes, xp: Any) -> Incoherence:
+    """What is left of the error when that of amplitudes is taken off; of equal amplitudes, all of it."""
+    rest = s.D - (of.a - of.t) ** 2
+    nothing = xp.zeros_like(rest)
+    # What is NaN is less than nothing and has to stay.
+    value = xp.where(rest < 0, nothing, rest)
+    return Incoherence(value, xp.where(rest > 0, xp.ones_like(rest), nothing))
+
+
+def one_minus_coherence(s: Statistics, xp: Any) -> tuple[Array, Array, Array]:
+    """``1 - c`` of each bin, and its slopes along D and P."""
+    of = amplitudes(s, xp)
+    value, counted = incoherence(s, of, xp)
+    lost = value / of.a / (2 * of.t)
+    along_d = counted / of.a / (2 * of.t)
+    along_a = counted * (1 / of.a - 1 / of.t) - lost / of.a
+    return lost, along_d, along_a / (2 * of.a)
