@@ -19,6 +19,11 @@ from spectral_losses._lazy import lazily
 if TYPE_CHECKING:
     from spectral_losses.composite import Component as Component
     from spectral_losses.composite import CompositeLoss as CompositeLoss
+    from spectral_losses.diagnostics import CrossSpectrum as CrossSpectrum
+    from spectral_losses.diagnostics import cross_spectrum as cross_spectrum
+    from spectral_losses.diagnostics import effective_resolution as effective_resolution
+    from spectral_losses.diagnostics import energy_spectrum as energy_spectrum
+    from spectral_losses.diagnostics import price_of_sharpness as price_of_sharpness
     from spectral_losses.evaluation import evaluate as evaluate
     from spectral_losses.gradients import value_and_grad as value_and_grad
     from spectral_losses.history import History as History
@@ -36,14 +41,19 @@ __version__ = "0.1.0"
 _HOMES = {
     "Component": "composite",
     "CompositeLoss": "composite",
+    "CrossSpectrum": "diagnostics",
     "Decision": "scheduler",
     "History": "history",
     "LossScheduler": "scheduler",
     "SchedulerChain": "scheduler",
     "SchedulerConfig": "scheduler",
     "Spectrum": "spectra",
+    "cross_spectrum": "diagnostics",
+    "effective_resolution": "diagnostics",
+    "energy_spectrum": "diagnostics",
     "evaluate": "evaluation",
     "load_config": "scheduler",
+    "price_of_sharpness": "diagnostics",
     "radial_spectrum": "spectra",
     "value_and_grad": "gradients",
 }

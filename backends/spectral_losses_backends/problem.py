@@ -40,8 +40,8 @@ class Objective(Protocol):
         """The eps of a guard that is relative to all frames of the target, see `Statistics.floor`."""
 
     @property
-    def relative_to(self) -> str:
-        """To what of them: "space", their mean square, or "bins", their power in each bin; asked where there is one."""
+    def relative_to(self) -> str | None:
+        """To what of them: "space", their mean square, or "bins", their power in each bin."""
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """A value per row, and the gradient of the sum of all rows along each statistic.

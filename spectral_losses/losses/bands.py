@@ -103,6 +103,7 @@ class BandError(NamedTuple):
     over: str = "complete"
     unit: str = "share"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dD = 1 / (n (T_B + delta))``."""

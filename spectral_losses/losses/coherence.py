@@ -83,6 +83,7 @@ class CoherenceError(NamedTuple):
     over: str = "complete"
     unit: str = "share"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row."""

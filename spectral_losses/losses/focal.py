@@ -84,9 +84,11 @@ def focal_frequency_error(
         prediction,
         target,
         options,
-        lambda plan: FocalFrequencyError(sharpness, Plane(plan.basis.shape), ("D", "T"))
-        if whiten
-        else FocalFrequencyError(sharpness, None, ("D",)),
+        lambda plan: (
+            FocalFrequencyError(sharpness, Plane(plan.basis.shape), ("D", "T"))
+            if whiten
+            else FocalFrequencyError(sharpness, None, ("D",))
+        ),
         over=modes,
     )
 
@@ -102,6 +104,7 @@ class FocalFrequencyError(NamedTuple):
     over: str = "complete"
     unit: str = "share"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dD = W``."""

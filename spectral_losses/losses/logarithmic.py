@@ -149,7 +149,13 @@ def log_spectral_distance(
     """
     check_choice("side", side, SIDES)
     eps = check_eps(eps)
-    return over_spectra(prediction, target, options, lambda plan: LogSpectralDistance(eps, side, plan.shell_weights), over=shells_or_modes)
+    return over_spectra(
+        prediction,
+        target,
+        options,
+        lambda plan: LogSpectralDistance(eps, side, plan.shell_weights),
+        over=shells_or_modes,
+    )
 
 
 @plain
@@ -164,6 +170,7 @@ class SpectrumError(NamedTuple):
     over: str = "shells"
     unit: str = "power"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each batch element; ``dL/dP = 2 w (l_p - l_t) / (n (<w l_t^2> + eps) (P + eps))``."""
@@ -208,6 +215,7 @@ class LogSpectralDistance(NamedTuple):
     over: str = "shells"
     unit: str = "share"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The distance of each row; ``dL/dP = 2 w (ln(P + delta) - ln(T + delta)) / (n (P + delta))``."""

@@ -93,11 +93,14 @@ class PowerRatioError(NamedTuple):
     over: str = "shells"
     unit: str = "share"
     floor: None = None
+    relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dP = -2 w (T - P) / (n (T + delta)^2)``."""
-        delta = self.eps * s.detach(xp.max(s.T, axis=-1, keepdims=True)) + s.tiny
-        norm = s.bounded(s.T + delta, s.P, LARGEST)
+        highest, instead = (s.detach(xp.max(z, axis=-1, keepdims=True)) for z in (s.T, s.P))
+        # A target of zeros has no scale: the prediction's takes its place.
+        delta = self.eps * xp.where(highest == 0, instead, highest) + s.tiny
+        norm = s.bounded(s.T + delta, instead, LARGEST)
         missing = (s.T - s.P) / norm
         weighted = missing if self.shell_weights is None else s.constant(self.shell_weights, "weights") * missing
         number = missing.shape[-1]

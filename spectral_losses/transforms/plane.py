@@ -99,6 +99,10 @@ class Plane(NamedTuple):
         d, edges = len(self.shape), self.edges()
         return (2.0, math.pi, 4 / 3 * math.pi)[d - 1] * np.diff(edges**d)
 
+    def fill(self) -> Floats:
+        """The modes that a shell of its measure would hold on the average, over those that it has."""
+        return self.measure() / math.prod(wavenumber_steps(self.shape, self.lengths)) / self.counts()
+
     def scale(self) -> Floats:
         """``N**2 measure / counts``: what turns a shell's share of the mean square into its power."""
         return float(math.prod(self.shape)) ** 2 * self.measure() / self.counts()

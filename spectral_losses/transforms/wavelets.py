@@ -119,7 +119,7 @@ class Wavelets(NamedTuple):
     def _turned(self, z: Array, slope: Array, xp: Any) -> Array:
         """A slope along `_mean` as one along z; that of ``|z|`` is 0 at 0."""
         slope = xp.reshape(slope / math.prod(self.shape), (*slope.shape, *(1,) * len(self.shape)))
-        return (xp.sign(z) if self.order == 1 else 2 * z) * slope
+        return (xp.sign(z) + 0 * z if self.order == 1 else 2 * z) * slope  # 0 times infinity is NaN, as it has to be
 
 
 def _filtered(x: Array, filters: Sequence[tuple[float, ...]], step: int, axis: int, xp: Any) -> list[Array]:

@@ -14,7 +14,7 @@ FLOORS = (
     ("io", "_lazy", "history", "scheduler", "fields", "transforms"),
     ("spectra",),
     ("losses",),
-    ("composite", "evaluation"),
+    ("composite", "diagnostics", "evaluation"),
     ("gradients", "integrations"),
     ("__init__",),
     ("cli", "testing"),

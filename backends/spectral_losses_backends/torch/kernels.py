@@ -125,7 +125,7 @@ class Kernels(blockwise.Backend):
         self, e: Tensor, y: Tensor | None, slopes: Tables, basis: Basis, *, of_target: bool = False
     ) -> Tensor:
         """Gradient of a function of `pair_power`; overwrites the modes."""
-        if "Q" in slopes or y is None and of_target or basis.sums in ("points", "own"):
+        if "Q" in slopes or (y is None and of_target) or basis.sums in ("points", "own"):
             return super().pair_gradient(e, y, slopes, basis, of_target=of_target)
         first, second, _ = self.pair_weights(slopes, of_target)
         for modes, slope in ((e, first), (y, second)):

@@ -1,0 +1,153 @@
+"""Effective resolution: down to which scale a forecast means something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack, get_type_hints
+
+from spectral_losses.diagnostics.cross import cross_spectrum
+from spectral_losses.fields.layout import ChannelAxis, axes_of
+from spectral_losses.fields.pairs import check_pair
+from spectral_losses.fields.windows import Detrend, Window
+from spectral_losses.messages import check_choice, check_options, number
+from spectral_losses.spectra.binning import check_lengths
+from spectral_losses.spectra.plan import explicit
+from spectral_losses_backends.base import Array
+
+__all__ = ["effective_resolution"]
+
+CRITERIA = ("coherence", "power")
+FAINTEST = 1e-10
+"""Shells with less power than this share of the target's largest have no say."""
+
+
+class ResolutionOptions(TypedDict, total=False):
+    """Those of `radial_spectrum` but for ``pool``: all frames are pooled."""
+
+    spatial_axes: int | Sequence[int]
+    channel_axis: ChannelAxis
+    channels: str
+    bins: str | int | Sequence[float] | tuple[str, int]
+    lengths: float | Sequence[float] | None
+    window: Window
+    detrend: Detrend
+
+
+_KNOWN = frozenset(get_type_hints(ResolutionOptions)) | {"threshold", "of"}
+
+
+@explicit
+def effective_resolution(
+    prediction: Array,
+    target: Array,
+    *,
+    threshold: float = 0.5,
+    of: str = "coherence",
+    **options: Unpack[ResolutionOptions],
+) -> Array:
+    r"""The wavelength down to which a prediction resolves the target.
+
+    With statistics pooled over all frames, the wavenumber from which on in every shell the squared coherence of
+    prediction and target (or the ratio P/T of their powers) is below a threshold; the wavelength is :math:`2 \pi / k`.
+    Between two shells k is interpolated linearly in its logarithm.
+
+    Parameters
+    ----------
+    prediction, target : array, real floating, one shape
+        Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
+        As in `radial_spectrum`.
+    threshold : float
+        Above 0, usually below 1.
+    of : {"coherence", "power"}
+        What falls below it. "coherence": phases, and so skill; anticorrelated shells count as unresolved. "power":
+        energy alone, which noise of the right spectrum has as well.
+
+    Returns
+    -------
+    array
+        A wavelength for each channel, ``(channels,)``, or 0-d where there is one row. In the units of ``lengths``;
+        without these in grid points, for which all axes must have the same size. Infinite where nothing is resolved;
+        two (of the largest) grid spacings where all is. Shells with less than 1e-10 of the target's largest power have
+        no say.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two frameworks, or not real floating; an option that is not known.
+    ValueError
+        Axes of unequal sizes without ``lengths``; a threshold that is not positive; another criterion; whatever
+        `radial_spectrum` refuses.
+
+    References
+    ----------
+    Skamarock, W. C., Evaluating mesoscale NWP models using kinetic energy spectra, Mon. Wea. Rev. 132 (2004) 3019.
+
+    Examples
+    --------
+    >>> import numpy as np, spectral_losses as sl
+    >>> rng = np.random.default_rng(0)
+    >>> target = rng.normal(size=(20, 1, 32, 32))
+    >>> modes = np.fft.rfft2(target)
+    >>> k = np.hypot(*np.meshgrid(np.fft.fftfreq(32, 1 / 32), np.fft.rfftfreq(32, 1 / 32), indexing="ij"))
+    >>> blurred = np.fft.irfft2(modes * (k < 8.5)) + 1e-3 * rng.normal(size=target.shape)  # nothing of k = 9 and more
+    >>> sl.effective_resolution(blurred, target).round(1)  # 32 / 8.5 grid points
+    array([3.8])
+    """
+    check_options("effective_resolution", options, _KNOWN)
+    check_choice("of", of, CRITERIA)
+    limit = number("threshold", threshold)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    backend = check_pair(prediction, target)
+    spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
+    axes = axes_of(prediction.shape, spatial_axes, channel_axis, "prediction")
+    sizes = [int(prediction.shape[axis]) for axis in axes.spatial]
+    lengths = check_lengths(options.get("lengths"), len(sizes))
+    if lengths is None and len(set(sizes)) > 1:
+        raise ValueError(
+            f"lengths are needed where axes have unequal sizes, got {tuple(sizes)}: a wavelength has a unit"
+        )
+    spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
+    around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
+    prediction, target = backend.detach(prediction), backend.detach(target)
+    cross = cross_spectrum(prediction, target, pool="frames" if axes.frames else None, **options)
+    xp = backend.namespace(cross.power)
+    some = cross.target_power >= FAINTEST * xp.max(cross.target_power, axis=-1, keepdims=True)
+    if of == "power":
+        value = cross.power / xp.where(some, cross.target_power, xp.ones_like(cross.power))
+    else:
+        coherence = cross.coherence
+        value = xp.where(coherence > 0, coherence, xp.zeros_like(coherence)) ** 2
+    k = _last_resolved(value, some, cross.wavenumber, limit, xp)
+    return _wavelength(k, around, 2 * max(spacings), xp)
+
+
+def _wavelength(k: Array, around: float, finest: float, xp: Any) -> Array:
+    """Of a wavenumber; that of 0 is infinite, and that of infinity the finest there is."""
+    waves = xp.where((k > 0) & (k < math.inf), around / xp.where(k > 0, k, xp.ones_like(k)), xp.full_like(k, math.inf))
+    return xp.where(k == math.inf, xp.full_like(k, finest), waves)
+
+
+def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, xp: Any) -> Array:
+    """Where the value falls below the limit for good, among the shells that have a say: 0 at once, infinity never."""
+    number = value.shape[-1]
+    place = xp.astype(xp.arange(1, number + 1), value.dtype) + xp.zeros_like(value)
+    nothing = xp.zeros_like(value)
+    above = some & (value >= limit)
+    last = xp.max(xp.where(above, place, nothing), axis=-1, keepdims=True)
+    behind = some & (place > last)
+    first = xp.min(xp.where(behind, place, nothing + (number + 1)), axis=-1, keepdims=True)
+
+    def at(which: Array, x: Array) -> Array:
+        return xp.sum(xp.where(place == which, x, nothing), axis=-1)
+
+    logs = xp.log(wavenumber) + nothing
+    (k1, v1), (k2, v2) = ((at(which, logs), at(which, value)) for which in (last, first))
+    fall = v1 - v2
+    share = (v1 - limit) / xp.where(fall > 0, fall, xp.ones_like(fall))
+    k = xp.exp(k1 + share * (k2 - k1))
+    last, first = last[..., 0], first[..., 0]
+    k = xp.where(last > 0, k, xp.zeros_like(k))
+    return xp.where(first > number, xp.full_like(k, math.inf), k)
