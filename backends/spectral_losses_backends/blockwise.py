@@ -161,7 +161,8 @@ class Backend(base.Backend):
 
     def _target_power(self, problem: Problem, block: _Stack) -> Array:
         """Power of the target, in the parts in which that of the prediction is made, so that equal fields agree."""
-        y, basis = block.y, problem.basis
+        y: Array = block.y
+        basis = problem.basis
         if self.chunk_size(y) >= math.prod(y.shape):
             return self.bin_power(self.forward(y, basis), basis, keep=False)
         return self.power(y, basis)

@@ -106,9 +106,7 @@ def effective_resolution(
     sizes = [int(prediction.shape[axis]) for axis in axes.spatial]
     lengths = check_lengths(options.get("lengths"), len(sizes))
     if lengths is None and len(set(sizes)) > 1:
-        raise ValueError(
-            f"lengths are needed where axes have unequal sizes, got {tuple(sizes)}: a wavelength has a unit"
-        )
+        raise ValueError(f"lengths are needed where axes have unequal sizes, {tuple(sizes)}: a wavelength has a unit")
     spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
     prediction, target = backend.detach(prediction), backend.detach(target)

@@ -62,8 +62,8 @@ def amplitude_error(
 
     References
     ----------
-    With ``bins="modes"`` the Fourier amplitude loss of Yan, C.-W. et al., Fourier Amplitude and Correlation Loss, NeurIPS
-    2024 (arXiv:2410.23159), relative to the target; its other half is `correlation_error`.
+    With ``bins="modes"`` the Fourier amplitude loss of Yan, C.-W. et al., Fourier Amplitude and Correlation Loss,
+    NeurIPS 2024 (arXiv:2410.23159), relative to the target; its other half is `correlation_error`.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from spectral_losses_backends.text import plain
 class Wavelets(NamedTuple):
     """A periodic grid whose statistics are means of ``|W x|**order`` over the subbands W x of a stationary transform.
 
-    The bins are the subbands: each orientation of each level, the finest first, and the last approximation. Subbands are
+    The bins are the subbands: each orientation of each level, the finest first, and the last approximation. They are
     made one after the other and never all there at once.
 
     Attributes
@@ -58,7 +58,8 @@ class Wavelets(NamedTuple):
 
     def bins(self) -> int:
         """Subbands."""
-        return self.levels * (2 ** len(self.shape) - 1) + 1
+        orientations: int = 2 ** len(self.shape) - 1
+        return self.levels * orientations + 1
 
     def bin_index(self) -> NDArray[Any]:
         """Points belong to every subband: there is none."""

@@ -129,9 +129,9 @@ class Kernels(blockwise.Backend):
             return super().pair_gradient(e, y, slopes, basis, of_target=of_target)
         first, second, _ = self.pair_weights(slopes, of_target)
         for modes, slope in ((e, first), (y, second)):
-            if slope is not None:
+            if slope is not None and modes is not None:
                 self._scale(modes, slope, basis)
-        if first is not None and second is not None:
+        if first is not None and second is not None and y is not None:
             torch.view_as_real(e).add_(torch.view_as_real(y))
         return self.adjoint(y if first is None else e, basis)
 
