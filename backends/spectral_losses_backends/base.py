@@ -276,7 +276,8 @@ class Backend:
                 modes = modes + part * self.gather(self._doubled(slope, basis), basis)
         if turned is not None:
             quarter = self.gather(self._doubled(turned, basis), basis)
-            modes = modes + ((e if of_target else y) * 1j) * (quarter * self.constant(basis, "sign", quarter))
+            other: Array = e if of_target else y
+            modes = modes + (other * 1j) * (quarter * self.constant(basis, "sign", quarter))
         return self.adjoint(modes, basis)
 
     def pair_weights(self, slopes: Tables, of_target: bool = False) -> tuple[Array | None, Array | None, Array | None]:
