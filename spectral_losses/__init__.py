@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from spectral_losses.scheduler import SchedulerChain as SchedulerChain
     from spectral_losses.scheduler import SchedulerConfig as SchedulerConfig
     from spectral_losses.scheduler import load_config as load_config
+    from spectral_losses.spectra import Cylinders as Cylinders
+    from spectral_losses.spectra import Sectors as Sectors
     from spectral_losses.spectra import Spectrum as Spectrum
     from spectral_losses.spectra import radial_spectrum as radial_spectrum
 
@@ -42,11 +44,13 @@ _HOMES = {
     "Component": "composite",
     "CompositeLoss": "composite",
     "CrossSpectrum": "diagnostics",
+    "Cylinders": "spectra",
     "Decision": "scheduler",
     "History": "history",
     "LossScheduler": "scheduler",
     "SchedulerChain": "scheduler",
     "SchedulerConfig": "scheduler",
+    "Sectors": "spectra",
     "Spectrum": "spectra",
     "cross_spectrum": "diagnostics",
     "effective_resolution": "diagnostics",

@@ -10,7 +10,7 @@ from spectral_losses import messages
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("power_spectrum", "radial_spectrum"), ("SpectrumLoss", "Spectrum"), ("spectral_error", "spectrum_error")],
+    [("radial_spectrm", "radial_spectrum"), ("SpectrumLoss", "Spectrum"), ("spectral_error", "spectrum_error")],
 )
 def test_a_name_that_is_not_known(name: str, nearest: str) -> None:
     with pytest.raises(AttributeError, match=f"'spectral_losses' has no attribute '{name}', did you mean '{nearest}'"):

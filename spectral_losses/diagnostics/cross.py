@@ -161,10 +161,12 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     rows = {name: plan.layout.rows.collect(table, xp) for name, table in tables.items()}
     total = xp.sum(rows["T"] + rows["P"], axis=-1, keepdims=True)
     scale = backend.constant(plan.basis, "scale", total)
-    power, of_target, of_error, quadrature = (rows[name][..., 1:-1] * scale for name in ("P", "T", "D", "Q"))
+    power, of_target, of_error, quadrature = (
+        plan.reported(rows[name][..., 1:-1] * scale, backend) for name in ("P", "T", "D", "Q")
+    )
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     precision = float(xp.finfo(power.dtype).eps)
-    noise = backend.detach(total) * precision**2 * scale + smallest(power, xp)
+    noise = plan.reported(backend.detach(total) * precision**2 * scale, backend) + smallest(power, xp)
     return CrossSpectrum(
         centres, power, of_target, of_error, (power + of_target - of_error) / 2, quadrature, edges, counts, noise
     )

@@ -9,6 +9,7 @@ from spectral_losses.fields.layout import ChannelAxis, Pool
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_options
+from spectral_losses.spectra.binning import check_radial
 from spectral_losses.spectra.plan import explicit, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
@@ -85,6 +86,7 @@ def energy_spectrum(velocity: Array, *, smooth: bool = False, **options: Unpack[
         raise TypeError(f"smooth must be True or False, got {smooth!r}")
     backend = check_field(velocity, "velocity")
     plan = plan_of(velocity, "velocity", {**options, "channels": "sum"}, backend)
+    check_radial(plan.basis.shells, "energy spectra")
     share = backend.power(plan.prepare(velocity, backend), plan.basis)
     power = plan.layout.rows.collect(share, backend.namespace(share))[..., 1:-1]
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))

@@ -11,7 +11,7 @@ from spectral_losses.fields.layout import ChannelAxis, axes_of
 from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
-from spectral_losses.spectra.binning import check_lengths
+from spectral_losses.spectra.binning import check_lengths, check_radial
 from spectral_losses.spectra.plan import explicit
 from spectral_losses_backends.base import Array
 
@@ -100,6 +100,7 @@ def effective_resolution(
     limit = number("threshold", threshold)
     if not 0 < limit < math.inf:
         raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    check_radial(options.get("bins"), "effective resolutions")
     backend = check_pair(prediction, target)
     spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
     axes = axes_of(prediction.shape, spatial_axes, channel_axis, "prediction")

@@ -192,20 +192,21 @@ def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objectiv
     if target.power.dtype != prediction.dtype:
         check_field(target.power, "target")
     layout, xp = plan.layout, backend.namespace(target.power)
-    power = lift(target.power, xp)
+    bins = plan.basis.reported()
     ndim = len(prediction.shape)
     axes = layout.order or tuple(range(ndim))
     lead = axes[: ndim - len(layout.shape) - layout.averaged]
     merged = {i % len(lead) for i in layout.rows.averaged + layout.rows.summed} if lead else set()
     kept = sorted(axis for place, axis in enumerate(lead) if place not in merged)
-    expected = (*(prediction.shape[axis] for axis in kept), target.wavenumber.shape[-1])
+    expected = (*(prediction.shape[axis] for axis in kept), *bins)
     if target.layout != plan.recorded():
         raise ValueError(
             "target: this spectrum was computed on another grid or with other options: "
             f"{target.layout}, while the prediction's are {plan.recorded()}"
         )
-    if tuple(power.shape) != expected:
+    if tuple(target.power.shape) != expected:
         raise ValueError(
-            f"target: this spectrum's power has shape {tuple(power.shape)}, the prediction's has {expected}"
+            f"target: this spectrum's power has shape {tuple(target.power.shape)}, the prediction's has {expected}"
         )
+    power = plan.summed(lift(target.power, xp), backend)
     return power if not layout.moved else xp.moveaxis(power, layout.moved, 0)

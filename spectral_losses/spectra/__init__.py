@@ -2,5 +2,6 @@
 
 from spectral_losses.spectra.radial import radial_spectrum
 from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses.transforms.partitions import Cylinders, Sectors
 
-__all__ = ["Spectrum", "radial_spectrum"]
+__all__ = ["Cylinders", "Sectors", "Spectrum", "radial_spectrum"]

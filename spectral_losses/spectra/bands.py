@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.messages import integer, items, number
+from spectral_losses.spectra.binning import check_radial
 from spectral_losses.transforms.plane import Plane
 
 NAMES = ("low", "middle", "high")
@@ -62,7 +63,8 @@ def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ..
     ValueError
         A band without a shell.
     """
-    centres, edges = grid.centres(), grid.edges()
+    centres: Any = grid.centres()
+    edges: Any = grid.edges()
     starts = band_starts(grid, len(NAMES) if limits is None else limits)
     stops = (*starts[1:], len(centres))
     return tuple(
@@ -86,7 +88,8 @@ def band_starts(grid: Plane, bands: int | Sequence[float]) -> tuple[int, ...]:
     ValueError
         A band without a shell; cuts that do not increase.
     """
-    centres = grid.centres()
+    check_radial(grid.shells, "bands")
+    centres: Any = grid.centres()
     if isinstance(bands, Integral):
         number_of_bands, said = integer("bands", bands), f"{bands} bands take {bands} shells"
         if number_of_bands < 1:

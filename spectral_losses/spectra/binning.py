@@ -7,7 +7,8 @@ from numbers import Integral, Real
 from operator import index
 from typing import Any
 
-from spectral_losses.messages import items, number
+from spectral_losses.messages import integer, items, number
+from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Bins
 
 _FARTHEST = 1e100  # its cube, the volume of a shell, is still a float
@@ -28,8 +29,16 @@ def check_lengths(lengths: float | Sequence[float] | None, ndim: int) -> tuple[f
     return floats
 
 
-def check_bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
+def check_bins(bins: str | int | Sequence[float] | tuple[str, int] | Sectors | Cylinders) -> Bins:
     """Check bins as far as that goes without the grid, and make them hashable."""
+    if isinstance(bins, Sectors):
+        n = integer("bins: n of Sectors", bins.n)
+        if n < 1:
+            raise ValueError(f"bins: Sectors must be at least 1, got {n}")
+        return Sectors(n, _shells(bins.shells))
+    if isinstance(bins, Cylinders):
+        axis = integer("bins: axis of Cylinders", bins.axis)
+        return Cylinders(axis, _shells(bins.perpendicular), _shells(bins.parallel))
     takes = "'unit', 'log', a number of shells, ('log', number) or increasing edges"
     if isinstance(bins, str):
         if bins not in ("unit", "log"):
@@ -50,6 +59,18 @@ def check_bins(bins: str | int | Sequence[float] | tuple[str, int]) -> Bins:
     if not rising or edges[0] < 0 or edges[-1] > _FARTHEST:
         raise ValueError(f"bins must be {takes} (at least two, finite, from 0 up to {_FARTHEST:g}), got {edges}")
     return edges
+
+
+def check_radial(bins: Any, what: str) -> None:
+    """Refuse bins that are no shells, for what needs shells in a row."""
+    if isinstance(bins, Sectors | Cylinders):
+        raise ValueError(f"{what} need shells: bins must not be {type(bins).__name__}, got {bins}")
+
+
+def _shells(bins: Any) -> Bins:
+    if isinstance(bins, Sectors | Cylinders):
+        raise ValueError(f"bins: {type(bins).__name__} cannot be nested")
+    return check_bins(bins)
 
 
 def _whole(x: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple, TypedDict, TypeVar, get_args, get_type_hints
@@ -12,8 +13,9 @@ import numpy as np
 from spectral_losses.fields.layout import ChannelAxis, FieldOptions, Layout, LayoutOptions, check_weights, lay_out
 from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
 from spectral_losses.messages import number, warn_caller
-from spectral_losses.spectra.binning import check_bins, check_lengths
+from spectral_losses.spectra.binning import check_bins, check_lengths, check_radial
 from spectral_losses.transforms.modes import Modes
+from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.points import Points
 from spectral_losses_backends.base import Array, Backend
@@ -25,7 +27,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class SpectrumOptions(LayoutOptions, total=False):
     """The options of `radial_spectrum`, where they are explained."""
 
-    bins: str | int | Sequence[float] | tuple[str, int]
+    bins: str | int | Sequence[float] | tuple[str, int] | Sectors | Cylinders
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
@@ -83,17 +85,17 @@ class ShellWeights(NamedTuple):
 
     def weights(self) -> Any:
         """One for each shell: what is given, times how many shells a bin stands for."""
-        if isinstance(self.basis, Modes):
-            weights = self.basis.repeats()
-            return weights / weights.mean()
-        centres = self.basis.centres()
+        repeats, weights = self.basis.repeats(), np.ones(1)
         if isinstance(self.given, float):
-            logs = self.given * np.log(centres / centres.max())
+            k = self.basis.magnitudes()
+            logs = self.given * np.log(k / k.max())
             weights = np.exp(logs - logs.max())  # of the largest weight, so that no power overflows
-        else:
-            weights = np.asarray(self.given)
-            if weights.shape != centres.shape:
-                raise ValueError(f"shell_weights must have one weight per shell ({centres.size}), got {weights.size}")
+        elif self.given is not None:
+            check_radial(self.basis.shells, "shell_weights, one per shell,")
+            weights, number = np.asarray(self.given), len(self.basis.counts())
+            if len(weights) != number:
+                raise ValueError(f"shell_weights must have one weight per shell ({number}), got {len(weights)}")
+        weights = weights if repeats is None else weights * repeats
         return weights / weights.mean()
 
 
@@ -134,6 +136,26 @@ class Plan(NamedTuple):
         if self.conditioning is not None:
             gradient = uncondition(gradient, self.conditioning, backend)
         return self.layout.restore(gradient, backend)
+
+    def reported(self, power: Array, backend: Backend) -> Array:
+        """What was summed over shells, as it is reported: each merged bin as all that it stands for."""
+        parent = self.basis.parent()
+        xp = backend.namespace(power)
+        if parent is not None:
+            power = xp.take(power, backend.constant(self.basis, "parent", power), axis=-1)
+        shape = self.basis.reported()
+        return power if len(shape) == 1 else xp.reshape(power, (*power.shape[:-1], *shape))
+
+    def summed(self, power: Array, backend: Backend) -> Array:
+        """What was reported, as it was summed."""
+        xp, shape = backend.namespace(power), self.basis.reported()
+        if len(shape) > 1:
+            power = xp.reshape(power, (*power.shape[: power.ndim - len(shape)], math.prod(shape)))
+        return (
+            power
+            if self.basis.parent() is None
+            else xp.take(power, backend.constant(self.basis, "first", power), axis=-1)
+        )
 
     def recorded(self) -> tuple[object, ...]:
         """The grid and the options that a spectrum is computed with."""
@@ -216,8 +238,8 @@ def _plan(
     basis = over(shape, options, *settings)
     conditioning = conditioning_of(shape, options.window, options.detrend)
     backend.constant(basis, "bin_weight", x)  # refuses shells without modes
-    weights = ShellWeights(basis) if isinstance(basis, Modes) else None
-    if options.shell_weights is not None:
+    weights = None
+    if options.shell_weights is not None or basis.repeats() is not None:
         weights = ShellWeights(basis, _shell_weights(options.shell_weights))
         backend.constant(weights, "weights", x)  # refuses another number of them
     periodic = not any(conditioning.windows) and conditioning.detrend is None
@@ -243,6 +265,8 @@ def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:
 
 
 def _shell_weights(given: Any) -> Any:
+    if given is None:
+        return None
     if isinstance(given, bool | str):
         raise TypeError(f"shell_weights must be None, a number or one weight per shell, got {given!r}")
     if isinstance(given, Real):
@@ -258,4 +282,6 @@ def _hashable(value: Any) -> Any:
         return value
     if hasattr(value, "tolist"):
         return _hashable(value.tolist())
+    if hasattr(value, "_fields"):  # a named tuple says what it is
+        return type(value)(*(_hashable(each) for each in value))
     return tuple([_hashable(each) for each in value]) if isinstance(value, list | tuple) else value

@@ -42,11 +42,12 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         reproduce published numbers.
     pool : None, int, tuple of ints or "frames"
         Frame axes over which the power is averaged; "frames" are all of them.
-    bins : "unit", "log", int, ("log", int) or sequence of floats
+    bins : "unit", "log", int, ("log", int), sequence of floats, Sectors or Cylinders
         "unit": one shell around each multiple of the grid's wavenumber step, up to the least Nyquist
         wavenumber. An int: so many shells of equal width over that range. "log": shells of equal ratio over
         that range, about an octave each; ("log", n): n of them. A sequence: increasing edges, at least 0, in
-        the units of the wavenumber. Shells are open below and closed above.
+        the units of the wavenumber. Shells are open below and closed above. `Sectors` or `Cylinders`: bins that know
+        directions.
     lengths : float or sequence of float, optional
         Box length along each spatial axis. Wavenumbers are then ``2 pi m / L``, in radians per unit length,
         and unit shells are as wide as the coarsest axis resolves, ``max(2 pi / L)``. By default wavenumbers
@@ -100,6 +101,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     share = backend.power(plan.prepare(field, backend), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
+    power = plan.reported(power, backend)
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     if not backend.is_tracing():
         let_pytorch_collate()

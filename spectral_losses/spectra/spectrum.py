@@ -13,6 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spectral_losses.fields.pairs import dtype_name
+from spectral_losses.transforms.partitions import Cylinders, Sectors
+from spectral_losses.transforms.plane import Plane
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of, record
 
@@ -29,13 +31,15 @@ class Spectrum:
     Attributes
     ----------
     wavenumber : array, shape (shells,)
-        Shell centres, in index units or, where ``lengths`` were given, in radians per unit length.
+        Shell centres, in index units or, where ``lengths`` were given, in radians per unit length. Of bins that know
+        directions a tuple: ``(wavenumber, angle)`` of `Sectors`, in radians, ``(k_perp, k_par)`` of `Cylinders`.
     power : array, shape (..., shells)
-        Power of each shell; the axes of the field that are not space, in their order, then the shells.
+        Power of each shell; the axes of the field that are not space, in their order, then the shells, or the two axes
+        of bins that know directions.
     edges : array, shape (shells + 1,)
-        Shell b is ``(edges[b], edges[b + 1]]``.
+        Shell b is ``(edges[b], edges[b + 1]]``. A tuple of two of bins that know directions.
     counts : array, shape (shells,)
-        Modes of the full plane in each shell, as floats of power's dtype.
+        Modes of the full plane in each shell, or other bin, as floats of power's dtype.
     layout : tuple
         The grid and the options that it was computed with. A spectrum may stand for a target only where
         these are the same.
@@ -68,7 +72,16 @@ class Spectrum:
         if not shape:  # transformations put other things than arrays into what they take apart
             return f"Spectrum(power={self.power!r})"
         kind = type(self.power).__module__.split(".")[0]
-        return f"Spectrum({shape[-1]} shells, power of shape {tuple(shape)}, {dtype_name(self.power)}, {kind})"
+        bins = f"{shape[-1]} shells"
+        if isinstance(self.wavenumber, tuple):
+            bins = f"{shape[-2]} x {shape[-1]} {type(self.layout[2]).__name__.lower()}"
+        return f"Spectrum({bins}, power of shape {tuple(shape)}, {dtype_name(self.power)}, {kind})"
+
+    @property
+    def merged(self) -> tuple[int, ...]:
+        """The shells of `Sectors` that were too small to be cut: each of their sectors has its share of the whole."""
+        shape, lengths, shells = self.layout[:3]
+        return Plane(shape, lengths, shells).merged()  # type: ignore[arg-type]
 
     def to(self, *args: Any, **kwargs: Any) -> Spectrum:
         """Each array's own ``to``, as PyTorch's tensors have it: on another device, such as ``spectrum.to("cuda")``.
@@ -144,9 +157,15 @@ class Spectrum:
         >>> float(sl.spectrum_error(field, stored, bins="log"))
         0.0
         """
-        arrays = {name: _on_host(getattr(self, name), name) for name in ARRAYS}
+        arrays: dict[str, Any] = {}
+        for name in ARRAYS:
+            given = getattr(self, name)
+            if isinstance(given, tuple):
+                arrays |= {f"{name}.{i}": _on_host(each, name) for i, each in enumerate(given)}
+            else:
+                arrays[name] = _on_host(given, name)
         with open(path, "wb") as file:  # given a name, NumPy would add an ending
-            np.savez(file, layout=np.asarray(json.dumps(self.layout)), **arrays)
+            np.savez(file, layout=np.asarray(json.dumps(_named(self.layout))), **arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str], like: Callable[[Any], Array] | None = None) -> Spectrum:
@@ -174,7 +193,10 @@ class Spectrum:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ARRAYS}
+                arrays = {
+                    name: file[name] if name in file.files else (file[f"{name}.0"], file[f"{name}.1"])
+                    for name in ARRAYS
+                }
                 layout = _tuples(json.loads(str(file["layout"])))
         except (AttributeError, BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} must be a spectrum that Spectrum.save wrote: {error}") from error
@@ -183,7 +205,8 @@ class Spectrum:
         return found if like is None else found._each(like)
 
     def _each(self, function: Callable[[Array], Array]) -> Spectrum:
-        return Spectrum(*map(function, self), self.layout)  # type: ignore[call-arg]
+        arrays = (tuple(map(function, x)) if isinstance(x, tuple) else function(x) for x in self)
+        return Spectrum(*arrays, self.layout)  # type: ignore[call-arg]
 
 
 def _of_batch(layout: tuple[Any, ...]) -> tuple[object, ...]:
@@ -198,8 +221,18 @@ def _on_host(x: Array, name: str) -> Any:
     return np.asarray(x) if seen is None else seen
 
 
+def _named(value: Any) -> Any:
+    """JSON knows no named tuples."""
+    if isinstance(value, Sectors | Cylinders):
+        return {type(value).__name__: [_named(each) for each in value]}
+    return [_named(each) for each in value] if isinstance(value, tuple) else value
+
+
 def _tuples(value: Any) -> Any:
-    """JSON knows no tuples, and a layout no lists."""
+    """What `_named` made, as it was: a layout has no lists."""
+    if isinstance(value, dict):
+        ((name, items),) = value.items()
+        return {"Sectors": Sectors, "Cylinders": Cylinders}[name](*map(_tuples, items))
     return tuple([_tuples(each) for each in value]) if isinstance(value, list) else value
 
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
-Bins = str | int | tuple[str, int] | tuple[float, ...]
+Bins = str | int | tuple[str, int] | tuple[float, ...] | Sectors | Cylinders
 
 
 @plain
@@ -31,7 +32,7 @@ class Plane(NamedTuple):
         Points along each spatial axis, the halved axis of ``rfftn`` last.
     lengths : tuple of float or None
         Box length along each axis; None counts wavenumbers in index units.
-    shells : "unit", "log", int, ("log", int) or tuple of float
+    shells : "unit", "log", int, ("log", int), tuple of float, Sectors or Cylinders
         How the shells are laid, see `spectral_losses.radial_spectrum`.
     """
 
@@ -59,11 +60,11 @@ class Plane(NamedTuple):
 
     def bins(self) -> int:
         """Shells, and one bin on either side of them."""
-        return len(_shells(self).counts) + 2
+        return len(_partition(self).counts) + 2
 
     def bin_index(self) -> Integers:
         """The bin of each mode of the half plane."""
-        return _shells(self).index
+        return _partition(self).index
 
     def multiplicity(self) -> Integers:
         """2, and 1 on the first and, for an even size, the last column; for each column of the half plane."""
@@ -77,56 +78,102 @@ class Plane(NamedTuple):
         """``1 / N**2`` for each bin: modes over the number of points, squared."""
         return np.full(self.bins(), float(math.prod(self.shape)) ** -2)
 
-    def edges(self) -> Floats:
-        """Shell edges, one more than shells; shell b is ``(edges[b], edges[b + 1]]``."""
-        return _shells(self).edges
+    def edges(self) -> Floats | tuple[Floats, ...]:
+        """Shell edges, one more than shells; shell b is ``(edges[b], edges[b + 1]]``. Of a partition, for each kind."""
+        return _one_or_all(_partition(self).edges)
 
-    def centres(self) -> Floats:
-        """Shell centres ``(lo + hi) / 2``."""
-        edges = self.edges()
-        return (edges[:-1] + edges[1:]) / 2
+    def centres(self) -> Floats | tuple[Floats, ...]:
+        """Shell centres ``(lo + hi) / 2``. Of a partition, those of each kind of bin."""
+        return _one_or_all(_partition(self).centres)
 
     def counts(self) -> Floats:
-        """Modes of the full plane in each shell."""
-        return _shells(self).counts
+        """Modes of the full plane in each shell, as they are reported."""
+        found = _partition(self)
+        if found.parent is None:
+            return np.reshape(found.counts, found.reported)
+        return np.reshape((found.counts / found.repeats)[found.parent], found.reported)
 
     def all_counts(self) -> Floats:
         """Modes of the full plane in each bin."""
-        return _shells(self).all_counts
+        return _partition(self).all_counts
+
+    def magnitudes(self) -> Floats:
+        """Wavenumber in the middle of each shell that is summed."""
+        return _partition(self).magnitudes
 
     def measure(self) -> Floats:
         """Length, area or volume of each shell in wavenumber space."""
-        d, edges = len(self.shape), self.edges()
-        return (2.0, math.pi, 4 / 3 * math.pi)[d - 1] * np.diff(edges**d)
+        return _partition(self).measure
 
     def fill(self) -> Floats:
         """The modes that a shell of its measure would hold on the average, over those that it has."""
-        return self.measure() / math.prod(wavenumber_steps(self.shape, self.lengths)) / self.counts()
+        found = _partition(self)
+        return found.measure / math.prod(wavenumber_steps(self.shape, self.lengths)) / found.counts
 
     def scale(self) -> Floats:
         """``N**2 measure / counts``: what turns a shell's share of the mean square into its power."""
-        return float(math.prod(self.shape)) ** 2 * self.measure() / self.counts()
+        found = _partition(self)
+        return float(math.prod(self.shape)) ** 2 * found.measure / found.counts
+
+    def repeats(self) -> Floats | None:
+        """How many bins each shell that is summed is reported as; None where each is one."""
+        found = _partition(self)
+        return None if found.parent is None else found.repeats
+
+    def parent(self) -> Integers | None:
+        """The shell that is summed for each bin that is reported, in their order; None where these are the same."""
+        return _partition(self).parent
+
+    def first(self) -> Integers | None:
+        """For each shell that is summed, the first of the bins that it is reported as."""
+        parent = _partition(self).parent
+        return None if parent is None else np.unique(parent, return_index=True)[1]
+
+    def reported(self) -> tuple[int, ...]:
+        """The shape of the bins that are reported."""
+        return _partition(self).reported
+
+    def merged(self) -> tuple[int, ...]:
+        """Shells that are merged over angle."""
+        return _partition(self).merged
 
 
 @dataclass(frozen=True)
-class _Shells:
-    edges: Floats
+class _Partition:
+    """Bins as they are summed, and as they are reported."""
+
     index: Integers  # the bin of each mode of the half plane: 0 below the first shell, the last one beyond
     all_counts: Floats
+    measure: Floats
+    magnitudes: Floats
+    edges: tuple[Floats, ...]
+    centres: tuple[Floats, ...]
+    reported: tuple[int, ...]
+    parent: Integers | None = None
+    merged: tuple[int, ...] = ()
 
     @property
     def counts(self) -> Floats:
         return self.all_counts[1:-1]
 
+    @property
+    def repeats(self) -> Floats:
+        return np.bincount(self.parent, minlength=len(self.counts)).astype(np.float64)  # type: ignore[arg-type]
+
+
+def _one_or_all(arrays: tuple[Floats, ...]) -> Floats | tuple[Floats, ...]:
+    return arrays if len(arrays) > 1 else arrays[0]
+
 
 @lru_cache(maxsize=64)
-def _shells(grid: Plane) -> _Shells:
+def _partition(grid: Plane) -> _Partition:
+    if isinstance(grid.shells, Sectors):
+        return _sectors(grid, grid.shells)
+    if isinstance(grid.shells, Cylinders):
+        return _cylinders(grid, grid.shells)
     edges = _edges(grid)
-    k = wavenumbers(grid.shape, grid.lengths)
-    # (lo, hi] with k = hi up to rounding still inside: 2 pi m / L and (m + 1/2) dk round differently.
-    index = np.searchsorted(edges * (1 + 1e-12), k, side="left").astype(np.int64)
-    weights = np.broadcast_to(multiplicity(grid.shape[-1]), k.shape).ravel()
-    all_counts = np.bincount(index.ravel(), weights=weights, minlength=len(edges) + 1).astype(np.float64)
+    index = _places(wavenumbers(grid.shape, grid.lengths), edges)
+    all_counts = _counts(index, len(edges) + 1, grid)
     counts = all_counts[1:-1]
     if not counts.all():
         b = int(np.argmin(counts))
@@ -134,7 +181,117 @@ def _shells(grid: Plane) -> _Shells:
             f"bins: shell {b}, wavenumbers ({edges[b]:.6g}, {edges[b + 1]:.6g}], holds no mode of the "
             f"{_grid(grid)} grid; use fewer or wider shells"
         )
-    return _Shells(edges, index, all_counts)
+    centres = _middles(edges)
+    return _Partition(
+        index, all_counts, _measure(edges, len(grid.shape)), centres, (edges,), (centres,), (len(centres),)
+    )
+
+
+def _sectors(grid: Plane, of: Sectors) -> _Partition:
+    if len(grid.shape) != 2:
+        raise ValueError(f"bins: Sectors are for two spatial axes, got {len(grid.shape)}")
+    radial, n = _partition(grid._replace(shells=of.shells)), of.n
+    shells = len(radial.counts)
+    k = _components(grid)
+    angle = np.arctan2(k[0], k[1]) * (n / math.pi)  # in sectors
+    sector = np.floor(angle + 0.5 + 1e-9).astype(np.int64) % n
+    inside = (radial.index > 0) & (radial.index <= shells)
+    product = np.where(inside, (radial.index - 1) * n + sector, shells * n)
+    filled = _counts(product, shells * n + 1, grid)[:-1].reshape(shells, n)
+    merged = (filled == 0).any(axis=1)
+    # A merged shell is one bin, any other one is n.
+    parent = np.cumsum(np.where(merged, 1, n)) - np.where(merged, 1, n)
+    parent = parent[:, None] + np.where(merged[:, None], 0, np.arange(n))
+    bins = int(parent.max()) + 1
+    beyond = np.where(radial.index == 0, -1, bins)
+    index = np.where(inside, np.append(parent.ravel(), 0)[product], beyond) + 1
+    flat = parent.ravel()
+    first = np.unique(flat, return_index=True)[1]  # a bin's shell
+    measure, centres = np.repeat(radial.measure / n, n)[first], np.repeat(radial.magnitudes, n)[first]
+    angles = np.arange(n) * math.pi / n
+    return _Partition(
+        index,
+        _counts(index, bins + 2, grid),
+        measure,
+        centres,
+        (radial.edges[0], (np.arange(n + 1) - 0.5) * math.pi / n),
+        (radial.centres[0], angles),
+        (shells, n),
+        flat,
+        tuple(int(b) for b in np.flatnonzero(merged)),
+    )
+
+
+def _cylinders(grid: Plane, of: Cylinders) -> _Partition:
+    ndim = len(grid.shape)
+    if ndim < 2:
+        raise ValueError("bins: Cylinders are for two or three spatial axes, got 1")
+    if not -ndim <= of.axis < ndim:
+        raise ValueError(f"bins: axis of Cylinders must be a place in spatial_axes, got {of.axis} of {ndim}")
+    axis = of.axis % ndim
+    others = tuple(i for i in range(ndim) if i != axis)
+    k = np.abs(_components(grid))
+    edges, places, measures = [], [], []
+    for axes, shells in ((others, of.perpendicular), ((axis,), of.parallel)):
+        part = Plane(
+            tuple(grid.shape[i] for i in axes),
+            None if grid.lengths is None else tuple(grid.lengths[i] for i in axes),
+            shells,
+        )
+        found = _edges(part)
+        found = found if found[0] == 0 else np.insert(found, 0, 0.0)
+        # From 0 on, and 0 itself is in the first bin.
+        place = np.maximum(_places(np.sqrt(sum(k[i] ** 2 for i in axes)), found), 1)
+        edges.append(found)
+        places.append(place)
+        measures.append(_measure(found, len(axes)))
+    shape = tuple(len(each) - 1 for each in edges)
+    outside = (places[0] > shape[0]) | (places[1] > shape[1])
+    bins = math.prod(shape)
+    index = np.where(outside, bins, (places[0] - 1) * shape[1] + places[1] - 1) + 1
+    all_counts = _counts(index, bins + 2, grid)
+    if not all_counts[1:-1].all():
+        b = np.unravel_index(int(np.argmin(all_counts[1:-1])), shape)
+        (a, c), (d, e) = ((edge[i], edge[i + 1]) for edge, i in zip(edges, b, strict=True))
+        raise ValueError(
+            f"bins: the bin of wavenumbers ({a:.6g}, {c:.6g}] across and ({d:.6g}, {e:.6g}] along the axis holds no "
+            f"mode of the {_grid(grid)} grid; use fewer or wider bins"
+        )
+    centres = [_middles(each) for each in edges]
+    magnitudes = np.hypot(*np.meshgrid(*centres, indexing="ij")).ravel()
+    measure = np.outer(*measures).ravel()
+    return _Partition(index, all_counts, measure, magnitudes, tuple(edges), tuple(centres), shape)
+
+
+def _places(k: Floats, edges: Floats) -> Integers:
+    """The bin of each wavenumber: 0 up to the first edge, one more behind each."""
+    # (lo, hi] with k = hi up to rounding still inside: 2 pi m / L and (m + 1/2) dk round differently.
+    return np.searchsorted(edges * (1 + 1e-12), k, side="left").astype(np.int64)
+
+
+def _counts(index: Integers, bins: int, grid: Plane) -> Floats:
+    """Modes of the full plane in each bin."""
+    weights = np.broadcast_to(multiplicity(grid.shape[-1]), index.shape).ravel()
+    return np.bincount(index.ravel(), weights=weights, minlength=bins).astype(np.float64)
+
+
+def _measure(edges: Floats, ndim: int) -> Floats:
+    return (2.0, math.pi, 4 / 3 * math.pi)[ndim - 1] * np.diff(edges**ndim)
+
+
+def _middles(edges: Floats) -> Floats:
+    return (edges[:-1] + edges[1:]) / 2
+
+
+def _components(grid: Plane) -> list[Floats]:
+    """The wavevector of each mode of the half plane, along each axis."""
+    steps = wavenumber_steps(grid.shape, grid.lengths)
+    last = len(grid.shape) - 1
+    each = [
+        step * (np.fft.rfftfreq(n, 1 / n) if axis == last else np.fft.fftfreq(n, 1 / n))
+        for axis, (n, step) in enumerate(zip(grid.shape, steps, strict=True))
+    ]
+    return [np.asarray(k) for k in np.meshgrid(*each, indexing="ij")]
 
 
 def _grid(grid: Plane) -> str:

@@ -77,6 +77,9 @@ class Wavelets(NamedTuple):
         """Means are made here."""
         return np.ones(self.bins())
 
+    def repeats(self) -> None:
+        """Each subband is one bin."""
+
     def bin_power(self, x: Array, backend: Backend) -> Array:
         """Means of ``|W x|**order`` over space: ``(..., *shape)`` -> ``(..., subbands)``."""
         xp, found = backend.namespace(x), []

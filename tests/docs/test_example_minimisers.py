@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import spectral_losses as sl
 from spectral_losses import losses
+from spectral_losses.losses.registry import all_losses
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 pytestmark = pytest.mark.skipif(not (DOCS / "examples").exists(), reason="the examples are not here")
@@ -28,10 +31,7 @@ def program() -> Iterator[Any]:
         import minimisers
 
         yield minimisers
-        del minimisers
-        import sys
-
-        sys.modules.pop("minimisers")
+    sys.modules.pop("minimisers", None)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +164,30 @@ def test_the_tables_go_into_pages(
     page.write_text("<!-- minimisers: begin spectum_error -->\n<!-- minimisers: end -->")
     with pytest.raises(ValueError, match="there is no loss spectum_error"):
         program.main(["--quick", "--write", str(page)])
+
+
+def works(name: str, *fields: Any, **options: Any) -> bool:
+    try:
+        all_losses()[name](*fields, **options)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def test_the_table_of_options_is_right() -> None:
+    """Each cell that is empty is refused, and each that is not is taken."""
+    text = (DOCS / "losses" / "index.md").read_text(encoding="utf-8")
+    _, _, *lines = text[text.index("| loss | stored") :].split("\n\n")[0].splitlines()
+    assert len(lines) == len(losses.__all__)
+    p, t = np.random.default_rng(0).normal(size=(2, 2, 1, 8, 8))
+    for line in lines:
+        name, stored, weights, modes, pool, window, mask, _ = (cell.strip(" `") for cell in line.split("|")[1:-1])
+        assert bool(stored) == works(name, p, sl.radial_spectrum(t)), name
+        assert (weights == "yes") == works(name, p, t, shell_weights=1), name
+        assert (modes == "yes") == works(name, p, t, bins="modes"), name
+        assert bool(pool) == works(name, p, t, pool="frames"), name
+        assert bool(window) == (works(name, p, t, window="hann") and works(name, p, t, detrend="linear")), name
+        assert bool(mask) == works(name, p, t, mask=np.ones((8, 8), dtype=bool)), name
 
 
 @pytest.mark.parametrize("page", ["index.md", "minimisers.md"])

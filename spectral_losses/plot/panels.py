@@ -1,0 +1,48 @@
+"""The axes that a figure of spectra has, as they are handed back."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Panels(NamedTuple):
+    """The axes of `spectra`, to be drawn on, labelled or saved: ``panels.figure.savefig("spectra.png")``.
+
+    In a notebook the figure is shown where this is the last value of a cell, unless pyplot shows it anyway.
+
+    Attributes
+    ----------
+    power : Axes
+        Power or energy.
+    ratio : Axes or None
+        Amplitudes over those of the reference; None where there is none.
+    coherence : Axes or None
+        With the reference; None where there is none.
+    """
+
+    power: Axes
+    ratio: Axes | None = None
+    coherence: Axes | None = None
+
+    @property
+    def figure(self) -> Any:
+        """The figure that the axes are in."""
+        return self.power.figure
+
+    @property
+    def shown(self) -> tuple[Axes, ...]:
+        """The axes that are there, from the top."""
+        return tuple(ax for ax in self if ax is not None)
+
+    def _repr_png_(self) -> bytes | None:
+        """The figure, for IPython; None where pyplot has it, which shows it by itself."""
+        canvas = self.power.figure.canvas
+        if getattr(canvas, "manager", None) is not None:
+            return None
+        drawn = io.BytesIO()
+        canvas.figure.savefig(drawn, format="png")  # the whole of it, also where these axes are in a subfigure
+        return drawn.getvalue()
