@@ -109,6 +109,10 @@ class Backend:
             lambda: each_array(getattr(source, name)(), partial(self.upload, like=like)),
         )
 
+    def known(self, source: Source, name: str) -> Any:
+        """``getattr(source, name)()`` of plain values, which a compiler that follows this code is not to look into."""
+        return getattr(source, name)()
+
     def cached(self, key: Any, make: Any) -> Any:
         """``make()``, remembered under key, where that has a hash; the oldest of 256 is forgotten first."""
         try:

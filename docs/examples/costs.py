@@ -5,8 +5,9 @@ Losses are called in turn, in another order in each round, so that a change of t
     python docs/examples/costs.py                              # print the table
     python docs/examples/costs.py --write docs/which-loss.md   # and put it between the marks in this page
 
-It times the library's losses against one another, on white noise in float32; `tests/benchmarks` holds them against bare
-transforms and against other libraries. It needs PyTorch (``pip install 'spectral-losses[torch]'``) and takes about a minute.
+It times the library's losses against one another, on white noise in float32 and on one core; `tests/benchmarks` holds
+them against bare transforms and other libraries. It needs PyTorch (``pip install 'spectral-losses[torch]'``), and takes
+about a minute.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ import spectral_losses as sl
 
 GRIDS = {"1024 x 1024": (1024, 1024), "16 x 256²": (16, 256, 256), "4 x 64³": (4, 64, 64, 64)}
 """Frames, and points along each side of them: a million points in one, two and three dimensions."""
+CHANNELS = 16
+"""Of the convolution, 3 points wide."""
 ENOUGH = 3.0
 """Seconds after which a loss has been timed often enough."""
 QUICK = {"4 x 64": (4, 64), "2 x 16²": (2, 16, 16)}
@@ -51,7 +54,24 @@ def steps(shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
 
     found = {loss.label: step(loss.function, target, loss.options) for loss in catalogue()}
     found["`log_spectral_distance`, stored target"] = step(sl.log_spectral_distance, stored, {})
+    found["a convolution, for scale"] = convolution(shape)
     return found
+
+
+def convolution(shape: tuple[int, ...]) -> Callable[[], None]:
+    """One layer of a network on the same points, forward and backward."""
+    ndim = len(shape) - 1
+    layer = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)[ndim - 1](CHANNELS, CHANNELS, 3, padding=1)
+    features = torch.randn(
+        shape[0], CHANNELS, *shape[1:], generator=torch.Generator().manual_seed(0), requires_grad=True
+    )
+
+    def call() -> None:
+        features.grad = None
+        layer.zero_grad()
+        layer(features).mean().backward()
+
+    return call
 
 
 def medians(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
@@ -72,10 +92,10 @@ def medians(functions: dict[str, Callable[[], None]], rounds: int) -> dict[str, 
 
 def table(grids: dict[str, tuple[int, ...]], rounds: int) -> str:
     """Times over that of the field error, as a Markdown table."""
-    times = [medians(steps(shape), rounds) for shape in grids.values()]
+    unit, times = "`field_error`", [medians(steps(shape), rounds) for shape in grids.values()]
     names = sorted(times[0], key=lambda name: times[min(1, len(times) - 1)][name])
     lines = [["loss", *grids], ["---"] * (1 + len(grids))]
-    lines += [[name, *(f"{each[name] / each['`field_error`']:.2g}" for each in times)] for name in names]
+    lines += [[name, *(f"{float(f'{each[name] / each[unit]:.2g}'):g}" for each in times)] for name in names]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -90,7 +110,9 @@ def machine() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table, and write it into pages."""
-    parser = argparse.ArgumentParser(description="Times of each loss over that of field_error, with gradients, in PyTorch.")
+    parser = argparse.ArgumentParser(
+        description="Times of each loss over that of field_error, with gradients, in PyTorch."
+    )
     parser.add_argument("--quick", action="store_true", help="on small fields, to see that it runs")
     parser.add_argument("--rounds", type=int, help="default: 21, with --quick 1")
     parser.add_argument("--write", type=Path, nargs="+", default=[], metavar="PAGE", help="pages to put the table into")

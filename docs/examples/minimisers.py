@@ -10,7 +10,7 @@ predict::
     python docs/examples/minimisers.py --write docs/losses/*.md     # and put them between the marks in these pages
 
 How many modes share a shell decides most of it. On the 1-D grids of the first columns each shell is one pair of modes
-k, -k, and pooling over m frames (``pool=``) gives it m of them; spectra are flat there, so that all shells have an equal
+k, -k, and pooling over m frames (``pool=``) gives it m of them; spectra are flat there, so that all shells have one
 say. The last two columns are frames in two dimensions with an energy spectrum that falls as k^-3, one by one and pooled
 over 16: four pairs of modes in the first shell, and more and more in the others. The second table is for pairs whose
 modes are correlated, with a coherence of 0.9. Numbers in brackets are closed forms. It takes some ten seconds.
@@ -59,7 +59,9 @@ class Loss(NamedTuple):
     @property
     def label(self) -> str:
         """As it is written in a table."""
-        given = (f"{key}={json.dumps(value) if isinstance(value, str) else value}" for key, value in self.options.items())
+        given = (
+            f"{key}={json.dumps(value) if isinstance(value, str) else value}" for key, value in self.options.items()
+        )
         return ", ".join(f"`{word}`" for word in (self.name, *given))
 
     def takes(self, option: str) -> bool:
@@ -280,7 +282,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The power gain at which the mean of each loss is least.")
     parser.add_argument("--quick", action="store_true", help="on fewer and smaller fields, to see that it runs")
     parser.add_argument("--seed", type=int, default=0, help="of the fields (default: %(default)s)")
-    parser.add_argument("--write", type=Path, nargs="+", default=[], metavar="PAGE", help="pages to put the tables into")
+    parser.add_argument(
+        "--write", type=Path, nargs="+", default=[], metavar="PAGE", help="pages to put the tables into"
+    )
     args = parser.parse_args(argv)
     columns = settings(args.quick)
     rows = measure(columns, catalogue(), args.seed)

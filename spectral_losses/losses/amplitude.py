@@ -26,8 +26,9 @@ def amplitude_error(
     .. math:: \mathrm{mean}_f \frac{\sum_b (a_b - t_b)^2}{\sum_b T_b + \delta}
 
     where :math:`a_b` and :math:`t_b` are the roots of the powers in shell b, and :math:`\delta` is ``eps`` times the
-    mean of the sum of T over all frames of the same channel. It is the smallest `field_error` that a prediction of
-    these spectra can have. Large scales decide it, as they do a mean-square error.
+    mean of the sum of T over all frames of the same channel. Of fields without a mean, and without modes beyond
+    the shells, it is the smallest `field_error` that a prediction of these spectra can have. Large scales decide it, as
+    they do a mean-square error.
 
     Parameters
     ----------

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, NamedTuple, Unpack
 
 from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
-from spectral_losses.messages import check_eps
+from spectral_losses.messages import check_eps, integer, items, number
 from spectral_losses.spectra.bands import band_starts
-from spectral_losses.spectra.plan import LossOptions
+from spectral_losses.spectra.plan import LossOptions, Plan
+from spectral_losses.transforms.plane import Plane
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
+from spectral_losses_backends.registry import backend_of
 from spectral_losses_backends.text import plain
 
 __all__ = ["band_error"]
@@ -86,9 +89,37 @@ def band_error(
     if options.get("shell_weights") is not None:
         raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
     eps = check_eps(eps)
-    return over_spectra(
-        prediction, target, options, lambda plan: BandError(eps, band_starts(plan.basis, bands), plan.basis.bins())
-    )
+    cuts = _plainly(bands)
+
+    def objective(plan: Plan) -> BandError:
+        backend = backend_of(prediction, "prediction")
+        return BandError(eps, *(backend.known(Bands(plan.basis, cuts), name) for name in ("starts", "bins")))
+
+    return over_spectra(prediction, target, options, objective)
+
+
+def _plainly(bands: Any) -> int | tuple[float, ...]:
+    """As it can be hashed."""
+    if isinstance(bands, Integral):
+        return integer("bands", bands)
+    takes = "a number of bands or the wavenumbers between them"
+    return tuple([number("bands: a cut", cut) for cut in items("bands", bands, takes)])
+
+
+@plain
+class Bands(NamedTuple):
+    """Bands over the shells of a grid, so many or cut at these wavenumbers."""
+
+    grid: Plane
+    cuts: int | tuple[float, ...]
+
+    def starts(self) -> tuple[int, ...]:
+        """The shell that each band begins with."""
+        return band_starts(self.grid, self.cuts)
+
+    def bins(self) -> int:
+        """Shells, and what is below and beyond them."""
+        return self.grid.bins()
 
 
 @plain

@@ -192,7 +192,7 @@ def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objectiv
     if target.power.dtype != prediction.dtype:
         check_field(target.power, "target")
     layout, xp = plan.layout, backend.namespace(target.power)
-    bins = plan.basis.reported()
+    bins = backend.known(plan.basis, "reported")
     ndim = len(prediction.shape)
     axes = layout.order or tuple(range(ndim))
     lead = axes[: ndim - len(layout.shape) - layout.averaged]

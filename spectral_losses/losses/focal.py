@@ -124,7 +124,8 @@ class FocalFrequencyError(NamedTuple):
     def _whitening(self, s: Statistics, xp: Any) -> Array:
         """What squares of errors are multiplied with: one over the mean power of a mode in their shell."""
         shells = self.shells
-        power = s.regrouped(s.detach(s.T), shells) / xp.astype(s.constant(shells, "all_counts"), s.T.dtype)
+        counts = s.constant(shells, "all_counts")  # none beyond the shells in one dimension
+        power = s.regrouped(s.detach(s.T), shells) / xp.where(counts > 0, counts, xp.ones_like(counts))
         delta = EPS * xp.max(power, axis=-1, keepdims=True) + s.tiny
         error = s.regrouped(s.detach(s.D), shells)
         return s.each(1 / s.bounded(power + delta, error), shells)

@@ -8,9 +8,9 @@ from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_eps, integer
 from spectral_losses.spectra.plan import FrameOptions
-from spectral_losses.transforms.filters import filters_of
+from spectral_losses.transforms.filters import Filters
 from spectral_losses.transforms.wavelets import Wavelets
-from spectral_losses_backends.base import Array
+from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
 
@@ -51,8 +51,10 @@ def wavelet_error(
     wavelet : str
         "haar", or any discrete wavelet that PyWavelets knows, such as "db2" or "sym4", where it is installed.
     levels : int, optional
-        How often the approximation is taken apart; by default as often as the longest filter fits into the shortest
-        axis, ``(L - 1) 2**(levels - 1) < min n`` for filters of length L.
+        How often the approximation is taken apart, up to where ``(L - 1) 2**(levels - 1) < n`` for filters of length L
+        and the shortest axis of n points. By default as often as the filters of all levels together are shorter than
+        that axis, ``(L - 1) (2**levels - 1) + 1 < n``: one that spans it leaves the mean alone for an approximation,
+        which no error is relative to where fields have none.
     order : {1, 2}
         q, the power of the coefficients.
     eps : float
@@ -86,7 +88,8 @@ def wavelet_error(
     >>> round(float(sl.wavelet_error(1.1 * target, target)), 6)
     0.1
     """
-    filters = filters_of(wavelet)
+    if not isinstance(wavelet, str):
+        raise TypeError(f"wavelet must be a name, got {wavelet!r}")
     if order not in (1, 2) or isinstance(order, bool):
         raise ValueError(f"order must be 1 or 2, got {order!r}")
     wanted = None if levels is None else integer("levels", levels)
@@ -97,29 +100,27 @@ def wavelet_error(
         options,
         lambda plan: WaveletError(eps),
         over=subbands,
-        settings=(filters, wanted, int(order)),
+        settings=(wavelet, wanted, int(order)),
     )
 
 
 def subbands(
-    shape: tuple[int, ...],
-    options: Any,
-    filters: tuple[tuple[float, ...], tuple[float, ...]],
-    levels: int | None,
-    order: int,
+    shape: tuple[int, ...], options: Any, backend: Backend, wavelet: str, levels: int | None, order: int
 ) -> Wavelets:
     """The basis of losses over wavelets."""
-    reach, most = len(filters[0]) - 1, 0
+    reach, most = backend.known(Filters(wavelet), "length") - 1, 0
     while reach * 2**most < min(shape):
         most += 1
     if levels is None:
-        levels = most
+        levels = 1
+        while reach * (2 ** (levels + 1) - 1) + 1 < min(shape):
+            levels += 1
     if not 1 <= levels <= most:
         raise ValueError(
             f"levels must be from 1 to {most} for filters of length {reach + 1} on {'x'.join(map(str, shape))} points, "
             f"got {levels}"
         )
-    return Wavelets(shape, *filters, levels, order)
+    return Wavelets(shape, wavelet, levels, order)
 
 
 @plain
@@ -135,4 +136,5 @@ class WaveletError(NamedTuple):
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dD = 1 / (n (T + delta))``."""
         norm, number = s.bounded(s.T + s.floor, s.D), s.D.shape[-1]
-        return xp.sum(s.D / norm, axis=-1) / number, {"D": 1 / (number * norm)}
+        # The slope of |x| is finite where x is not: 0 times infinity is NaN, as it has to be.
+        return xp.sum(s.D / norm, axis=-1) / number, {"D": 1 / (number * norm) + 0 * s.detach(s.D)}

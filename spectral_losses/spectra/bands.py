@@ -44,12 +44,21 @@ class BandNumbers(NamedTuple):
     error : float or None
         ``sum |F(p - t)|^2 / sum |F(t)|^2`` over the modes of the band and all frames: the relative error of
         the fields without everything outside the band. Mean over channels.
+    amplitude_part, phase_part : float or None
+        What wrong amplitudes and wrong phases make of the error, which is their sum: shell by shell, as
+        `spectral_losses.cross_spectrum` takes it apart with all frames pooled.
     energy_ratio : float or None
-        ``sum |F(p)|^2 / sum |F(t)|^2`` likewise.
+        ``sum |F(p)|^2 / sum |F(t)|^2`` as the error.
+    coherence : float or None
+        Mean of the shells' coherences, weighted with the product of their amplitudes: what it lacks of 1 makes the
+        phase part.
     """
 
     error: float | None
+    amplitude_part: float | None
+    phase_part: float | None
     energy_ratio: float | None
+    coherence: float | None
 
 
 def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
@@ -109,12 +118,33 @@ def band_starts(grid: Plane, bands: int | Sequence[float]) -> tuple[int, ...]:
     return (0, *cuts)
 
 
-def band_numbers(power: NDArray[np.float64], grid: Plane, band: Band) -> BandNumbers:
-    """Compare the powers of prediction, truth and difference, of shape (3, channels, shells), in a band."""
+def band_numbers(
+    power: NDArray[np.float64], grid: Plane, band: Band, precision: float = float(np.finfo(np.float32).eps)
+) -> BandNumbers:
+    """Compare the powers of prediction, truth and difference, of shape (3, channels, shells), in a band.
+
+    Parameters
+    ----------
+    power : array
+        Mean over frames.
+    grid, band
+    precision : float
+        Relative spacing of the floats that the fields are made of: weaker shells, next to all others, are round-off.
+    """
     # power = mean of |F|^2 times measure: the sum over a shell's modes is the power over measure / counts.
-    prediction, truth, difference = np.sum((power / grid.scale())[..., band.shells], axis=-1)
+    share = power / grid.scale()
+    noise = np.sum(share[:2], axis=(0, -1))[:, None] * precision**2
+    p, t, d = share[..., band.shells]
+    # The guards of the losses, see `losses.split`: amplitudes of empty shells are alike.
+    guard = 1e-12 * t + 16 * noise
+    a, b = np.sqrt(p + guard), np.sqrt(t + guard)
+    amplitude = np.minimum(np.square(a - b), d)
+    phase, product = d - amplitude, np.sum(a * b, axis=-1)
+    prediction, truth, difference, amplitude, phase = (np.sum(x, axis=-1) for x in (p, t, d, amplitude, phase))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return BandNumbers(_finite(np.mean(difference / truth)), _finite(np.mean(prediction / truth)))
+        relative = [_finite(np.mean(x / truth)) for x in (difference, amplitude, phase, prediction)]
+        coherence = None if relative[0] is None else _finite(np.mean(1 - phase / (2 * product)))
+    return BandNumbers(*relative, coherence)
 
 
 def _finite(value: np.floating) -> float | None:

@@ -85,7 +85,7 @@ class ShellWeights(NamedTuple):
 
     def weights(self) -> Any:
         """One for each shell: what is given, times how many shells a bin stands for."""
-        repeats, weights = self.basis.repeats(), np.ones(1)
+        weights = np.ones(1)
         if isinstance(self.given, float):
             k = self.basis.magnitudes()
             logs = self.given * np.log(k / k.max())
@@ -95,7 +95,7 @@ class ShellWeights(NamedTuple):
             weights, number = np.asarray(self.given), len(self.basis.counts())
             if len(weights) != number:
                 raise ValueError(f"shell_weights must have one weight per shell ({number}), got {len(weights)}")
-        weights = weights if repeats is None else weights * repeats
+        weights = weights * self.basis.repeats()
         return weights / weights.mean()
 
 
@@ -139,23 +139,20 @@ class Plan(NamedTuple):
 
     def reported(self, power: Array, backend: Backend) -> Array:
         """What was summed over shells, as it is reported: each merged bin as all that it stands for."""
-        parent = self.basis.parent()
+        if not self.basis.directed:
+            return power
         xp = backend.namespace(power)
-        if parent is not None:
+        if self.basis.unequal:
             power = xp.take(power, backend.constant(self.basis, "parent", power), axis=-1)
-        shape = self.basis.reported()
-        return power if len(shape) == 1 else xp.reshape(power, (*power.shape[:-1], *shape))
+        return xp.reshape(power, (*power.shape[:-1], *backend.known(self.basis, "reported")))
 
     def summed(self, power: Array, backend: Backend) -> Array:
         """What was reported, as it was summed."""
-        xp, shape = backend.namespace(power), self.basis.reported()
-        if len(shape) > 1:
-            power = xp.reshape(power, (*power.shape[: power.ndim - len(shape)], math.prod(shape)))
-        return (
-            power
-            if self.basis.parent() is None
-            else xp.take(power, backend.constant(self.basis, "first", power), axis=-1)
-        )
+        if not self.basis.directed:
+            return power
+        xp, shape = backend.namespace(power), backend.known(self.basis, "reported")
+        power = xp.reshape(power, (*power.shape[: len(power.shape) - len(shape)], math.prod(shape)))
+        return xp.take(power, backend.constant(self.basis, "first", power), axis=-1) if self.basis.unequal else power
 
     def recorded(self) -> tuple[object, ...]:
         """The grid and the options that a spectrum is computed with."""
@@ -166,26 +163,26 @@ class Plan(NamedTuple):
         return "mean" if self.layout.averaged else "sum" if self.layout.rows.summed else "separate"
 
 
-def points(shape: tuple[int, ...], options: Options) -> Points:
+def points(shape: tuple[int, ...], options: Options, backend: Backend) -> Points:
     """The basis of losses without a transform."""
     return Points(shape)
 
 
-def shells(shape: tuple[int, ...], options: Options) -> Plane:
+def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane:
     """The basis of losses over shells."""
     return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
 
 
-def shells_or_modes(shape: tuple[int, ...], options: Options) -> Plane | Modes:
+def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Modes:
     """The basis of losses over shells that can be had mode by mode, with ``bins="modes"``, too."""
     if options.bins != "modes":
-        return shells(shape, options)
+        return shells(shape, options, backend)
     if options.shell_weights is not None:
         raise ValueError(f'shell_weights are for shells, not for bins="modes", got {options.shell_weights!r}')
     return Modes(shape)
 
 
-def modes(shape: tuple[int, ...], options: Options) -> Modes:
+def modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Modes:
     """The basis of losses over modes one by one."""
     return Modes(shape)
 
@@ -202,7 +199,7 @@ def plan_of(
 ) -> Plan:
     """The plan for a field and options by name, refused where these do not fit it; remembered.
 
-    ``over`` makes the basis of the spatial shape, all options and the settings.
+    ``over`` makes the basis of the spatial shape, all options, the backend and the settings.
     """
     given = {option: _hashable(value) for option, value in options.items()}
     if backend.is_tracing():
@@ -235,11 +232,11 @@ def _plan(
                 f"{name}: spatial axis {axis} of {len(shape)} has {n} point, too few to hold one "
                 f"shell; it takes at least 2 (shape {tuple(x.shape)})"
             )
-    basis = over(shape, options, *settings)
+    basis = over(shape, options, backend, *settings)
     conditioning = conditioning_of(shape, options.window, options.detrend)
     backend.constant(basis, "bin_weight", x)  # refuses shells without modes
     weights = None
-    if options.shell_weights is not None or basis.repeats() is not None:
+    if options.shell_weights is not None or basis.unequal:
         weights = ShellWeights(basis, _shell_weights(options.shell_weights))
         backend.constant(weights, "weights", x)  # refuses another number of them
     periodic = not any(conditioning.windows) and conditioning.detrend is None

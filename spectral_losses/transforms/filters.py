@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from spectral_losses.errors import needed
 from spectral_losses.messages import suggest
+from spectral_losses_backends.text import plain
 
-HAAR = ((0.5, 0.5), (0.5, -0.5))
-"""Low-pass and high-pass, scaled so that a constant stays as it is."""
+HAAR = ((1.0, 1.0), (1.0, -1.0))
+"""Low-pass and high-pass, scaled so that nothing has to be multiplied."""
+
+
+@plain
+class Filters(NamedTuple):
+    """Those of a wavelet."""
+
+    wavelet: str
+
+    def length(self) -> int:
+        """How many taps the longer one has."""
+        return max(map(len, filters_of(self.wavelet)))
 
 
 def filters_of(wavelet: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The low-pass and the high-pass filter of an orthogonal or biorthogonal wavelet, scaled as `HAAR` is."""
-    if not isinstance(wavelet, str):
-        raise TypeError(f"wavelet must be a name, got {wavelet!r}")
+    """The low-pass and the high-pass filter of an orthogonal or biorthogonal wavelet; how they are scaled is open."""
     return HAAR if wavelet == "haar" else _others(wavelet)
 
 
@@ -25,5 +36,4 @@ def _others(wavelet: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if wavelet not in known:
         raise ValueError(f"wavelet {suggest(wavelet, known)}")
     found = pywt.Wavelet(wavelet)
-    low, high = (tuple(float(h) / 2**0.5 for h in each) for each in (found.dec_lo, found.dec_hi))
-    return low, high
+    return tuple(map(float, found.dec_lo)), tuple(map(float, found.dec_hi))

@@ -36,6 +36,11 @@ class Modes(NamedTuple):
         """All of them count, the mean mode too."""
         return 0, 0
 
+    @property
+    def unequal(self) -> bool:
+        """Some entries are half a bin, see `repeats`."""
+        return True
+
     def forward(self, x: Array, backend: Backend) -> Array:
         """Half-plane modes ``(..., *half)``, not normalised."""
         return backend.rfftn(x, len(self.shape))

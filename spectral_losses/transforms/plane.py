@@ -50,6 +50,21 @@ class Plane(NamedTuple):
         """One bin below the shells, and one beyond them."""
         return 1, 1
 
+    @property
+    def directed(self) -> bool:
+        """Whether bins know directions."""
+        return isinstance(self.shells, Sectors | Cylinders)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether a bin that is summed may stand for several that are reported, see `repeats`."""
+        return isinstance(self.shells, Sectors)
+
+    @property
+    def several(self) -> tuple[str, ...]:
+        """The constants that are tuples of arrays."""
+        return ("centres", "edges") if self.directed else ()
+
     def forward(self, x: Array, backend: Backend) -> Array:
         """Half-plane modes ``(..., *half)``, not normalised."""
         return backend.rfftn(x, len(self.shape))
@@ -89,8 +104,6 @@ class Plane(NamedTuple):
     def counts(self) -> Floats:
         """Modes of the full plane in each shell, as they are reported."""
         found = _partition(self)
-        if found.parent is None:
-            return np.reshape(found.counts, found.reported)
         return np.reshape((found.counts / found.repeats)[found.parent], found.reported)
 
     def all_counts(self) -> Floats:
@@ -115,19 +128,17 @@ class Plane(NamedTuple):
         found = _partition(self)
         return float(math.prod(self.shape)) ** 2 * found.measure / found.counts
 
-    def repeats(self) -> Floats | None:
-        """How many bins each shell that is summed is reported as; None where each is one."""
-        found = _partition(self)
-        return None if found.parent is None else found.repeats
+    def repeats(self) -> Floats:
+        """How many bins each shell that is summed is reported as."""
+        return _partition(self).repeats
 
-    def parent(self) -> Integers | None:
-        """The shell that is summed for each bin that is reported, in their order; None where these are the same."""
+    def parent(self) -> Integers:
+        """The shell that is summed for each bin that is reported, in their order."""
         return _partition(self).parent
 
-    def first(self) -> Integers | None:
+    def first(self) -> Integers:
         """For each shell that is summed, the first of the bins that it is reported as."""
-        parent = _partition(self).parent
-        return None if parent is None else np.unique(parent, return_index=True)[1]
+        return np.unique(_partition(self).parent, return_index=True)[1]
 
     def reported(self) -> tuple[int, ...]:
         """The shape of the bins that are reported."""
@@ -149,7 +160,7 @@ class _Partition:
     edges: tuple[Floats, ...]
     centres: tuple[Floats, ...]
     reported: tuple[int, ...]
-    parent: Integers | None = None
+    parent: Integers
     merged: tuple[int, ...] = ()
 
     @property
@@ -158,7 +169,7 @@ class _Partition:
 
     @property
     def repeats(self) -> Floats:
-        return np.bincount(self.parent, minlength=len(self.counts)).astype(np.float64)  # type: ignore[arg-type]
+        return np.bincount(self.parent, minlength=len(self.counts)).astype(np.float64)
 
 
 def _one_or_all(arrays: tuple[Floats, ...]) -> Floats | tuple[Floats, ...]:
@@ -182,9 +193,8 @@ def _partition(grid: Plane) -> _Partition:
             f"{_grid(grid)} grid; use fewer or wider shells"
         )
     centres = _middles(edges)
-    return _Partition(
-        index, all_counts, _measure(edges, len(grid.shape)), centres, (edges,), (centres,), (len(centres),)
-    )
+    measure, parent = _measure(edges, len(grid.shape)), np.arange(len(centres))
+    return _Partition(index, all_counts, measure, centres, (edges,), (centres,), (len(centres),), parent)
 
 
 def _sectors(grid: Plane, of: Sectors) -> _Partition:
@@ -260,7 +270,8 @@ def _cylinders(grid: Plane, of: Cylinders) -> _Partition:
     centres = [_middles(each) for each in edges]
     magnitudes = np.hypot(*np.meshgrid(*centres, indexing="ij")).ravel()
     measure = np.outer(*measures).ravel()
-    return _Partition(index, all_counts, measure, magnitudes, tuple(edges), tuple(centres), shape)
+    parent = np.arange(bins)
+    return _Partition(index, all_counts, measure, magnitudes, tuple(edges), tuple(centres), shape, parent)
 
 
 def _places(k: Floats, edges: Floats) -> Integers:

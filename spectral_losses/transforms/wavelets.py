@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.transforms.filters import filters_of
 from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.problem import smallest
 from spectral_losses_backends.text import plain
 
 
@@ -24,8 +26,8 @@ class Wavelets(NamedTuple):
     ----------
     shape : tuple of int
         Points along each spatial axis.
-    low, high : tuple of float
-        The filters, one as long as the other; how they are scaled drops out of relative errors.
+    wavelet : str
+        The name of its filters. How these are scaled drops out of relative errors.
     levels : int
         How often the approximation is taken apart.
     order : {1, 2}
@@ -33,8 +35,7 @@ class Wavelets(NamedTuple):
     """
 
     shape: tuple[int, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    wavelet: str
     levels: int
     order: int
 
@@ -77,8 +78,10 @@ class Wavelets(NamedTuple):
         """Means are made here."""
         return np.ones(self.bins())
 
-    def repeats(self) -> None:
+    @property
+    def unequal(self) -> bool:
         """Each subband is one bin."""
+        return False
 
     def bin_power(self, x: Array, backend: Backend) -> Array:
         """Means of ``|W x|**order`` over space: ``(..., *shape)`` -> ``(..., subbands)``."""
@@ -107,14 +110,14 @@ class Wavelets(NamedTuple):
         """An approximation taken apart: the next one, and the details of each orientation."""
         parts = [x]
         for axis in range(-len(self.shape), 0):
-            parts = [z for part in parts for z in _filtered(part, (self.low, self.high), 2**level, axis, xp)]
+            parts = [z for part in parts for z in _filtered(part, filters_of(self.wavelet), 2**level, axis, xp)]
         return parts
 
     def _joined(self, parts: list[Array], level: int, xp: Any) -> Array:
         """The transpose of `_split`."""
         for axis in range(-1, -len(self.shape) - 1, -1):
             pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [_transposed(pair, (self.low, self.high), 2**level, axis, xp) for pair in pairs]
+            parts = [_transposed(pair, filters_of(self.wavelet), 2**level, axis, xp) for pair in pairs]
         return parts[0]
 
     def _mean(self, z: Array, xp: Any) -> Array:
@@ -123,7 +126,10 @@ class Wavelets(NamedTuple):
     def _turned(self, z: Array, slope: Array, xp: Any) -> Array:
         """A slope along `_mean` as one along z; that of ``|z|`` is 0 at 0."""
         slope = xp.reshape(slope / math.prod(self.shape), (*slope.shape, *(1,) * len(self.shape)))
-        return (xp.sign(z) + 0 * z if self.order == 1 else 2 * z) * slope  # 0 times infinity is NaN, as it has to be
+        if self.order == 2:
+            return 2 * z * slope
+        # The sign, 0 of 0. array-api-compat's own indexes tensors with a mask, which torch.vmap cannot batch.
+        return z / (xp.abs(z) + smallest(z, xp)) * slope
 
 
 def _filtered(x: Array, filters: Sequence[tuple[float, ...]], step: int, axis: int, xp: Any) -> list[Array]:
@@ -146,9 +152,10 @@ def _transposed(parts: Sequence[Array], filters: Sequence[tuple[float, ...]], st
 
 
 def _combined(taps: Sequence[Array], h: tuple[float, ...]) -> Array:
-    total = taps[0] * h[0]
+    total = taps[0] if h[0] == 1 else taps[0] * h[0]
     for tap, factor in zip(taps[1:], h[1:], strict=True):
-        total = total + tap * factor
+        # Haar's filters need no multiplication.
+        total = total + tap if factor == 1 else total - tap if factor == -1 else total + tap * factor
     return total
 
 

@@ -32,7 +32,7 @@ OPTIONAL = {
     "torchmetrics",
 }
 MODULES = sorted(m.name for m in pkgutil.walk_packages(spectral_losses.__path__, "spectral_losses."))
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.exists()]
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.exists()]
 
 
 class Section(NamedTuple):
@@ -91,7 +91,7 @@ SECTIONS = [section for page in PAGES for section in sections(page, page.read_te
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning:torch")
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda s: f"{s.page.name}: {s.heading}")
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda s: f"{s.page.relative_to(ROOT)}: {s.heading}")
 def test_pages(section: Section) -> None:
     run(section.test())
 
@@ -109,7 +109,7 @@ def test_modules(name: str) -> None:
             run(test)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: str(page.relative_to(ROOT / "docs")))
 def test_python_in_pages_is_an_example_that_runs(page: Path) -> None:
     for block in re.findall(r"^ *```py\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
         assert block.lstrip().startswith(">>> "), block

@@ -35,6 +35,10 @@ class Backend(Kernels):
         """``getattr(source, name)()`` on like's device, cached."""
         return compiled.constant(source, name, like)
 
+    def known(self, source: Source, name: str) -> Any:
+        """``getattr(source, name)()`` of plain values."""
+        return compiled.known(source, name)
+
     def is_tracing(self) -> bool:
         """Whether ``torch.compile`` or ``torch.jit.trace`` is looking on, to which sizes are no numbers."""
         return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None

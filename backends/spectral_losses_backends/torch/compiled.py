@@ -25,6 +25,16 @@ def constant(source: Source, name: str, like: Tensor) -> Any:
     return tuple(found) if name in getattr(source, "several", ()) else found[0]
 
 
+def known(source: Source, name: str) -> Any:
+    """``getattr(source, name)()`` of plain values, traced or not."""
+    return _known(to_text(source), name) if torch.compiler.is_compiling() else getattr(source, name)()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _known(text: str, name: str) -> Any:
+    return getattr(from_text(text), name)()
+
+
 def power(x: Tensor, basis: Basis) -> Tensor:
     """Share of the mean square in each bin, differentiable."""
     result: Tensor = _power_op(x, to_text(basis))

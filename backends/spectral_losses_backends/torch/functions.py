@@ -175,7 +175,8 @@ class _PairPower(Function):
                 tables = plain.pair_power(e, y, ctx.basis, ctx.needs)
                 inputs = [z for z, wanted in zip((e, y), asked, strict=True) if wanted]
                 outputs = [tables[name] for name in ctx.needs]
-                found = iter(torch.autograd.grad(outputs, inputs, slopes, create_graph=again))
+                # A target of which nothing but the error is asked has no gradient of its own.
+                found = iter(torch.autograd.grad(outputs, inputs, slopes, create_graph=again, allow_unused=True))
                 gradients = [next(found) if wanted else None for wanted in asked]
         else:
             named = dict(zip(ctx.needs, slopes, strict=True))
