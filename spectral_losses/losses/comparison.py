@@ -102,6 +102,8 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     y = None if first.target is None else plan.layout.arrange(first.target, backend)
     if problem.kind != "power":
         x, y = _one_dtype(x, y, backend)
+        if first.centred:
+            x, y = (from_a_value(z, first.mask, len(plan.basis.shape), backend) for z in (x, y))
         if differenced:  # the error is conditioned by itself, which keeps its digits
             x = x - y
     if differenced:
@@ -163,8 +165,6 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
 def _conditioned(x: Array, comparison: Comparison) -> Array:
     plan, backend = comparison.plan, comparison.backend
     ndim = len(plan.basis.shape)
-    if comparison.centred:
-        x = from_a_value(x, comparison.mask, ndim, backend)
     if comparison.mask is not None:
         x = apply_mask(x, comparison.mask, ndim, backend.namespace(x))
     if comparison.centred:

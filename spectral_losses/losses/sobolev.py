@@ -123,7 +123,7 @@ class SobolevWeights(NamedTuple):
     def weights(self) -> Any:
         """One for each mode, the largest of them 1: their unit drops out."""
         k = wavenumbers(self.shape, self.lengths).ravel()
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             logs = self.s * (2 * np.log(k) if self.seminorm else np.log1p(k**2))
         if self.seminorm:
             logs[0] = -np.inf

@@ -43,8 +43,12 @@ def amplitudes(s: Statistics, xp: Any) -> Amplitudes:
 
 def incoherence(s: Statistics, of: Amplitudes, xp: Any) -> Incoherence:
     """What is left of the error when that of amplitudes is taken off; of equal amplitudes, all of it."""
-    rest = s.D - (of.a - of.t) ** 2
-    nothing = xp.zeros_like(rest)
+    high, low = xp.where(of.a > of.t, of.a, of.t), xp.where(of.a > of.t, of.t, of.a)
+    apart, nothing = high - low, xp.zeros_like(high)
+    # Of amplitudes that are far apart the difference of squares is one of large numbers: as a product it is not.
+    far = low < high / 2
+    d = xp.sqrt(xp.where(far, s.D, xp.ones_like(high)))
+    rest = xp.where(far, ((d - high) + low) * (d + apart), s.D - apart**2)
     # What is NaN is less than nothing and has to stay.
     value = xp.where(rest < 0, nothing, rest)
     return Incoherence(value, xp.where(rest > 0, xp.ones_like(rest), nothing))
