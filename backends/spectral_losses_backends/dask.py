@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.dask.array as xp
-from dask.array import map_blocks
+from dask.array import apply_gufunc, map_blocks
 from dask.base import compute
 
 from spectral_losses_backends import base
@@ -46,6 +46,21 @@ class Backend(base.Backend):
             return super().pair_power(e, y, basis, needs)
         tables = _blocks(_block_pair_power, [e, y], basis, (len(needs), basis.bins()), needs=needs)
         return {name: tables[..., i, :] for i, name in enumerate(needs)}
+
+    def power_gradient(self, modes: Array, slope: Array, basis: Basis) -> Array:
+        """Gradient of a function of `power`; block by block where a basis sums itself, which takes many operations."""
+        if basis.sums != "own":
+            return super().power_gradient(modes, slope, basis)
+        space = ",".join(f"axis{i}" for i in range(len(basis.shape)))
+        return apply_gufunc(
+            _block_power_gradient,
+            f"({space}),(bins)->({space})",
+            modes,
+            slope,
+            basis=basis,
+            output_dtypes=modes.dtype,
+            allow_rechunk=True,
+        )
 
     def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
         """Statistics block by block, as everywhere; what gradients are made of is transformed apart from them."""
@@ -97,6 +112,10 @@ def _block_pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) 
     inner = _inner(e)
     tables = inner.pair_power(e, y, basis, needs)
     return inner.namespace(e).stack([tables[name] for name in needs], axis=-2)
+
+
+def _block_power_gradient(x: Array, slope: Array, basis: Basis) -> Array:
+    return _inner(x).power_gradient(x, slope, basis)
 
 
 def _inner(x: Array) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: ``spectral-losses compare ...``, ``spectral-losses replay ...`` and ``spectral-losses demo``.
+"""The command line: ``spectral-losses compare ...``, ``spectrum ...``, ``replay ...`` and ``demo``.
 
 `main` is all there is to import. Each subcommand is a module with ``add_parser``; what it computes with is
 imported when it runs, so that ``--help`` and a mistyped option answer at once.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from spectral_losses import __version__
-from spectral_losses.cli import compare, demo, replay
+from spectral_losses.cli import compare, demo, replay, spectrum
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.options import Parser, join_negative_axes
 from spectral_losses.errors import UserError
@@ -59,13 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="spectral-losses",
-        description="Compare fields by their errors and their spectra; replay a loss scheduler on a finished run; "
+        description="Compare fields by their errors and their spectra; print and draw spectra; replay a loss "
+        "scheduler on a finished run; "
         "see both at work on turbulence.",
         epilog="spectral-losses COMMAND --help explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"spectral-losses {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     compare.add_parser(commands)
+    spectrum.add_parser(commands)
     replay.add_parser(commands)
     demo.add_parser(commands)
     return parser

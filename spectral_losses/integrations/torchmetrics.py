@@ -1,14 +1,17 @@
-"""torchmetrics: the errors as metrics, whose state over batches and ranks gives the error of one large batch."""
+"""torchmetrics: errors and spectra as metrics, whose state over batches and ranks gives those of one large batch."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 try:
     from torchmetrics import Metric
+    from torchmetrics.utilities.distributed import gather_all_tensors
 except ModuleNotFoundError as error:
     message = "this module needs torchmetrics, which is not installed: pip install torchmetrics"
     raise ModuleNotFoundError(message, name=error.name) from error
@@ -18,20 +21,22 @@ from torch import Tensor
 from spectral_losses.fields.layout import Axes, ChannelAxis, axes_of
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses import field_error, spectrum_error
+from spectral_losses.messages import check_choice
+from spectral_losses.spectra import Spectrum, radial_spectrum
 from spectral_losses.spectra.binning import check_bins, check_lengths
 
-__all__ = ["FieldError", "SpectrumError"]
+__all__ = ["FieldError", "MeanSpectrum", "SpectrumError"]
+
+AXES = 16  # at most, of a field
 
 
-class _MeanError(Metric):
-    """The mean of an error over all that was seen."""
+class _Mean(Metric):
+    """The mean of something over all that was seen."""
 
     full_state_update = False
-    higher_is_better = False
-    is_differentiable = True
     total: Tensor
     count: Tensor
-    options: dict[str, Any]  # of the loss
+    options: dict[str, Any]  # of the loss, or the spectrum
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,6 +48,26 @@ class _MeanError(Metric):
         # other options are after a perfect one. States of other names are never alike; equal options may share.
         told = zlib.crc32(b"".join([repr((type(self).__name__, self.options)).encode(), *more]))
         self.add_state(f"options_{told:08x}", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        # Only the device may change: long sums need float64, which Apple's devices alone do not have.
+        super()._apply(fn, exclude_state=("total", "count", "shape"))
+        device = fn(torch.zeros(1, device=self.count.device)).device
+        dtypes = {"total": torch.float32 if device.type == "mps" else torch.float64, "count": torch.int64}
+        if hasattr(self, "shape"):
+            dtypes["shape"] = torch.int64
+        for name, dtype in dtypes.items():
+            setattr(self, name, getattr(self, name).to(device, dtype))
+            shape = (AXES,) if name == "shape" else ()
+            self._defaults[name] = torch.zeros(shape, device=device, dtype=dtype)
+        return self
+
+
+class _MeanError(_Mean):
+    """The mean of an error."""
+
+    higher_is_better = False
+    is_differentiable = True
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch; raises what the loss raises."""
@@ -61,16 +86,6 @@ class _MeanError(Metric):
     def _items(self, shape: Sequence[int]) -> int:
         """How many errors the loss takes the mean of."""
         raise NotImplementedError
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
-        # Only the device may change: long sums need float64, which Apple's devices alone do not have.
-        super()._apply(fn, exclude_state=("total", "count"))
-        device = fn(torch.zeros(1, device=self.count.device)).device
-        dtypes = {"total": torch.float32 if device.type == "mps" else torch.float64, "count": torch.int64}
-        for name, dtype in dtypes.items():
-            setattr(self, name, getattr(self, name).to(device, dtype))
-            self._defaults[name] = torch.zeros((), device=device, dtype=dtype)
-        return self
 
 
 class FieldError(_MeanError):
@@ -206,6 +221,163 @@ class SpectrumError(_MeanError):
     def _items(self, shape: Sequence[int]) -> int:
         frames = _axes_of(shape, self.options).frames
         return shape[frames[0]] if frames else 1
+
+
+class MeanSpectrum(_Mean):
+    """`radial_spectrum` of all fields that were seen, averaged over frames, as a metric.
+
+    Parameters
+    ----------
+    of : {"preds", "target"}
+        Whose, where both are given.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
+        As in `radial_spectrum`.
+    **kwargs
+        Of ``torchmetrics.Metric``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An option that `radial_spectrum` refuses whatever the fields are.
+
+    Notes
+    -----
+    The state is a sum of powers in float64, the number of frames behind it, and the shape of the fields. Batches of any
+    sizes, on any number of ranks, some of which may see nothing, give ``radial_spectrum(..., pool="frames")`` of all of
+    them in one.
+
+    Examples
+    --------
+    >>> import matplotlib, torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torchmetrics import MeanSpectrum
+    >>> fields = torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> metric = MeanSpectrum()
+    >>> for batch in fields.split(2):
+    ...     metric.update(batch)
+    >>> together = sl.radial_spectrum(fields, pool="frames")
+    >>> torch.testing.assert_close(metric.compute().power.float(), together.power)
+    >>> figure, ax = metric.plot()
+    """
+
+    higher_is_better = None
+    is_differentiable = False
+    shape: Tensor
+
+    def __init__(
+        self,
+        *,
+        of: str = "preds",
+        spatial_axes: int | Sequence[int] = (-2, -1),
+        channel_axis: ChannelAxis = "auto",
+        channels: str = "separate",
+        bins: str | int | Sequence[float] | tuple[str, int] = "unit",
+        lengths: float | Sequence[float] | None = None,
+        window: Window = None,
+        detrend: Detrend = None,
+        **kwargs: Any,
+    ) -> None:
+        check_choice("of", of, ("preds", "target"))
+        super().__init__(**kwargs)
+        self.of = of
+        # How fields are cut into batches does not matter: frame axes have size 1 here. A size of 0 is no axis.
+        self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
+        axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
+        others = {"channels": channels, "window": window, "detrend": detrend}
+        probe = torch.ones(_shape_with(spatial_axes, channel_axis))
+        radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
+        check_bins(bins)
+        check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
+        self.options = {**axes, **others, "bins": bins, "lengths": lengths}
+        self._tell_apart(of.encode())
+
+    def update(self, preds: Tensor, target: Tensor | None = None) -> None:
+        """Add a batch; raises what `radial_spectrum` raises, and a ValueError where the grid is another one."""
+        fields = preds if self.of == "preds" else target
+        if fields is None:
+            raise ValueError("target must be given: this is a MeanSpectrum(of='target')")
+        spectrum = self._pooled(fields)
+        frames = _axes_of(fields.shape, self.options).frames
+        sizes = [1 if axis in frames else size for axis, size in enumerate(fields.shape)]
+        shape = self.shape.new_tensor(sizes + [0] * (AXES - len(sizes)))
+        self.shape = _one_shape(torch.stack([self.shape, shape]))
+        number = math.prod(fields.shape[axis] for axis in frames)
+        self.total = self.total + spectrum.power.to(self.total.dtype) * number
+        self.count = self.count + number
+
+    def compute(self) -> Spectrum:
+        """The spectrum over all batches, in float64.
+
+        Raises
+        ------
+        ValueError
+            Before the first batch: no spectrum is known, not even its shells.
+        """
+        return self._spectrum(self.total, self.count, self.shape)
+
+    def plot(self, val: Spectrum | None = None, ax: Any = None) -> tuple[Any, Any]:
+        """Draw the spectrum by `spectral_losses.plot.spectra`, of which several take a mapping of spectra by name.
+
+        Parameters
+        ----------
+        val : Spectrum, optional
+            What `compute` or a call gave; by default what `compute` gives now.
+        ax : matplotlib's Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        figure, axes
+        """
+        from spectral_losses.plot import spectra
+
+        panels = spectra(self.compute() if val is None else val, axes=ax)
+        return panels.figure, panels.power
+
+    def _pooled(self, fields: Tensor) -> Spectrum:
+        frames = _axes_of(fields.shape, self.options).frames
+        found: Spectrum = radial_spectrum(fields, **self.options, pool="frames" if frames else None)
+        return found
+
+    def _spectrum(self, total: Tensor, count: Tensor, shape: Tensor) -> Spectrum:
+        sizes = [size for size in shape.tolist() if size]
+        if not sizes:
+            raise ValueError("no spectrum is known before the first batch: call update first")
+        empty = self._pooled(total.new_zeros(sizes))
+        return replace(empty, power=torch.reshape(total / count, empty.power.shape))
+
+    def _sync_dist(
+        self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
+    ) -> None:
+        # A rank that saw nothing has a sum of another shape than the others: what it gathers has to fit to theirs.
+        shapes = dist_sync_fn(self.shape, group=process_group or self.process_group)
+        sizes = [size for size in _one_shape(torch.stack(shapes)).tolist() if size]
+        if sizes and not self.shape.any():
+            self.total = torch.zeros_like(self._pooled(self.total.new_zeros(sizes)).power)
+        super()._sync_dist(dist_sync_fn, process_group)
+
+    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        # torchmetrics walks through what is computed and would change records in it: it gets the tensors, and they
+        # become a spectrum behind that.
+        inner = super()._wrap_compute(self._state)
+
+        @wraps(compute)
+        def made() -> Spectrum:
+            return self._spectrum(*inner())
+
+        return made
+
+    def _state(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.total, self.count, self.shape
+
+
+def _one_shape(shapes: Tensor) -> Tensor:
+    """Of several states, each a row, that of all that saw anything."""
+    shape = shapes.max(dim=0).values
+    for other in shapes:
+        if bool(other.any()) and not torch.equal(other, shape):
+            seen = [[size for size in each.tolist() if size] for each in shapes if bool(each.any())]
+            raise ValueError(f"fields of all batches must have one grid and number of channels, got {seen}")
+    return shape
 
 
 def _axes_of(shape: Sequence[int], options: dict[str, Any]) -> Axes:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from spectral_losses.plot.style import new_figure, tidy
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+WIDTH, INCHES = 6.4, 0.78  # of a figure, and for a panel of height 1
+HEIGHTS = (5.0, 2.4, 2.1)  # of the panels, in proportion
 
 
 class Panels(NamedTuple):
@@ -46,3 +52,13 @@ class Panels(NamedTuple):
         drawn = io.BytesIO()
         canvas.figure.savefig(drawn, format="png")  # the whole of it, also where these axes are in a subfigure
         return drawn.getvalue()
+
+
+def new_panels(number: int) -> Panels:
+    """A figure of its own with so many panels."""
+    heights = HEIGHTS[:number]
+    figure = new_figure(WIDTH, INCHES * sum(heights) + 0.6)
+    made = figure.subplots(number, 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for ax in made:
+        tidy(ax)
+    return Panels(*made)

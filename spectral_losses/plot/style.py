@@ -14,7 +14,7 @@ from spectral_losses_backends.registry import backend_of
 # Of the palette of Okabe and Ito, which the colour-blind tell apart. Dashes differ as well, for prints without colours.
 BLACK = "#000000"
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = ((0, (4, 1.5)), "-", (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (8, 2)))
+DASHES = ((0, (4, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 def line_of(place: int) -> dict[str, Any]:

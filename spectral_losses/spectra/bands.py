@@ -142,9 +142,9 @@ def band_numbers(
     phase, product = d - amplitude, np.sum(a * b, axis=-1)
     prediction, truth, difference, amplitude, phase = (np.sum(x, axis=-1) for x in (p, t, d, amplitude, phase))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        relative = [_finite(np.mean(x / truth)) for x in (difference, amplitude, phase, prediction)]
-        coherence = None if relative[0] is None else _finite(np.mean(1 - phase / (2 * product)))
-    return BandNumbers(*relative, coherence)
+        found = [_finite(np.mean(x / truth)) for x in (difference, amplitude, phase, prediction)]
+        coherence = None if found[0] is None else _finite(np.mean(1 - phase / (2 * product)))
+    return BandNumbers(found[0], found[1], found[2], found[3], coherence)
 
 
 def _finite(value: np.floating) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import subprocess
@@ -16,7 +17,10 @@ import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.compare import blocks
 from spectral_losses.cli.compare.axes import Layout
+from spectral_losses.cli.compare.losses import Losses
+from spectral_losses.errors import UserError
 from spectral_losses.io.stored import StoredArray
+from spectral_losses.spectra.plan import Options
 
 
 def compare(capsys: pytest.CaptureFixture[str], *argv: object) -> Any:
@@ -276,6 +280,193 @@ def test_the_guard_of_the_field_error_is_relative_to_all_frames(tmp_path, capsys
     for row, x, y in zip(found["per"]["rows"], p, t, strict=True):
         alone = float(sl.field_error(x[None], y[None], eps=eps, channels=channels))
         assert row["field_error"] == pytest.approx(alone, rel=1e-12)
+
+
+# Amplitudes and phases
+
+
+@pytest.mark.parametrize("budget", [1, blocks.BUDGET], ids=["field by field", "all"])
+@pytest.mark.parametrize("channels", ["separate", "sum", "mean"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_parts_of_a_band_are_those_of_its_shells(tmp_path, capsys, monkeypatch, layout, channels, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    shape, options, spatial, channel = LAYOUTS[layout]
+    p, t, *files = pair(tmp_path, shape)
+    found = compare(capsys, *files, *options, "--channels", channels)
+    given = {"spatial_axes": spatial, "channel_axis": channel, "channels": channels}
+    pool = "frames" if len(shape) > len(spatial) + (channel is not None) else None
+    cross = sl.cross_spectrum(p, t, pool=pool, **given)
+    measure = np.diff(cross.edges ** len(spatial)) / cross.counts  # of a mode
+    power, target, error, amplitude, phase = (
+        np.reshape(x / measure, (-1, len(measure)))
+        for x in (
+            cross.power,
+            cross.target_power,
+            cross.error_power,
+            cross.amplitude_part * cross.target_power,
+            cross.phase_part * cross.target_power,
+        )
+    )
+    for band in found["bands"]:
+        low, high = band["wavenumbers"]
+        inside = (cross.wavenumber >= low) & (cross.wavenumber <= high)
+        p_, t_, d_, a_, f_ = (x[:, inside] for x in (power, target, error, amplitude, phase))
+        of_target = t_.sum(-1)
+        expected = [np.mean(x.sum(-1) / of_target) for x in (d_, a_, f_, p_)]
+        expected.append(np.mean(1 - f_.sum(-1) / (2 * np.sqrt(p_ * t_).sum(-1))))
+        names = ("error", "amplitude_part", "phase_part", "energy_ratio", "coherence")
+        np.testing.assert_allclose([band[name] for name in names], expected, rtol=1e-9)
+        assert band["amplitude_part"] + band["phase_part"] == pytest.approx(band["error"], rel=1e-12)
+
+
+def test_what_is_amplitude_and_what_is_phase(tmp_path, capsys):
+    t = np.random.default_rng(0).standard_normal((4, 1, 32, 32))
+    np.save(tmp_path / "t.npy", t)
+    for name, field in (("faded", 0.8 * t), ("moved", np.roll(t, 1, axis=-1))):
+        np.save(tmp_path / f"{name}.npy", field)
+        for band in compare(capsys, tmp_path / f"{name}.npy", tmp_path / "t.npy")["bands"]:
+            other, own = ("phase_part", "amplitude_part") if name == "faded" else ("amplitude_part", "phase_part")
+            assert band[other] == pytest.approx(0, abs=1e-12)
+            assert band[own] == pytest.approx(band["error"], rel=1e-9)
+            assert band["coherence"] == pytest.approx(1 if name == "faded" else 1 - band["error"] / 2, rel=1e-9)
+    assert compare(capsys, tmp_path / "faded.npy", tmp_path / "t.npy")["bands"][0]["error"] == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("budget", [1, blocks.BUDGET], ids=["field by field", "all"])
+@pytest.mark.parametrize("options", [[], ["--lengths", "300"], ["--channels", "sum"], ["--window", "hann"]])
+def test_the_effective_resolution_is_that_of_the_library(tmp_path, capsys, monkeypatch, options, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    rng = np.random.default_rng(0)
+    t = rng.standard_normal((12, 3, 2, 32, 32))
+    k = np.hypot(np.fft.fftfreq(32)[:, None] * 32, np.fft.rfftfreq(32) * 32)
+    cut = np.array([5, 9])[:, None, None]
+    p = np.fft.irfft2(np.where(k < cut, np.fft.rfft2(t), 0), s=(32, 32)) + 1e-3 * rng.standard_normal(t.shape)
+    for name, field in (("p.npy", p), ("t.npy", t)):
+        np.save(tmp_path / name, field)
+    found = compare(capsys, tmp_path / "p.npy", tmp_path / "t.npy", "--per", "1", *options)
+    given = {"--lengths": {"lengths": 300.0}, "--channels": {"channels": "sum"}, "--window": {"window": "hann"}}
+    given = given[options[0]] if options else {}
+    for row, x, y in zip(
+        [found, *found["per"]["rows"]], [p, *np.moveaxis(p, 1, 0)], [t, *np.moveaxis(t, 1, 0)], strict=True
+    ):
+        resolution = row["effective_resolution"]
+        assert resolution["unit"] == ("length" if "lengths" in given else "grid points")
+        expected = np.ravel(sl.effective_resolution(x, y, **given))
+        assert len(expected) == (1 if given.get("channels") else 2)
+        np.testing.assert_allclose(resolution["channels"], expected, rtol=1e-9)
+    assert len({round(each, 3) for each in found["effective_resolution"]["channels"]}) == len(expected)
+
+
+def test_without_a_unit_the_resolution_is_a_wavenumber(tmp_path, capsys):
+    t = np.random.default_rng(0).standard_normal((40, 1, 24, 36))
+    k = np.hypot(np.fft.fftfreq(24)[:, None] * 24, np.fft.rfftfreq(36) * 36)
+    p = np.fft.irfft2(np.where(k < 6.5, np.fft.rfft2(t), 0), s=t.shape[-2:])
+    for name, field in (("p.npy", p), ("t.npy", t), ("u.npy", np.roll(t, 1, 0))):
+        np.save(tmp_path / name, field)
+    found = compare(capsys, tmp_path / "p.npy", tmp_path / "t.npy")["effective_resolution"]
+    assert found["unit"] == "wavenumber"
+    assert 6 <= found["channels"][0] <= 7
+    waves = sl.effective_resolution(p, t, lengths=(2 * np.pi, 2 * np.pi))  # of which wavenumbers are the same
+    assert found["channels"][0] == pytest.approx(2 * np.pi / float(waves[0]), rel=1e-9)
+    assert compare(capsys, tmp_path / "t.npy", tmp_path / "t.npy")["effective_resolution"]["channels"] == [12]
+    assert compare(capsys, tmp_path / "u.npy", tmp_path / "t.npy")["effective_resolution"]["channels"] == [None]
+
+
+# Other losses
+
+
+OTHERS = sorted(set(sl.losses.__all__) - {"field_error", "spectrum_error"})
+RELATIVE = {"adjusted_error", "amplitude_error", "sobolev_error", "wavelet_error"}  # their guards, to all frames
+
+
+def evaluated(p: Any, t: Any, names: list[str] = OTHERS, **options: Any) -> dict[str, float]:
+    """As the library has them, each with the options that it takes."""
+    found = {}
+    for name in names:
+        loss = getattr(sl, name)
+        taken = inspect.signature(loss).parameters
+        given = {key: value for key, value in options.items() if key in taken}
+        if name not in RELATIVE:
+            given.pop("eps", None)
+        found[name] = float(loss(p, t, **given))
+    return found
+
+
+@pytest.mark.parametrize("budget", [1, 3000, blocks.BUDGET], ids=["field by field", "some", "all"])
+@pytest.mark.parametrize("channels", ["separate", "sum", "mean"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_loss_is_that_of_the_whole_arrays(tmp_path, capsys, monkeypatch, layout, channels, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    shape, options, spatial, channel = LAYOUTS[layout]
+    p, t, *files = pair(tmp_path, shape)
+    found = compare(capsys, *files, *options, "--channels", channels, "--losses", ",".join(OTHERS))
+    expected = evaluated(p, t, spatial_axes=spatial, channel_axis=channel, channels=channels)
+    assert list(found["losses"]) == OTHERS
+    assert found["losses"] == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("budget", [1, 3000, blocks.BUDGET], ids=["field by field", "some", "all"])
+@pytest.mark.parametrize(("shape", "axis", "options"), PER)
+def test_per_gives_the_losses_of_each_index_alone(tmp_path, capsys, monkeypatch, shape, axis, options, budget):
+    monkeypatch.setattr(blocks, "BUDGET", budget)
+    p, t, *files = pair(tmp_path, shape)
+    # A frame that is almost empty: what guards are relative to decides its errors.
+    for x, file in zip((p, t), files, strict=True):
+        x[(0,) * (len(shape) - 2)] *= 1e-3
+        np.save(file, x)
+    eps = 1e-2
+    given: dict[str, Any] = {"eps": eps}
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        given[option[2:].replace("-", "_")] = {"none": None, "0": 0}.get(value, value)
+    given.setdefault("channel_axis", len(shape) - 3)
+    found = compare(capsys, *files, *options, f"--per={axis}", "--losses", ",".join(OTHERS), "--eps", eps)
+    assert found["losses"] == pytest.approx(evaluated(p, t, **given), rel=1e-10)
+    differs = set()
+    for i, row in enumerate(found["per"]["rows"]):
+        one = [np.take(x, [i], axis=axis) for x in (p, t)]
+        expected = evaluated(*one, **given)
+        assert row["losses"] == pytest.approx(expected, rel=1e-10)
+        plain = evaluated(*one, **{**given, "eps": 2 * eps})
+        differs |= {name for name in OTHERS if plain[name] != pytest.approx(expected[name], rel=1e-6)}
+    assert differs == RELATIVE
+
+
+@pytest.mark.parametrize(("argv", "options"), [
+    (["--bins", "5"], {"bins": 5}),
+    (["--lengths", "2,3.5"], {"lengths": (2.0, 3.5)}),
+    (["--window", "hann", "--detrend", "linear"], {"window": "hann", "detrend": "linear"}),
+])  # fmt: skip
+def test_losses_take_the_options_that_they_know(tmp_path, capsys, argv, options):
+    p, t, *files = pair(tmp_path, (3, 2, 16, 20))
+    found = compare(capsys, *files, *argv, "--losses", ",".join(OTHERS))["losses"]
+    assert found == pytest.approx(evaluated(p, t, **options), rel=1e-10)
+
+
+def test_losses_of_floats_of_any_kind(tmp_path, capsys):
+    p, t, *files = pair(tmp_path, (3, 2, 12, 14), np.float16)
+    found = compare(capsys, *files, "--losses", ",".join(OTHERS))["losses"]
+    assert found == pytest.approx(evaluated(p, t), rel=1e-4)
+    np.save(files[1], t.astype(np.float64))
+    found = compare(capsys, *files, "--losses", ",".join(OTHERS))["losses"]
+    assert found == pytest.approx(evaluated(p.astype(np.float32), t.astype(np.float64)), rel=1e-4)
+
+
+def test_the_truth_alone_is_read_twice_and_only_for_guards(tmp_path, capsys, monkeypatch):
+    *_, p, t = pair(tmp_path, (3, 5, 2, 16, 16), np.float32)
+    read, seen = StoredArray.read, []
+    monkeypatch.setattr(StoredArray, "read", lambda self, index: seen.append(Path(self.name).name) or read(self, index))
+    for names, times in (("coherence_error,log_spectral_distance", 1), ("coherence_error,sobolev_error", 2)):
+        for budget in (1, 1 << 20):
+            monkeypatch.setattr(blocks, "BUDGET", budget)
+            seen.clear()
+            compare(capsys, p, t, "--losses", names)
+            assert seen.count("truth.npy") == times * seen.count("prediction.npy")
+
+
+def test_a_loss_that_refuses_the_grid_says_so_before_anything_is_read():
+    layout = Layout((3, 1, 4, 4), (2, 3), 1, 0, None, None)
+    with pytest.raises(UserError, match="--losses: band_error: 3 bands take 3 shells: there are 2"):
+        Losses(["band_error"], layout, Options((2, 3), 1), 1e-8)
 
 
 def test_the_guard_is_that_of_the_library(tmp_path, capsys):

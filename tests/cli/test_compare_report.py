@@ -66,13 +66,13 @@ def test_the_table_has_the_numbers(files, capsys):
     assert printed.err == ""
     expected = sl.evaluate(*(np.load(file) for file in files))
     rows = {line[:16].strip(): line[16:].split() for line in printed.out.splitlines()}
-    assert rows["field error"][-1] == f"{expected['field_error']:#.3g}"
+    assert rows["field error"] == ["all", f"{expected['field_error']:#.3g}"]
     assert rows["spectrum error"] == ["1", "to", "12", f"{expected['spectrum_error']:#.3g}"]
     assert main(["compare", *files, "--json"]) == 0
     for band in json.loads(capsys.readouterr().out)["bands"]:
         low, high = band["wavenumbers"]
-        numbers = f"{band['error']:#.3g}", f"{band['energy_ratio']:#.3g}"
-        assert rows[f"{band['name']} band"] == [f"{low:g}", "to", f"{high:g}", *numbers]
+        numbers = [band[name] for name in ("error", "amplitude_part", "phase_part", "energy_ratio", "coherence")]
+        assert rows[f"{band['name']} band"] == [f"{low:g}", "to", f"{high:g}", *(f"{x:#.3g}" for x in numbers)]
     assert "prediction.npy against" in printed.out
     assert "4 frames, 2 channels, grid 24 x 30" in printed.out
 
@@ -87,6 +87,69 @@ def test_the_table_has_a_row_for_each_index(files, capsys):
         numbers = [row["field_error"], row["spectrum_error"]]
         numbers += [band[name] for name in ("error", "energy_ratio") for band in row["bands"]]
         assert [str(i), *(f"{x:#.3g}" for x in numbers)] in lines
+        numbers = [band[name] for name in ("coherence", "phase_part") for band in row["bands"]]
+        numbers.append(min(row["effective_resolution"]["channels"]))  # wavenumbers: the axes have different sizes
+        assert [str(i), *(f"{x:#.3g}".removesuffix(".") for x in numbers)] in lines
+
+
+def test_the_table_has_the_losses_that_are_asked_for(files, capsys):
+    names = ["coherence_error", "field_error", "wavelet_error"]
+    assert main(["compare", *files, "--per", "1", "--losses", ",".join(names), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["losses"]) == names
+    assert main(["compare", *files, "--per", "1", "--losses", ",".join(names)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for name in ("coherence_error", "wavelet_error"):
+        assert [*name.split("_"), f"{found['losses'][name]:#.3g}"] in lines
+    assert sum(line[:2] == ["field", "error"] for line in lines) == 1  # it is there anyway
+    for i, row in enumerate(found["per"]["rows"]):
+        assert [str(i), *(f"{row['losses'][name]:#.3g}" for name in ("coherence_error", "wavelet_error"))] in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "channels", "said"),
+    [
+        ([], 1, "{:#.3g} grid points"),
+        ([], 2, "{:#.3g}, {:#.3g} grid points in channels 0 and 1"),
+        (["--lengths", "500"], 3, "{:#.3g}, {:#.3g}, {:#.3g}, in the unit of the lengths, in channels 0 to 2"),
+        (["--lengths", "500", "--channels", "sum"], 3, "{:#.3g}, in the unit of the lengths"),
+        ([], 8, "{:#.3g} to {:#.3g} grid points in 7 channels, nothing in 1 channel"),
+    ],
+)
+def test_the_effective_resolution_in_words(tmp_path, capsys, options, channels, said):
+    rng = np.random.default_rng(1)
+    truth = rng.standard_normal((20, channels, 32, 32))
+    k = np.hypot(np.fft.fftfreq(32)[:, None] * 32, np.fft.rfftfreq(32) * 32)
+    cut = 6 + np.arange(channels)[:, None, None]
+    prediction = np.fft.irfft2(np.where(k < cut, np.fft.rfft2(truth), 0), s=(32, 32))
+    if channels == 8:
+        prediction[:, 0] = rng.standard_normal((20, 32, 32))
+    for name, field in (("p.npy", prediction), ("t.npy", truth)):
+        np.save(tmp_path / name, field)
+    argv = ["compare", str(tmp_path / "p.npy"), str(tmp_path / "t.npy"), *options]
+    assert main([*argv, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)["effective_resolution"]["channels"]
+    assert (None in numbers) == (channels == 8)
+    known = [each for each in numbers if each is not None]
+    if len(known) > 6:
+        known = [min(known), max(known)]
+    assert main(argv) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("effective"))
+    assert line == f"effective resolution: {said.format(*known)}"
+    assert main([*argv, "--per", "0"]) == 0
+    assert "resolution" in capsys.readouterr().out.split("effective", 2)[2]
+
+
+def test_nothing_is_resolved(tmp_path, capsys):
+    for name in ("p.npy", "t.npy"):
+        np.save(tmp_path / name, np.random.default_rng(len(name) + ord(name[0])).standard_normal((30, 1, 16, 16)))
+    argv = ["compare", str(tmp_path / "p.npy"), str(tmp_path / "t.npy"), "--per", "1"]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert "effective resolution: nothing is resolved\n" in out
+    assert re.search(r"^ +0 .* nothing *$", out, re.MULTILINE)
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["effective_resolution"] == {"unit": "grid points", "channels": [None]}
 
 
 def test_the_table_fits_a_narrow_terminal(files, capsys, monkeypatch):
@@ -94,12 +157,15 @@ def test_the_table_fits_a_narrow_terminal(files, capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
     prediction = np.load(files[0])
     np.save(files[0], np.load(files[1]) + 1e-5 * prediction)
-    assert main(["compare", *files, "--per", "0"]) == 0
+    assert main(["compare", *files, "--per", "0", "--losses", "log_spectral_distance,focal_frequency_error"]) == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     rows = [line.split() for line in plain.splitlines() if re.match(r"\s+[0-3] ", line)]
-    assert [len(row) for row in rows] == [9] * 4
+    assert [len(row) for row in rows] == [9] * 4 + [8] * 4 + [3] * 4
     assert "e-" in rows[0][1]
     assert max(map(len, plain.splitlines()[1:])) <= 80  # the names of the files come first
+    (middle,) = (line.split() for line in plain.splitlines() if line.startswith(" middle band"))
+    assert len(middle) == 10  # nothing is cut off
+    assert "…" not in plain
 
 
 OPTIONS = {
@@ -137,7 +203,8 @@ def test_undefined_numbers_are_dashes(tmp_path, capsys):
     np.save(path, np.zeros((2, 1, 16, 16)))
     assert main(["compare", path, path]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"low band +1 to 2 +- +- *\n", out), out
+    assert re.search(r"low band +1 to 2( +-){5} *\n", out), out
+    assert "effective resolution: nothing is resolved" not in out
     assert f"{path} against {path}\n" in out
 
 
@@ -177,16 +244,26 @@ def test_the_picture_has_labels_units_and_names(files, tmp_path, capsys):
         "prediction.npy against truth.npy",
         "(waves across the box)",
         "(field units squared)",
-        "prediction / truth",
+        "amplitude ratio",
+        "coherence",
+        "wavenumber $k$",
         "mean over 4 frames and 2 channels",
         "low",
         "middle",
         "high",
     ):
         assert words in text()
+    assert "wavelength" not in text()  # of axes of different sizes it has no unit
     argv = ["--lengths", "1", "--channels", "sum", "--per", "0"]
     assert main(["compare", *files, "--plot", str(plot), *argv]) == 0
-    for words in ("(radians per unit length)", "sum of 2 channels", "index along axis 0", "relative error"):
+    for words in (
+        "(radians per unit length)",
+        "wavelength (in units of the lengths)",
+        "sum of 2 channels",
+        "index along axis 0",
+        "relative error",
+        "energy ratio",
+    ):
         assert words in text()
 
 
@@ -257,6 +334,7 @@ def test_without_arguments_the_help_is_printed(capsys):
         ("compare", "--window", "hann"),
         ("compare", "--detrend", "linear"),
         ("compare", "--bands", "2,4"),
+        ("compare", "--losses", "field_error"),
         ("compare", "--eps", "0"),
         ("replay", "--plot", "drawn.png"),
         ("demo", "--seed", "1"),
@@ -316,6 +394,8 @@ def test_bad_command_lines(capsys, argv, message):
         (["--eps", "-1"], "argument --eps: takes a finite number of at least 0, got '-1'"),
         (["--eps", "nan"], "argument --eps: takes a finite number of at least 0, got 'nan'"),
         (["--eps", "little"], "argument --eps: takes a finite number of at least 0, got 'little'"),
+        (["--losses", "adjustd_error"], "--losses: loss 'adjustd_error' is not known, did you mean 'adjusted_error'?"),
+        (["--losses", "coherence_error,,field_error"], "argument --losses: takes names, got 'coherence_error,,field"),
         (["--spatial-axes", "2,3,4,5"], "argument --spatial-axes: takes one, two or three axes"),
         (["--spatial-axes", "2,"], "argument --spatial-axes: takes one, two or three axes"),
         (["--spatial-axes", "2,2"], "spatial_axes must not repeat an axis"),

@@ -16,7 +16,7 @@ import spectral_losses as sl
 torch = pytest.importorskip("torch")
 torchmetrics = pytest.importorskip("torchmetrics")
 
-from spectral_losses.integrations.torchmetrics import FieldError, SpectrumError  # noqa: E402
+from spectral_losses.integrations.torchmetrics import FieldError, MeanSpectrum, SpectrumError  # noqa: E402
 
 MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
 CASES: list[tuple[Any, Any, dict[str, Any]]] = [
@@ -233,3 +233,197 @@ def test_the_mask_stays_exact() -> None:
     assert float(metric.compute()) == pytest.approx(0.25, rel=1e-4)
     half = sl.field_error((1.5 * y).bfloat16(), y.bfloat16(), mask=mask.bfloat16())
     assert half.item() == pytest.approx(0.25, rel=0.05)
+
+
+# Mean spectra
+
+
+SPECTRA: list[dict[str, Any]] = [
+    {},
+    {"channels": "sum", "window": "hann", "detrend": "linear"},
+    {"channels": "mean", "bins": 2},
+    {"spatial_axes": (3, 4), "channel_axis": 1, "bins": (3.0, 10.0, 20.0), "lengths": (1.0, 1.2)},
+    {"spatial_axes": -1, "channel_axis": None},
+]
+
+
+def same(found: sl.Spectrum, expected: sl.Spectrum, rtol: float = 1e-12) -> None:
+    """Two spectra agree."""
+    assert found.layout == expected.layout
+    for mine, other in zip(found, expected, strict=True):
+        assert mine.dtype == torch.float64
+        torch.testing.assert_close(mine, other.double(), rtol=rtol, atol=0)
+
+
+@pytest.mark.parametrize("options", SPECTRA)
+def test_batches_of_unequal_size_give_the_mean_spectrum_of_all(options: dict[str, Any]) -> None:
+    p, _ = pair()
+    metric, expected = MeanSpectrum(**options), sl.radial_spectrum(p, **options, pool="frames")
+    for (batch,) in batches(p):
+        metric.update(batch)
+    same(metric.compute(), expected)
+    means = torch.stack([sl.radial_spectrum(batch, **options, pool="frames").power for (batch,) in batches(p)])
+    assert not torch.allclose(means.mean(dim=0), expected.power, rtol=0.01)
+    metric.reset()
+    metric.update(p[:2])
+    same(metric.compute(), sl.radial_spectrum(p[:2], **options, pool="frames"))
+    assert float(sl.spectrum_error(p[:2], metric.compute(), **options, pool="frames")) == pytest.approx(0, abs=1e-20)
+
+
+def test_a_spectrum_of_float32_is_summed_in_float64() -> None:
+    p, t = pair(torch.float32)
+    metric = MeanSpectrum()
+    for (batch,) in batches(p):
+        metric.update(batch)
+        metric.half()
+        metric.to(torch.bfloat16)
+    assert (metric.total.dtype, metric.count.dtype, metric.shape.dtype) == (torch.float64, torch.int64, torch.int64)
+    same(metric.compute(), sl.radial_spectrum(p, pool="frames"), rtol=1e-5)
+    assert int(metric.count) == 7 * 2
+    assert metric.to("meta").shape.device.type == "meta"
+
+
+def test_a_call_gives_the_spectrum_of_the_batch() -> None:
+    p, _ = pair()
+    metric = MeanSpectrum(channels="sum")
+    for (batch,) in batches(p):
+        same(metric(batch.requires_grad_()), sl.radial_spectrum(batch.detach(), channels="sum", pool="frames"))
+    found = metric.compute()
+    assert not found.power.requires_grad
+    same(found, sl.radial_spectrum(p, channels="sum", pool="frames"))
+    assert metric.compute() is not None  # once more, from what is remembered
+    same(metric.compute(), found)
+
+
+def test_merged_and_copied_spectra() -> None:
+    p, _ = pair()
+    one, other = MeanSpectrum(), MeanSpectrum()
+    one.update(p[:2])
+    other.update(p[2:])
+    one.merge_state(other)
+    expected = sl.radial_spectrum(p, pool="frames")
+    for twin in (one, copy.deepcopy(one), pickle.loads(pickle.dumps(one)), one.clone()):
+        same(twin.compute(), expected)
+    one.merge_state(MeanSpectrum())  # which saw nothing
+    same(one.compute(), expected)
+    fresh, stored = MeanSpectrum(), MeanSpectrum()
+    fresh.merge_state(one)
+    stored.persistent(True)
+    one.persistent(True)
+    stored.load_state_dict(one.state_dict())
+    for metric in (fresh, stored):
+        with pytest.warns(UserWarning, match="before the ``update`` method"):  # of which torchmetrics counts its own
+            same(metric.compute(), expected)
+
+
+def test_spectra_in_a_collection() -> None:
+    p, t = pair()
+    metrics = torchmetrics.MetricCollection(
+        {
+            "error": SpectrumError(),
+            "prediction": MeanSpectrum(),
+            "truth": MeanSpectrum(of="target"),
+            "sum": MeanSpectrum(channels="sum"),
+        }
+    )
+    for first in (t, p):  # equal fields, whose states are alike, come first
+        metrics.reset()
+        metrics.update(first, t)
+        for batch in batches(p, t):
+            metrics.update(*batch)
+        found = metrics.compute()
+        same(found["prediction"], sl.radial_spectrum(torch.cat([first, p], 0), pool="frames"), rtol=1e-10)
+        same(found["truth"], sl.radial_spectrum(torch.cat([t, t], 0), pool="frames"), rtol=1e-10)
+        assert found["sum"].power.shape == found["truth"].power.shape[1:]
+
+
+def test_fields_without_frames_count_as_one() -> None:
+    p, _ = pair()
+    metric = MeanSpectrum()
+    for field in p[:, 0]:  # channels and space alone
+        metric.update(field)
+    assert int(metric.count) == len(p)
+    torch.testing.assert_close(metric.compute().power, sl.radial_spectrum(p[:, 0], pool="frames").power)
+
+
+def test_what_a_mean_spectrum_refuses() -> None:
+    metric = MeanSpectrum()
+    with (
+        pytest.warns(UserWarning, match="before the ``update`` method"),
+        pytest.raises(ValueError, match="no spectrum is known before the first batch"),
+    ):
+        metric.compute()
+    metric.update(torch.ones(2, 1, 8, 8))
+    for shape in ((2, 1, 8, 12), (2, 2, 8, 8), (1, 8, 8)):
+        with pytest.raises(ValueError, match=r"one grid and number of channels, got \[\[1, 1, 8, 8\], "):
+            metric.update(torch.ones(shape))
+        other = MeanSpectrum()
+        other.update(torch.ones(shape))
+        with pytest.raises((ValueError, RuntimeError)):
+            metric.merge_state(other)
+    metric.update(torch.ones(5, 1, 8, 8))  # another number of frames
+    with pytest.raises(ValueError, match="target must be given"):
+        MeanSpectrum(of="target").update(torch.ones(2, 1, 8, 8))
+    for options, message in (
+        ({"of": "both"}, "of must be one of preds, target, got 'both'"),
+        ({"channels": "each"}, "channels must be one of"),
+        ({"bins": 0}, "bins must be 'unit'"),
+        ({"lengths": (1.0, 2.0, 3.0)}, "one value per spatial axis"),
+        ({"window": "han"}, "window must be one of"),
+        ({"spatial_axes": ()}, "one, two or three axes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            MeanSpectrum(**options)
+
+
+def test_a_mean_spectrum_draws_itself() -> None:
+    matplotlib_figure = pytest.importorskip("matplotlib.figure")
+    p, t = pair()
+    metric = MeanSpectrum(spatial_axes=-1)
+    metric.update(p)
+    figure, ax = metric.plot()
+    assert isinstance(figure, matplotlib_figure.Figure)
+    (line,) = ax.get_lines()
+    spectrum = metric.compute()
+    assert line.get_xdata().tolist() == spectrum.wavenumber.tolist()
+    expected = spectrum.power.mean(dim=0) / 8**2
+    assert line.get_ydata().tolist() == pytest.approx(expected.tolist(), rel=1e-12)
+    other = MeanSpectrum(spatial_axes=-1)
+    own = matplotlib_figure.Figure().subplots()
+    assert metric.plot(other(t), own) == (own.figure, own)
+    assert own.get_lines()[0].get_ydata().tolist() != line.get_ydata().tolist()
+
+
+def gathered(rank: int, world: list[Any]) -> Callable[..., list[Any]]:
+    """What `gather_all_tensors` of one rank returns, of metrics in the places of ranks, in the order of its calls."""
+    names = iter(["shape", *world[0]._reductions])
+
+    def gather(mine: Any, group: Any = None) -> list[Any]:
+        name = next(names)
+        every = [getattr(metric, name) for metric in world]
+        every[rank] = mine
+        return every
+
+    return gather
+
+
+@pytest.mark.parametrize("seen", [(3, 4), (7, 0), (0, 7), (0, 0)])
+def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int]) -> None:
+    p, _ = pair()
+    world = [MeanSpectrum(), MeanSpectrum()]
+    for metric, fields in zip(world, (p[: seen[0]], p[7 - seen[1] :]), strict=True):
+        if len(fields):
+            metric.update(fields)
+    expected = sl.radial_spectrum(p, pool="frames")
+    for rank, metric in enumerate(world):
+        twin, others = metric.clone(), [each.clone() for each in world]
+        if any(seen):  # each rank fits its sum to those of the others
+            for each in others:
+                each.total = each.total + torch.zeros_like(expected.power)
+        twin._sync_dist(gathered(rank, others))
+        twin._update_count = 1
+        if any(seen):
+            same(twin.compute(), expected)
+        else:
+            with pytest.raises(ValueError, match="no spectrum is known"):
+                twin.compute()

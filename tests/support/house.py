@@ -15,6 +15,7 @@ FLOORS = (
     ("spectra",),
     ("losses",),
     ("composite", "diagnostics", "evaluation"),
+    ("plot",),
     ("gradients", "integrations"),
     ("__init__",),
     ("cli", "testing"),

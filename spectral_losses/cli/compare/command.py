@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectral_losses.cli.ui import options
@@ -13,14 +12,16 @@ from spectral_losses.errors import needed
 
 if TYPE_CHECKING:
     from spectral_losses.spectra.bands import Band
-    from spectral_losses.spectra.plan import Options
     from spectral_losses.transforms.plane import Plane
 
 EPILOG = """\
-Field error and spectrum error are those of spectral_losses.evaluate. The error of a band is that of the
-fields without everything outside the band: the sum of |F(p - t)|^2 over its modes and all frames, over the
-same of |F(t)|^2; the energy ratio is that of |F(p)|^2 to |F(t)|^2. Both are means over channels, unless
---channels sum adds these up first. Files are read a few frames at a time, whatever their size.
+Field error and spectrum error are those of spectral_losses.evaluate, and so is what --losses adds. The error
+of a band is that of the fields without everything outside the band: the sum of |F(p - t)|^2 over its modes
+and all frames, over the same of |F(t)|^2. It is the sum of two parts, of what wrong amplitudes and of what
+wrong phases cost in each shell. The energy ratio is the sum of |F(p)|^2 over that of |F(t)|^2, the coherence
+a mean of those of the shells. All are means over channels, unless --channels sum adds these up first. The
+effective resolution is the wavelength below which the squared coherence stays below 1/2: a length with
+--lengths, else in grid points. Files are read a few frames at a time, whatever their size.
 
 A window is for axes that are not periodic: hann,none is for latitude and longitude of the whole globe.
 
@@ -30,14 +31,20 @@ A window is for axes that are not periodic: hann,none is for latitude and longit
   options                       the options that say what is computed, where they differ from the defaults
   shape, frames, channels, grid shape of the arrays, number of frames and of channels, points along space
   field_error, spectrum_error
+  losses                        those of --losses by name
   bands                         three objects: name, wavenumbers (of the first and the last shell), edges,
-                                error, energy_ratio (these two null where the truth has no energy)
+                                error, amplitude_part, phase_part, energy_ratio and coherence (these five
+                                null where the truth has no energy)
+  effective_resolution          an object: unit ("length" with --lengths, else "grid points", or "wavenumber"
+                                where the axes have different sizes), and channels, a list with one number
+                                for each (null where nothing is resolved)
   per                           with --per: axis, name (or null), and rows, objects with index, field_error,
-                                spectrum_error and bands
+                                spectrum_error, losses, bands and effective_resolution
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
   spectral-losses compare forecast.nc era5.nc --variable t2m --window hann,none --per lead_time
+  spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
 
@@ -52,21 +59,29 @@ def add_parser(commands: Any) -> None:
         "compare",
         help="errors of fields and spectra between two files",
         description="Compare the fields of two files: the relative mean-square error of the fields and\n"
-        "of their spectra, and errors and energies at low, middle and high wavenumbers.",
+        "of their spectra; errors, amplitudes and phases at low, middle and high wavenumbers;\n"
+        "and down to which scale the prediction resolves the truth.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("prediction", metavar="PREDICTION", help=".npy, .npz, NetCDF, HDF5 or Zarr")
     add("truth", metavar="TRUTH", help="likewise, of the same shape")
-    add("--key", help="which array of an .npz")
-    add(
-        "--variable",
-        metavar="NAME",
-        help="which variable of a NetCDF, HDF5 or Zarr; GROUP/NAME inside groups",
-    )
+    options.add_array_options(parser)
     add("--per", type=options.axis, metavar="AXIS", help="the numbers for each index along an axis, too")
-    add("--plot", type=options.plot_path, metavar="FILE.png", help="draw both spectra and their ratio")
+    add(
+        "--losses",
+        type=options.names,
+        default=(),
+        metavar="NAME[,NAME...]",
+        help="other losses of the library, too, by their names in Python",
+    )
+    add(
+        "--plot",
+        type=options.plot_path,
+        metavar="FILE.png",
+        help="draw both spectra, the ratio of their amplitudes and the coherence",
+    )
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
@@ -78,7 +93,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, then draw, then print: an error leaves nothing behind."""
     # What can be known to fail is asked first, not after an hour of reading.
-    _check_files(args)
+    options.check_arrays(args.key, args.variable, (args.prediction, args.truth))
     if not args.json:
         needed("rich", "the table")
     if args.plot is not None:
@@ -88,8 +103,10 @@ def run(args: argparse.Namespace) -> int:
 
         check_writable(args.plot, inputs=(args.prediction, args.truth))
     from spectral_losses.cli.compare.axes import aligned, lay_out
-    from spectral_losses.cli.compare.measure import grid_of, measure
+    from spectral_losses.cli.compare.losses import Losses
+    from spectral_losses.cli.compare.measure import grid_of, measure, options_of
     from spectral_losses.cli.compare.report import Report, Row, print_json, print_table
+    from spectral_losses.cli.compare.resolution import resolution_of
     from spectral_losses.cli.ui.progress import progress
     from spectral_losses.io import open_array
     from spectral_losses.spectra.bands import band_numbers
@@ -103,15 +120,22 @@ def run(args: argparse.Namespace) -> int:
         layout = lay_out(prediction, truth, args.spatial_axes, args.channel_axis, args.per)
         if layout.per is not None and layout.per == layout.channel and args.channels != "separate":
             raise CommandError(f"--per: with --channels {args.channels} there are no numbers for each channel")
-        chosen = _spectrum_options(args, layout.spatial, layout.channel)
+        chosen = options_of(args, layout, args.channels)
         grid = grid_of(layout, chosen)
         precision = max(prediction.precision, truth.precision)
         bands = _bands(grid, args.bands)
+        losses = Losses(args.losses, layout, chosen, args.eps)
         with progress("comparing", layout.frames * layout.channels) as advance:
-            overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, advance)
+            overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, losses, advance)
 
     rows = [
-        Row(n.field_error, n.spectrum_error, tuple(band_numbers(n.power, grid, band) for band in bands))
+        Row(
+            n.field_error,
+            n.spectrum_error,
+            n.losses,
+            tuple(band_numbers(n.power, grid, band, precision) for band in bands),
+            resolution_of(n.power, grid, precision),
+        )
         for n in (overall, *per)
     ]
     names = dict.fromkeys(name for name in (prediction.variable, truth.variable) if name is not None)
@@ -122,6 +146,7 @@ def run(args: argparse.Namespace) -> int:
         {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
         layout,
         args.channels,
+        tuple(dict.fromkeys(args.losses)),
         bands,
         rows[0],
         tuple(rows[1:]),
@@ -132,13 +157,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _spectrum_options(args: argparse.Namespace, spatial: tuple[int, ...], channel: int | None) -> Options:
-    from spectral_losses.spectra.plan import Options
-
-    lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    return Options(spatial, channel, args.channels, args.bins, lengths, args.window, args.detrend)
-
-
 def _bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
     from spectral_losses.spectra.bands import lay_bands
 
@@ -146,12 +164,3 @@ def _bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
         return lay_bands(grid, limits)
     except ValueError as error:
         raise CommandError(str(error) if limits is None else f"--{error}") from error
-
-
-def _check_files(args: argparse.Namespace) -> None:
-    """Refuse ``--key`` and ``--variable`` where they would choose nothing."""
-    suffixes = {Path(path).suffix.lower() for path in (args.prediction, args.truth)}
-    if args.key is not None and ".npz" not in suffixes:
-        raise CommandError("--key chooses an array of an .npz, and neither file is one")
-    if args.variable is not None and suffixes <= {".npy", ".npz"}:
-        raise CommandError("--variable chooses one of a NetCDF, HDF5 or Zarr file, and neither file is one")

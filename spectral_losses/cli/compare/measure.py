@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block, slabs
+from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.tally import Numbers, Tally
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
@@ -25,6 +28,7 @@ def measure(
     options: Options,
     shells: int,
     eps: float,
+    losses: Losses,
     advance: Callable[[int], object] = lambda fields: None,
 ) -> tuple[Numbers, list[Numbers]]:
     """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
@@ -40,6 +44,9 @@ def measure(
         How many shells that has.
     eps : float
         As in `spectral_losses.field_error`: relative to all frames of a channel, whatever a block holds.
+    losses : Losses
+        Those that are asked for beside field and spectrum error. Where their guards are relative to all frames, the
+        truth is read twice.
     advance : callable
         Called with the number of fields done after each block.
 
@@ -57,16 +64,18 @@ def measure(
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
     tally = Tally(layout, options.channels, shells, eps)
+    if losses.relative:
+        for slab in slabs(layout, (prediction, truth), whole_channels):
+            for block in slab.blocks:
+                losses.add_level(lifted(truth.read(index_of(layout, block))), block)
     for slab in slabs(layout, (prediction, truth), whole_channels):
         powers = tally.powers(slab, dtype)
         for block in slab.blocks:
-            index = _index(layout, block)
-            # Half precision is lifted before the difference is taken, which it would round.
-            p, t = (
-                x.astype(np.result_type(x, np.float32), copy=False) for x in (prediction.read(index), truth.read(index))
-            )
+            index = index_of(layout, block)
+            p, t = (lifted(x.read(index)) for x in (prediction, truth))
             with np.errstate(over="ignore", invalid="ignore"):  # reported below
                 tally.add_fields(p, t, block)
+                losses.add(p, t, block)
                 for into, field in zip(powers, (p, t, p - t), strict=True):
                     part = into[tally.place(slab, block)]
                     part[...] = radial_spectrum(field, **spectral(options)).power.reshape(part.shape)
@@ -76,7 +85,11 @@ def measure(
                 f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
             )
         tally.add_spectra(slab, powers)
-    return tally.result()
+    overall, per = tally.result()
+    values, of_each = losses.result()
+    return overall._replace(losses=values), [
+        numbers._replace(losses=each) for numbers, each in zip(per, of_each, strict=True)
+    ]
 
 
 def grid_of(layout: Layout, options: Options) -> Plane:
@@ -95,12 +108,23 @@ def grid_of(layout: Layout, options: Options) -> Plane:
     return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
 
 
+def options_of(args: argparse.Namespace, layout: Layout, channels: str) -> Options:
+    """The options of a spectrum, of those of the command line."""
+    lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
+    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+
+
 def spectral(options: Options) -> dict[str, Any]:
     """The options of `radial_spectrum` among those of losses."""
     return {name: value for name, value in options._asdict().items() if name in signature(radial_spectrum).parameters}
 
 
-def _index(layout: Layout, block: Block) -> Block:
+def lifted(x: NDArray[Any]) -> NDArray[Any]:
+    """Half precision as float32, before a difference is taken, which it would round."""
+    return x.astype(np.result_type(x, np.float32), copy=False)
+
+
+def index_of(layout: Layout, block: Block) -> Block:
     """A block, with the whole of space."""
     cuts = dict(zip(layout.others, block, strict=True))
     return tuple(cuts.get(axis, slice(0, n)) for axis, n in enumerate(layout.shape))

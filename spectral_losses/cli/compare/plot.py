@@ -1,4 +1,4 @@
-"""A picture of a comparison: both spectra, their ratio and, along an axis, how the bands fare."""
+"""A picture of a comparison: both spectra, ratio and coherence and, along an axis, how the bands fare."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.report import Report
+from spectral_losses.cli.compare.resolution import cross_of
 from spectral_losses.cli.ui.figures import save_figure
-from spectral_losses.errors import needed
+from spectral_losses.plot.curves import Compared, Curve, against, draw, round_off, scales, share_of_power
+from spectral_losses.plot.panels import HEIGHTS, Panels
+from spectral_losses.plot.style import BLACK, COLOURS, new_figure, tidy
 from spectral_losses.transforms.plane import Plane
 
-# Of the palette of Okabe and Ito, which the colour-blind tell apart; curves also differ in dash or marker.
-TRUTH, PREDICTION = "#000000", "#D55E00"
-BANDS = (("#0072B2", "o"), ("#009E73", "s"), ("#CC79A7", "^"))
+BANDS = tuple(zip(COLOURS[1:4], "os^", strict=True))
 SHOWN = 3.0  # a ratio above this leaves the picture
 
 
@@ -29,8 +30,8 @@ def write_plot(path: Path, report: Report, grid: Plane, power: NDArray[np.float6
         With rows for each index, their errors and energies get a column of their own.
     grid : Plane
         The shells.
-    power : array, shape (2 or more, channels, shells)
-        Power of prediction and truth, mean over frames.
+    power : array, shape (3, channels, shells)
+        Power of prediction, truth and difference, mean over frames.
     precision : float
         Relative spacing of the floats that the fields are made of: what is weaker than that, next to the
         strongest shell of the truth, is round-off and not shown.
@@ -44,17 +45,14 @@ def write_plot(path: Path, report: Report, grid: Plane, power: NDArray[np.float6
 
 
 def _figure(report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> Any:
-    # A Figure of its own, not pyplot's: no state is shared, and no display is needed.
-    figure = needed("matplotlib.figure", "--plot").Figure
     columns = 2 if len(report.per) > 1 else 1
-    fig = figure(figsize=(6.4 * columns, 5.8), layout="constrained")
-    axes = fig.subplots(2, columns, squeeze=False, sharex="col", height_ratios=(5, 3))
-    _spectra(axes[:, 0], report, grid, power, precision)
+    fig = new_figure(6.4 * columns, 7.8)
+    axes = fig.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
+    for ax in axes.flat:
+        tidy(ax)
+    _spectra(Panels(*axes[:, 0]), report, grid, power, precision)
     if columns == 2:
         _along(axes[:, 1], report)
-    for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(which="both", direction="in")
     names = [Path(name).name for name in (report.prediction, report.truth)]
     if names[0] == names[1]:
         names = [report.prediction, report.truth]
@@ -67,61 +65,52 @@ def _figure(report: Report, grid: Plane, power: NDArray[np.float64], precision: 
     return fig
 
 
-def _spectra(axes: Any, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
-    top, bottom = axes
-    k = grid.centres()
-    floor = power[1].max(axis=-1, keepdims=True) * precision**2  # of each channel
-    prediction, truth = np.mean(power[:2], axis=1)
-    top.loglog(k, truth, color=TRUTH, lw=2.2, label="truth")
-    top.loglog(k, prediction, color=PREDICTION, lw=1.8, ls=(0, (4, 1.5)), label="prediction")
-    top.set_ylim(bottom=max(top.get_ylim()[0], float(np.mean(floor))))
-    top.set_ylabel("power $P(k)$ (field units squared)")
-    top.legend(edgecolor="none", framealpha=1, title=_means(report), title_fontsize="small", alignment="left")
-
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        each = np.where(power[1] > floor, power[0] / power[1], np.nan)
-    if len(each) > 1:
-        bottom.plot(k, each.T, color=PREDICTION, lw=0.7, alpha=0.35)
-        below = {"color": "0.35", "fontsize": "small"}
-        bottom.annotate("thin: each channel", (0, 0), (8, 6), "axes fraction", "offset points", **below)
-    bottom.plot(k, np.mean(each, axis=0), color=PREDICTION, lw=1.8)
-    bottom.set_ylabel("prediction / truth")
-    _ratio_axis(bottom, each)
-    unit = "waves across the box" if grid.lengths is None else "radians per unit length"
-    bottom.set_xlabel(f"wavenumber $k$ ({unit})")
-    bottom.xaxis.set_major_formatter("{x:g}")
+def _spectra(panels: Panels, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
+    k = np.asarray(grid.centres(), np.float64)
+    shares = power * share_of_power(grid.shape, grid.lengths)
+    prediction, truth = shares[:2]
+    edges = np.asarray(grid.edges(), np.float64)
+    found = against(edges, prediction, edges, truth, precision)
+    assert found is not None  # shells are like themselves
+    coherence = np.where(found.some, cross_of(power, grid, precision).coherence, np.nan)
+    lowest = float(np.mean(round_off(truth, precision)))
+    curves = [
+        Curve("truth", k, truth, lowest),
+        Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
+    ]
+    draw(panels, curves, scales(grid.shape, grid.lengths is not None), title=_means(report))
+    between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))
-        above = {"ha": "center", "color": "0.35", "fontsize": "small"}
-        top.annotate(band.name, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", **above)
+        above: Any = {"ha": "center", "color": "0.35", "fontsize": "small"}
+        between.annotate(band.name, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", **above)
         if band is not report.bands[0]:
-            for ax in axes:
+            for ax in panels.shown:
                 ax.axvline(band.edges[0], color="0.6", lw=0.8, ls=":")
 
 
 def _along(axes: Any, report: Report) -> None:
-    top, bottom = axes
+    top, middle, bottom = axes
     index = np.arange(len(report.per))
-    top.plot(index, _positive([row.field_error for row in report.per]), color=TRUTH, lw=1.8, label="all")
+    top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
     ratios = np.full((len(report.bands), len(index)), np.nan)
     for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
         style = {"color": color, "marker": marker, "ms": 4, "lw": 1.4, "markevery": max(1, len(index) // 12)}
         numbers = [row.bands[i] for row in report.per]
         top.plot(index, _positive([n.error for n in numbers]), label=f"{band.name}", **style)
         ratios[i] = [np.nan if n.energy_ratio is None else n.energy_ratio for n in numbers]
-        bottom.plot(index, ratios[i], **style)
+        middle.plot(index, ratios[i], **style)
+        bottom.plot(index, [np.nan if n.coherence is None else n.coherence for n in numbers], **style)
     top.set_yscale("log")
     top.set_ylabel("relative error")
     top.legend(frameon=False, title="wavenumbers", ncols=2)
-    bottom.set_ylabel("energy, prediction / truth")
-    _ratio_axis(bottom, ratios)
+    middle.set_ylabel("energy ratio")
+    middle.axhline(1, color=BLACK, lw=0.8, zorder=1)
+    middle.set_ylim(0, min(SHOWN, 1.1 * ratios[np.isfinite(ratios)].max(initial=1.2)))
+    bottom.set_ylabel("coherence")
+    bottom.set_ylim(min(0.0, bottom.get_ylim()[0]), 1.05)
     bottom.set_xlabel(f"index along {report.layout.name(report.layout.per or 0)}", parse_math=False)
     bottom.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _ratio_axis(ax: Any, ratios: NDArray[np.float64]) -> None:
-    ax.axhline(1, color=TRUTH, lw=0.8, zorder=1)
-    ax.set_ylim(0, min(SHOWN, 1.1 * ratios[np.isfinite(ratios)].max(initial=1.2)))
 
 
 def _means(report: Report) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from inspect import signature
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +29,14 @@ class Numbers(NamedTuple):
     power : array, shape (3, channels, shells)
         Power of prediction, truth and their difference, mean over frames; one channel unless there is a
         spectrum for each.
+    losses : mapping of str to float
+        What else was asked for.
     """
 
     field_error: float
     spectrum_error: float
     power: NDArray[np.float64]
+    losses: Mapping[str, float] = MappingProxyType({})
 
 
 class Tally:

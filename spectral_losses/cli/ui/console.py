@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 from spectral_losses.cli.ui.errors import CommandError
@@ -84,6 +84,30 @@ class _Held:
 def count(n: int, noun: str) -> str:
     """1 frame, 2 frames."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def by(sizes: Iterable[int]) -> str:
+    """256 x 128."""
+    return " x ".join(map(str, sizes))
+
+
+def short(value: float | None) -> str:
+    """Three digits; a dash where there is no number."""
+    if not value:
+        return "-" if value is None else "0"
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def option_words(options: Mapping[str, Any]) -> str:
+    """Options as they are written on the command line, between commas."""
+    words = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+    return ", ".join(name if value is True else f"{name} {_word(value)}" for name, value in words)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_word, value))
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @contextlib.contextmanager

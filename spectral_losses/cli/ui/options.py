@@ -66,6 +66,26 @@ class _OnceTrue(argparse._StoreTrueAction):
         super().__call__(parser, namespace, values, option)
 
 
+def add_array_options(parser: argparse.ArgumentParser) -> None:
+    """``--key`` and ``--variable``: which array of a file."""
+    parser.add_argument("--key", help="which array of an .npz")
+    parser.add_argument(
+        "--variable",
+        metavar="NAME",
+        help="which variable of a NetCDF, HDF5 or Zarr; GROUP/NAME inside groups",
+    )
+
+
+def check_arrays(key: str | None, variable: str | None, files: Sequence[str]) -> None:
+    """Refuse ``--key`` and ``--variable`` where they would choose nothing."""
+    suffixes = {Path(path).suffix.lower() for path in files}
+    none = {1: "the file is none", 2: "neither file is one"}.get(len(files), "none of the files is one")
+    if key is not None and ".npz" not in suffixes:
+        raise CommandError(f"--key chooses an array of an .npz, and {none}")
+    if variable is not None and suffixes <= {".npy", ".npz"}:
+        raise CommandError(f"--variable chooses one of a NetCDF, HDF5 or Zarr file, and {none}")
+
+
 def add_axis_options(parser: argparse.ArgumentParser) -> None:
     """``--spatial-axes`` and ``--channel-axis``, as numbers or as names of dimensions."""
     group = parser.add_argument_group(
@@ -127,8 +147,9 @@ def add_eps_option(parser: argparse.ArgumentParser) -> None:
         type=_eps,
         default=EPS,
         metavar="EPS",
-        help="guard of the field error: this share of the truth's mean square over all frames of a channel is added to "
-        "that of each frame, so that an almost empty frame does not outweigh the others (default: %(default)g)",
+        help="guard of the field error, and of other losses that have such a one: this share of the truth's mean "
+        "square over all frames of a channel is added to that of each frame, so that an almost empty frame does not "
+        "outweigh the others (default: %(default)g)",
     )
 
 
@@ -136,10 +157,26 @@ def add_band_option(parser: argparse._ArgumentGroup) -> None:
     """``--bands``: where the low and the middle band end."""
     parser.add_argument(
         "--bands",
-        type=_bands,
+        type=fit,
         metavar="K1,K2",
         help="highest wavenumber of the low and of the middle band (default: thirds of the logarithms)",
     )
+
+
+def fit(text: str) -> tuple[float, float]:
+    """Two wavenumbers, the smaller one first."""
+    limits = _numbers(text)
+    if len(limits) != 2 or not 0 < limits[0] < limits[1] < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes two increasing wavenumbers above 0, got {text!r}")
+    return limits[0], limits[1]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas."""
+    found = tuple(name.strip() for name in text.split(","))
+    if "" in found:
+        raise argparse.ArgumentTypeError(f"takes names, got {text!r}")
+    return found
 
 
 def axis(text: str) -> Axis:
@@ -189,13 +226,6 @@ def _eps(text: str) -> float:
         return check_eps(float(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"takes a finite number of at least 0, got {text!r}") from None
-
-
-def _bands(text: str) -> tuple[float, float]:
-    limits = _numbers(text)
-    if len(limits) != 2 or not 0 < limits[0] < limits[1] < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes two increasing wavenumbers above 0, got {text!r}")
-    return limits[0], limits[1]
 
 
 def _bins(text: str) -> Bins:
