@@ -26,8 +26,15 @@ settings.register_profile(
 settings.load_profile("default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Ask for what is slow as well."""
+    parser.addoption("--slow", action="store_true", help="run what is marked slow, too")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what is marked ``gpu`` where no CUDA device is seen by the package that the marker names, or by PyTorch."""
+    """Skip what is slow, and what is marked ``gpu`` where its package, or PyTorch, sees no CUDA device."""
+    if item.get_closest_marker("slow") and not item.config.getoption("--slow"):
+        pytest.skip("slow: runs with --slow")
     for mark in item.iter_markers("gpu"):
         package = mark.args[0] if mark.args else "torch"
         if not sees_a_device(package):

@@ -258,7 +258,7 @@ def test_the_picture_has_labels_units_and_names(files, tmp_path, capsys):
     assert main(["compare", *files, "--plot", str(plot), *argv]) == 0
     for words in (
         "(radians per unit length)",
-        "wavelength (in units of the lengths)",
+        "wavelength (units of the lengths)",
         "sum of 2 channels",
         "index along axis 0",
         "relative error",

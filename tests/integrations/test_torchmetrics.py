@@ -271,7 +271,7 @@ def test_batches_of_unequal_size_give_the_mean_spectrum_of_all(options: dict[str
 
 
 def test_a_spectrum_of_float32_is_summed_in_float64() -> None:
-    p, t = pair(torch.float32)
+    p, _ = pair(torch.float32)
     metric = MeanSpectrum()
     for (batch,) in batches(p):
         metric.update(batch)

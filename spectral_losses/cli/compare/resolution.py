@@ -1,0 +1,66 @@
+"""The effective resolution of a prediction, of powers that are averaged over frames already."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses.diagnostics import CrossSpectrum
+from spectral_losses.diagnostics.resolution import FAINTEST, _last_resolved, _wavelength
+from spectral_losses.transforms.plane import Plane
+
+THRESHOLD = 0.5
+"""Of the squared coherence, as in `spectral_losses.effective_resolution`."""
+
+
+def cross_of(power: NDArray[np.float64], grid: Plane, precision: float) -> CrossSpectrum:
+    """What powers of prediction, truth and difference, of shape (3, channels, shells), say of their coherence."""
+    p, t, d = power
+    share = np.sum((p + t) / grid.scale(), axis=-1, keepdims=True)
+    noise = share * precision**2 * grid.scale() + np.finfo(np.float64).smallest_normal
+    arrays = np.asarray(grid.centres()), p, t, d, (p + t - d) / 2, np.zeros_like(p), np.asarray(grid.edges())
+    return CrossSpectrum(*arrays, grid.counts(), noise)
+
+
+class Resolution(NamedTuple):
+    """Down to which scale a prediction means something.
+
+    Attributes
+    ----------
+    unit : str
+        "length" of a wavelength in the units of the lengths, "grid points" of one without these. Where the axes have
+        different sizes, these are no unit either, and it is the "wavenumber".
+    channels : tuple of float or None
+        For each; None where nothing is resolved.
+    """
+
+    unit: str
+    channels: tuple[float | None, ...]
+
+    def coarsest(self) -> float | None:
+        """Of all channels."""
+        if None in self.channels:
+            return None
+        of = min if self.unit == "wavenumber" else max
+        return of(each for each in self.channels if each is not None)
+
+
+def resolution_of(power: NDArray[np.float64], grid: Plane, precision: float) -> Resolution:
+    """The effective resolution of each channel, as `spectral_losses.effective_resolution` has it."""
+    cross = cross_of(power, grid, precision)
+    some = cross.target_power >= FAINTEST * np.max(cross.target_power, axis=-1, keepdims=True)
+    value = np.maximum(cross.coherence, 0) ** 2
+    k = np.asarray(_last_resolved(value, some, cross.wavenumber, THRESHOLD, np))
+    if grid.lengths is None and len(set(grid.shape)) > 1:
+        return Resolution("wavenumber", _known(np.where(k > 0, np.minimum(k, cross.wavenumber[-1]), np.inf)))
+    if grid.lengths is None:
+        return Resolution("grid points", _known(_wavelength(k, float(grid.shape[0]), 2.0, np)))
+    spacing = max(a / n for a, n in zip(grid.lengths, grid.shape, strict=True))
+    return Resolution("length", _known(_wavelength(k, 2 * math.pi, 2 * spacing, np)))
+
+
+def _known(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    return tuple(float(each) if math.isfinite(each) else None for each in values)

@@ -1,0 +1,113 @@
+"""``spectral-losses spectrum FILE...``: power or energy of the fields of files, shell by shell."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from typing import Any
+
+from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.errors import needed
+
+EPILOG = """\
+The power of a shell is what it holds of the mean square of the fields, averaged over frames: that of
+spectral_losses.radial_spectrum, divided by the square of the number of points (and, with --lengths, by the
+wavenumber step of each axis), so that grids of different sizes can be compared. With --energy it is the
+kinetic energy per unit of wavenumber, E(k), of spectral_losses.energy_spectrum.
+
+The slope is that of a power law in k, fitted by least squares in logarithms, every octave counting alike, to
+the power per unit of wavenumber. By default it is fitted over the middle third of the range in logarithms, or
+over all shells where they are few.
+
+Of several files the first is the reference: the others are drawn against it. A long table has a choice of
+the shells; --json has all of them. Files are read a few frames at a time, whatever their size.
+
+--json prints one object with the keys
+  options                       the options that say what is computed, where they differ from the defaults
+  quantity                      "power" or "energy"
+  fit                           first and last wavenumber of the slope
+  files                         an object for each file: file, variable (or null), shape, frames, channels,
+                                grid, wavenumber, edges, counts (modes of the full plane), and, lists with
+                                one entry for each channel that is kept apart: power or energy (a list over
+                                shells), inside (the mean square or the kinetic energy in all shells
+                                together) and slope (null where it cannot be fitted)
+
+examples:
+  spectral-losses spectrum truth.npy prediction.npy --plot spectra.png
+  spectral-losses spectrum u.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none
+  spectral-losses spectrum velocity.npy --spatial-axes -3,-2,-1 --energy --lengths 6.2832 --fit 4,20
+"""
+
+# Options that say what is computed.
+CHOSEN = ("energy", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the subcommand to those of the parser."""
+    parser = commands.add_parser(
+        "spectrum",
+        help="spectra of one or several files",
+        description="Print the power spectrum of the fields of a file, or of several beside each other, or the\n"
+        "energy spectrum E(k) of velocities, with the slope between two wavenumbers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("files", metavar="FILE", nargs="+", help=".npy, .npz, NetCDF, HDF5 or Zarr")
+    options.add_array_options(parser)
+    add("--energy", action="store_true", help="E(k) of velocities, whose components are the channels")
+    add(
+        "--fit",
+        type=options.fit,
+        metavar="K1,K2",
+        help="the wavenumbers between which the slope is fitted (default: the middle third of the logarithms)",
+    )
+    add("--plot", type=options.plot_path, metavar="FILE.png", help="draw the spectra, and their ratio to the first")
+    add("--json", action="store_true", help="print JSON in place of the table")
+    options.add_axis_options(parser)
+    options.add_spectrum_options(parser)
+    parser.set_defaults(run=run, defaults={name: parser.get_default(name) for name in CHOSEN})
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, then draw, then print: an error leaves nothing behind."""
+    options.check_arrays(args.key, args.variable, args.files)
+    if args.energy and "channels" in args.given:
+        raise CommandError("--channels: --energy sums over the components of a velocity")
+    if not args.json:
+        needed("rich", "the table")
+    if args.plot is not None:
+        needed("matplotlib", "--plot")
+        from spectral_losses.cli.ui.figures import check_writable
+
+        check_writable(args.plot, inputs=args.files)
+    from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.measure import grid_of, options_of
+    from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
+    from spectral_losses.cli.spectrum.report import Report, print_json, print_table
+    from spectral_losses.cli.ui.progress import progress
+    from spectral_losses.io import open_array
+
+    channels = "sum" if args.energy else args.channels
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for path in args.files:
+            stored = stack.enter_context(open_array(path, key=args.key, variable=args.variable))
+            layout = lay_out(stored, stored, args.spatial_axes, args.channel_axis, None)
+            chosen = options_of(args, layout, channels)
+            opened.append((stored, layout, chosen, grid_of(layout, chosen)))
+        fit = fit_range([grid for *_, grid in opened], args.fit)
+        with progress("reading", sum(layout.frames * layout.channels for _, layout, *_ in opened)) as advance:
+            found = [
+                spectrum_of(stored, layout, grid, powers_of(stored, layout, chosen, grid, advance), args.energy, fit)
+                for stored, layout, chosen, grid in opened
+            ]
+    given = {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default}
+    report = Report(tuple(found), given, args.energy, channels, fit)
+    if args.plot is not None:
+        from spectral_losses.cli.spectrum.plot import write_plot
+
+        write_plot(args.plot, report)
+    (print_json if args.json else print_table)(report)
+    return 0

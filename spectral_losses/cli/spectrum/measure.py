@@ -1,0 +1,139 @@
+"""Spectra of files that are read piece by piece."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses import radial_spectrum
+from spectral_losses.cli.compare.axes import Layout
+from spectral_losses.cli.compare.blocks import slabs
+from spectral_losses.cli.compare.measure import index_of, lifted, spectral
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.io import StoredArray
+from spectral_losses.spectra.bands import lay_bands
+from spectral_losses.spectra.plan import Options
+from spectral_losses.transforms.plane import Plane
+
+Floats = NDArray[np.float64]
+
+FEW = 8
+"""So few shells leave too few in a band to fit a slope to."""
+
+
+class FileSpectrum(NamedTuple):
+    """What there is to say about one file.
+
+    Attributes
+    ----------
+    file : str
+    variable : str or None
+    layout : Layout
+    grid : Plane
+    wavenumber : array, shape (shells,)
+    power : array, shape (rows, shells)
+        Power or energy, for each channel that is kept apart.
+    inside : array, shape (rows,)
+        Mean square or kinetic energy of all shells together.
+    slope : tuple of float or None
+        For each row; None where it cannot be fitted.
+    precision : float
+        Relative spacing of the file's floats.
+    """
+
+    file: str
+    variable: str | None
+    layout: Layout
+    grid: Plane
+    wavenumber: Floats
+    power: Floats
+    inside: Floats
+    slope: tuple[float | None, ...]
+    precision: float
+
+
+def powers_of(
+    stored: StoredArray, layout: Layout, options: Options, grid: Plane, advance: Callable[[int], object]
+) -> Floats:
+    """What each shell holds of the mean square, mean over frames: (rows, shells).
+
+    Raises
+    ------
+    CommandError
+        A file that cannot be read or is not finite; values whose squares overflow.
+    """
+    apart = layout.channel is not None and options.channels == "separate"
+    sums = np.zeros((layout.channels if apart else 1, len(grid.counts())))
+    for slab in slabs(layout, (stored,), options.channels != "separate"):
+        for block in slab.blocks:
+            field = lifted(stored.read(index_of(layout, block)))
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
+                power = np.asarray(radial_spectrum(field, **spectral(options)).power)
+            into: slice | tuple[slice, ...] = slice(None)
+            if apart:
+                place = layout.others.index(layout.channel or 0)
+                power, into = np.moveaxis(power, place, 0), block[place]
+                power = np.reshape(power, (power.shape[0], -1, power.shape[-1]))
+            else:
+                power = np.reshape(power, (1, -1, power.shape[-1]))
+            sums[into] += np.sum(power, axis=1, dtype=np.float64)
+            advance(field.size // int(np.prod(layout.grid)))
+    if not np.isfinite(sums).all():
+        raise CommandError(f"{stored.name}: values too large, their squares overflow in {stored.dtype.name}")
+    return np.asarray(sums / layout.frames / grid.scale(), np.float64)
+
+
+def spectrum_of(
+    stored: StoredArray, layout: Layout, grid: Plane, shares: Floats, energy: bool, fit: tuple[float, float]
+) -> FileSpectrum:
+    """The spectrum of a file whose shells hold these shares of the mean square."""
+    widths = np.diff(np.asarray(grid.edges()))
+    power = shares / (2 * widths) if energy else shares * grid.fill()
+    k = np.asarray(grid.centres(), np.float64)
+    density = power if energy else power / widths
+    return FileSpectrum(
+        stored.name,
+        stored.variable,
+        layout,
+        grid,
+        k,
+        power,
+        np.sum(shares, axis=-1) / (1 + energy),
+        tuple(_slope(k, row, widths, fit) for row in density),
+        stored.precision,
+    )
+
+
+def fit_range(grids: Sequence[Plane], wanted: tuple[float, float] | None) -> tuple[float, float]:
+    """From where to where slopes are fitted: by default over the middle band of the first grid, or over few shells.
+
+    Raises
+    ------
+    CommandError
+        A grid with less than two shells in what is wanted.
+    """
+    if wanted is None:
+        k = np.asarray(grids[0].centres())
+        with contextlib.suppress(ValueError):  # a band without a shell
+            low, high = lay_bands(grids[0], None)[1].centres
+            if low < high and len(k) > FEW:
+                return low, high
+        return float(k[0]), float(k[-1])
+    for grid in grids:
+        k = np.asarray(grid.centres())
+        if np.sum((k >= wanted[0]) & (k <= wanted[1])) < 2:
+            raise CommandError(f"--fit takes two shells at least: there are {len(k)}, from {k[0]:.6g} to {k[-1]:.6g}")
+    return wanted
+
+
+def _slope(k: Floats, density: Floats, widths: Floats, fit: tuple[float, float]) -> float | None:
+    inside = (k >= fit[0] * (1 - 1e-9)) & (k <= fit[1] * (1 + 1e-9)) & (density > 0)
+    if np.sum(inside) < 2:
+        return None
+    x, y, octave = np.log(k[inside]), np.log(density[inside]), (widths / k)[inside]
+    x, y = (z - np.average(z, weights=octave) for z in (x, y))
+    return float(np.sum(octave * x * y) / np.sum(octave * x * x))
