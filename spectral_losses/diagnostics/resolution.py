@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from spectral_losses.diagnostics.cross import cross_spectrum
+from spectral_losses.diagnostics.cross import CrossSpectrum, cross_spectrum
 from spectral_losses.fields.layout import ChannelAxis, axes_of
 from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
@@ -14,6 +14,7 @@ from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
 from spectral_losses.spectra.plan import explicit
 from spectral_losses_backends.base import Array
+from spectral_losses_backends.registry import backend_of
 
 __all__ = ["effective_resolution"]
 
@@ -112,19 +113,26 @@ def effective_resolution(
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
     prediction, target = backend.detach(prediction), backend.detach(target)
     cross = cross_spectrum(prediction, target, pool="frames" if axes.frames else None, **options)
-    xp = backend.namespace(cross.power)
-    some = cross.target_power >= FAINTEST * xp.max(cross.target_power, axis=-1, keepdims=True)
+    return wavelength(resolved_wavenumber(cross, limit, of), around, 2 * max(spacings))
+
+
+def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Array:
+    """The wavenumber up to which a prediction resolves its target: 0 where nothing is, infinity where all is."""
+    xp = backend_of(cross.power, "power").namespace(cross.power)
+    power = cross.target_power
+    some = (power >= FAINTEST * xp.max(power, axis=-1, keepdims=True)) & (power > 0)
     if of == "power":
-        value = cross.power / xp.where(some, cross.target_power, xp.ones_like(cross.power))
+        value = cross.power / xp.where(some, power, xp.ones_like(power))
     else:
         coherence = cross.coherence
         value = xp.where(coherence > 0, coherence, xp.zeros_like(coherence)) ** 2
-    k = _last_resolved(value, some, cross.wavenumber, limit, xp)
-    return _wavelength(k, around, 2 * max(spacings), xp)
+    k = _last_resolved(value, some, cross.wavenumber, threshold, xp)
+    return xp.where(xp.any(some, axis=-1), k, xp.zeros_like(k))  # nothing is resolved of nothing
 
 
-def _wavelength(k: Array, around: float, finest: float, xp: Any) -> Array:
+def wavelength(k: Array, around: float, finest: float) -> Array:
     """Of a wavenumber; that of 0 is infinite, and that of infinity the finest there is."""
+    xp = backend_of(k, "k").namespace(k)
     waves = xp.where((k > 0) & (k < math.inf), around / xp.where(k > 0, k, xp.ones_like(k)), xp.full_like(k, math.inf))
     return xp.where(k == math.inf, xp.full_like(k, finest), waves)
 

@@ -85,7 +85,7 @@ def power_ratio_error(
 
 @plain
 class PowerRatioError(NamedTuple):
-    """``mean_b ((T - P) / (T + delta))^2``, delta relative to the largest shell of the target."""
+    """``mean_b (1 - (P + delta) / (T + delta))^2``, delta relative to the largest shell of the target."""
 
     eps: float
     shell_weights: Any
@@ -96,12 +96,13 @@ class PowerRatioError(NamedTuple):
     relative_to: None = None
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
-        """The error of each row; ``dL/dP = -2 w (T - P) / (n (T + delta)^2)``."""
+        """The error of each row; ``dL/dP = -2 w (1 - (P + delta) / (T + delta)) / (n (T + delta))``."""
         highest, instead = (s.detach(xp.max(z, axis=-1, keepdims=True)) for z in (s.T, s.P))
         # A target of zeros has no scale: the prediction's takes its place.
         delta = self.eps * xp.where(highest == 0, instead, highest) + s.tiny
         norm = s.bounded(s.T + delta, instead, LARGEST)
-        missing = (s.T - s.P) / norm
+        # Not (T - P) / norm: a compiler may fuse one of the two with what it is made of, and equal ones differ then.
+        missing = 1 - (s.P + delta) / norm
         weighted = missing if self.shell_weights is None else s.constant(self.shell_weights, "weights") * missing
         number = missing.shape[-1]
         return xp.sum(weighted * missing, axis=-1) / number, {"P": weighted * (-2 / number) / norm}

@@ -4,7 +4,10 @@ They need matplotlib (the extra ``plot``). Figures are made without pyplot: no s
 nothing is shown but by whoever asks for it.
 """
 
+from spectral_losses.plot.cylinders import cylinders
+from spectral_losses.plot.maps import Map
 from spectral_losses.plot.panels import Panels
+from spectral_losses.plot.sectors import sectors
 from spectral_losses.plot.spectra import spectra
 
-__all__ = ["Panels", "spectra"]
+__all__ = ["Map", "Panels", "cylinders", "sectors", "spectra"]

@@ -100,6 +100,9 @@ def test_the_ends_of_effective_resolution(framework: Framework) -> None:
     np.testing.assert_allclose(framework.to_numpy(sl.effective_resolution(t, t)), 2)  # two spacings
     assert np.isinf(framework.to_numpy(sl.effective_resolution(framework.asarray(-target), t))).all()
     assert np.isinf(framework.to_numpy(sl.effective_resolution(o, t))).all()
+    zero = framework.asarray(0 * target)
+    assert np.isinf(framework.to_numpy(sl.effective_resolution(t, zero))).all()
+    assert np.isinf(framework.to_numpy(sl.effective_resolution(zero, zero))).all()
     assert sl.effective_resolution(t[0, 0, ...], t[0, 0, ...], channel_axis=None).shape == ()
     # What the target does not have has no say.
     smooth, _ = _cut(16, 4.5, noise=0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.diagnostics import CrossSpectrum
-from spectral_losses.diagnostics.resolution import FAINTEST, _last_resolved, _wavelength
+from spectral_losses.diagnostics.resolution import resolved_wavenumber, wavelength
 from spectral_losses.transforms.plane import Plane
 
 THRESHOLD = 0.5
@@ -51,15 +51,13 @@ class Resolution(NamedTuple):
 def resolution_of(power: NDArray[np.float64], grid: Plane, precision: float) -> Resolution:
     """The effective resolution of each channel, as `spectral_losses.effective_resolution` has it."""
     cross = cross_of(power, grid, precision)
-    some = cross.target_power >= FAINTEST * np.max(cross.target_power, axis=-1, keepdims=True)
-    value = np.maximum(cross.coherence, 0) ** 2
-    k = np.asarray(_last_resolved(value, some, cross.wavenumber, THRESHOLD, np))
+    k = np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"))
     if grid.lengths is None and len(set(grid.shape)) > 1:
         return Resolution("wavenumber", _known(np.where(k > 0, np.minimum(k, cross.wavenumber[-1]), np.inf)))
     if grid.lengths is None:
-        return Resolution("grid points", _known(_wavelength(k, float(grid.shape[0]), 2.0, np)))
+        return Resolution("grid points", _known(wavelength(k, float(grid.shape[0]), 2.0)))
     spacing = max(a / n for a, n in zip(grid.lengths, grid.shape, strict=True))
-    return Resolution("length", _known(_wavelength(k, 2 * math.pi, 2 * spacing, np)))
+    return Resolution("length", _known(wavelength(k, 2 * math.pi, 2 * spacing)))
 
 
 def _known(values: NDArray[np.float64]) -> tuple[float | None, ...]:
