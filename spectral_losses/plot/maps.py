@@ -226,7 +226,8 @@ def draw(ax: Any, x: Floats, y: Floats, of: Binned, values: Floats, bar: bool) -
         low = max(float(seen.min()), of.floor)
     if low < high:
         norm = colors.LogNorm(low, high)
-        beyond = np.nanmin(values, initial=np.inf) < low, np.nanmax(values, initial=0) > high
+        all_ = values[np.isfinite(values)]
+        beyond = bool(all_.min() < low * (1 - 1e-9)), bool(all_.max() > high * (1 + 1e-9))
         extend = ("neither", "max", "min", "both")[2 * beyond[0] + beyond[1]]
         values = np.where(values < low, low, values)  # a logarithmic scale has no place for 0
     else:

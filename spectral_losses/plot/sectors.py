@@ -6,14 +6,17 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from spectral_losses.errors import needed
 from spectral_losses.messages import check_options
-from spectral_losses.plot.maps import KNOWN, Binned, Map, MapOptions, are_logarithmic, axes_for, binned, draw
+from spectral_losses.plot.maps import KNOWN, Binned, Map, MapOptions, are_logarithmic, axes_for, binned, draw, plain
+from spectral_losses.plot.style import BLACK
 from spectral_losses.spectra.plan import explicit
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.partitions import Sectors
 from spectral_losses_backends.base import Array
 
 TWELVE = Sectors(12)  # 15 degrees each; with both axes and diagonals in the middle of one
+ARCS = 120  # straight pieces of a circle, at least
 
 
 @explicit
@@ -85,8 +88,9 @@ def sectors(
     of = binned(field, reference, bins, Sectors, unit, options)
     ax: Any = axes_for(axes, "polar")
     shells, angles = of.edges
-    around = np.concatenate([angles[:-1], angles[:-1] + np.pi, angles[:1] + 2 * np.pi])
-    map_ = draw(ax, around, shells, of, np.tile(of.values, 2), bar)
+    parts = -(-ARCS // (2 * len(angles) - 2))  # of a sector, whose edge is then an arc
+    half = np.linspace(angles[0], angles[-1], parts * (len(angles) - 1) + 1)
+    map_ = draw(ax, np.append(half[:-1], half + np.pi), shells, of, np.tile(np.repeat(of.values, parts, axis=1), 2), bar)
     if are_logarithmic(shells):
         ax.set_rscale("log")
     _label(ax, of)
@@ -94,11 +98,17 @@ def sectors(
 
 
 def _label(ax: Any, of: Binned) -> None:
-    shells = of.edges[0]
-    ax.set_rlim(shells[0] if ax.get_rscale() == "log" else 0, shells[-1])
+    shells, logarithmic = of.edges[0], ax.get_yscale() == "log"
+    if logarithmic:
+        plain(ax.yaxis)
+    ax.set_rlim(shells[0] if logarithmic else 0, shells[-1])
+    around = needed("matplotlib.patheffects", "spectral_losses.plot", "plot").withStroke(linewidth=2, foreground="white")
+    for tick in ax.yaxis.get_major_ticks():  # over whatever colour
+        tick.label1.set(path_effects=[around], fontsize="small")
     ax.set_thetagrids(np.arange(0, 360, 45), ["last\naxis", "45°", "first axis", "135°", "180°", "225°", "270°", "315°"])
     words = f"radius: wavenumber $k$ ({of.wavenumbers})"
     if of.merged:
-        ax.plot(np.linspace(0, 2 * np.pi, 181), np.full(181, shells[max(of.merged) + 1]), color="white", ls=":", lw=1.2)
+        color = BLACK if of.ratio else "white"
+        ax.plot(np.linspace(0, 2 * np.pi, 181), np.full(181, shells[max(of.merged) + 1]), color=color, ls=":", lw=1.2)
         words += "\ninside the dotted circle merged over angle"
     ax.set_xlabel(words, fontsize="small")

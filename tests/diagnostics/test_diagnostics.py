@@ -134,7 +134,7 @@ def test_energy_adds_up(framework: Framework, ndim: int) -> None:
     axes = tuple(range(-ndim, 0))
     lengths = (2.0, 2.5, 2.2)[:ndim]
     spectrum = sl.energy_spectrum(framework.asarray(u), spatial_axes=axes, lengths=lengths)
-    k, energy, edges, counts = map(framework.to_numpy, spectrum)
+    _, energy, edges, _ = map(framework.to_numpy, spectrum)
     modes = np.fft.fftn(u, axes=axes) / np.prod(shape)
     steps = [2 * np.pi / a for a in lengths]
     each = np.meshgrid(*(s * np.fft.fftfreq(n, 1 / n) for s, n in zip(steps, shape, strict=True)), indexing="ij")

@@ -308,6 +308,38 @@ def test_xrft_power_spectrum_in_one_dimension(n: int) -> None:
         close(2 * found[-1], mine[-1])
 
 
+@needs("xrft", "numpy_groupies")
+@pytest.mark.parametrize(
+    ("options", "theirs"),
+    [
+        ({}, {}),
+        ({"window": "hann"}, {"window": "hann", "window_correction": True}),
+        ({"detrend": "linear"}, {"detrend": "linear"}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(32, 48), (33, 40)])
+def test_xrft_isotropic_cross_spectrum(shape: tuple[int, int], options: Any, theirs: Any) -> None:
+    xrft = imported("xrft")
+    spacing = 0.5
+    a, b = (x + 0.1 * np.arange(shape[1]) for x in pair(*shape))
+    labels = (labelled(x, spacing) for x in (a, b))
+    found = xrft.isotropic_cross_spectrum(*labels, dim=["y", "x"], truncate=False, **theirs)
+    density = np.asarray(found / found.freq_r)[1:]
+    close(density.real, of_page("xrft").isotropic_cross_density(a, b, spacing, **options)[1:])
+    assert abs(density.imag).max() < 1e-12 * abs(density.real).max()
+
+
+@needs("xrft")
+@pytest.mark.parametrize("n", [48, 45])
+def test_xrft_cross_phase_in_one_dimension(n: int) -> None:
+    xrft = imported("xrft")
+    a, b = pair(n)
+    found = np.asarray(xrft.cross_phase(*(labelled(x, 0.5) for x in (a, b)), dim="x", real_dim="x"))[1:]
+    mine = of_page("xrft").cross_phase(a, b)
+    close(np.exp(1j * found), np.exp(1j * mine))
+    assert len(np.unique(np.round(mine, 3))) > 10
+
+
 # pysteps
 
 
