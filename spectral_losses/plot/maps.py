@@ -214,36 +214,36 @@ def axes_for(axes: Any, projection: str | None) -> Axes:
 
 
 def draw(ax: Any, x: Floats, y: Floats, of: Binned, values: Floats, bar: bool) -> Map:
-    """Coloured bins between the edges x and y, values ``(y, x)``, and what the colours are."""
-    colors = needed("matplotlib.colors", "spectral_losses.plot", "plot")
-    seen = values[np.isfinite(values) & (values > 0)]
-    extend, low, high = "neither", 1.0, 1.0
-    if of.ratio:
-        high = float(np.clip(np.exp(np.max(np.abs(np.log(seen)), initial=0)), LEAST, SHOWN))
-        low = 1 / high
-    elif seen.size:
-        high = float(seen.max())
-        low = max(float(seen.min()), of.floor)
-    if low < high:
-        norm = colors.LogNorm(low, high)
-        all_ = values[np.isfinite(values)]
-        beyond = bool(all_.min() < low * (1 - 1e-9)), bool(all_.max() > high * (1 + 1e-9))
-        extend = ("neither", "max", "min", "both")[2 * beyond[0] + beyond[1]]
-        values = np.where(values < low, low, values)  # a logarithmic scale has no place for 0
-    else:
-        norm = colors.Normalize(0, float(seen.max()) if seen.size else 1.0)
-    grid = ax.get_axisbelow()
-    ax.grid(False)  # or matplotlib warns that it removes it
-    mesh = ax.pcolormesh(x, y, values, norm=norm, cmap=RATIOS if of.ratio else POWERS, shading="flat", rasterized=True)
-    ax.set_axisbelow(grid)
+    """Coloured bins between the edges x and y, values ``(y, x)``, and a bar that says what the colours are."""
+    norm, extend = _colours(values, of)
+    shown = np.maximum(values, norm.vmin)  # a logarithmic scale has no place for 0
+    ax.grid(False)
     ax.set_facecolor(NOTHING)
-    drawn = None
-    if bar:
-        drawn = ax.figure.colorbar(mesh, ax=ax, extend=extend, shrink=0.85, pad=0.09)
-        drawn.set_label(of.words)
-        if of.ratio:
-            plain(drawn.ax.yaxis)
+    mesh = ax.pcolormesh(x, y, shown, norm=norm, cmap=RATIOS if of.ratio else POWERS, rasterized=True)
+    if not bar:
+        return Map(ax, mesh, None)
+    drawn = ax.figure.colorbar(mesh, ax=ax, extend=extend, shrink=0.85, pad=0.09)
+    drawn.set_label(of.words)
+    if of.ratio:
+        plain(drawn.ax.yaxis)
     return Map(ax, mesh, drawn)
+
+
+def _colours(values: Floats, of: Binned) -> tuple[Any, str]:
+    """The scale of the colours, and on which sides it is exceeded."""
+    colors = needed("matplotlib.colors", "spectral_losses.plot", "plot")
+    seen = values[np.isfinite(values)]
+    above_0 = seen[seen > 0]
+    if of.ratio:
+        high = float(np.clip(np.exp(np.max(np.abs(np.log(above_0)), initial=0)), LEAST, SHOWN))
+        low = 1 / high
+    else:
+        high = float(np.max(above_0, initial=0))
+        low = max(float(np.min(above_0, initial=high)), of.floor)
+    if not low < high:  # of a field of zeros, or of one wave alone
+        return colors.Normalize(0, high or 1.0), "neither"
+    below, above = (seen < low * (1 - 1e-9)).any(), (seen > high * (1 + 1e-9)).any()
+    return colors.LogNorm(low, high), ("neither", "max", "min", "both")[2 * int(below) + int(above)]
 
 
 def plain(axis: Any) -> None:

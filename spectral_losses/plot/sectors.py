@@ -90,7 +90,9 @@ def sectors(
     shells, angles = of.edges
     parts = -(-ARCS // (2 * len(angles) - 2))  # of a sector, whose edge is then an arc
     half = np.linspace(angles[0], angles[-1], parts * (len(angles) - 1) + 1)
-    map_ = draw(ax, np.append(half[:-1], half + np.pi), shells, of, np.tile(np.repeat(of.values, parts, axis=1), 2), bar)
+    map_ = draw(
+        ax, np.append(half[:-1], half + np.pi), shells, of, np.tile(np.repeat(of.values, parts, axis=1), 2), bar
+    )
     if are_logarithmic(shells):
         ax.set_rscale("log")
     _label(ax, of)
@@ -102,10 +104,14 @@ def _label(ax: Any, of: Binned) -> None:
     if logarithmic:
         plain(ax.yaxis)
     ax.set_rlim(shells[0] if logarithmic else 0, shells[-1])
-    around = needed("matplotlib.patheffects", "spectral_losses.plot", "plot").withStroke(linewidth=2, foreground="white")
+    around = needed("matplotlib.patheffects", "spectral_losses.plot", "plot").withStroke(
+        linewidth=2, foreground="white"
+    )
     for tick in ax.yaxis.get_major_ticks():  # over whatever colour
         tick.label1.set(path_effects=[around], fontsize="small")
-    ax.set_thetagrids(np.arange(0, 360, 45), ["last\naxis", "45°", "first axis", "135°", "180°", "225°", "270°", "315°"])
+    ax.set_thetagrids(
+        np.arange(0, 360, 45), ["last\naxis", "45°", "first axis", "135°", "180°", "225°", "270°", "315°"]
+    )
     words = f"radius: wavenumber $k$ ({of.wavenumbers})"
     if of.merged:
         color = BLACK if of.ratio else "white"

@@ -203,6 +203,8 @@ def _sectors(grid: Plane, of: Sectors) -> _Partition:
     radial, n = _partition(grid._replace(shells=of.shells)), of.n
     shells = len(radial.counts)
     k = _components(grid)
+    if grid.shape[1] % 2 == 0:
+        k[1][:, -1] *= -1  # the full plane has this wavenumber with a minus
     angle = np.arctan2(k[0], k[1]) * (n / math.pi)  # in sectors
     sector = np.floor(angle + 0.5 + 1e-9).astype(np.int64) % n
     inside = (radial.index > 0) & (radial.index <= shells)
@@ -302,7 +304,7 @@ def _components(grid: Plane) -> list[Floats]:
         step * (np.fft.rfftfreq(n, 1 / n) if axis == last else np.fft.fftfreq(n, 1 / n))
         for axis, (n, step) in enumerate(zip(grid.shape, steps, strict=True))
     ]
-    return [np.asarray(k) for k in np.meshgrid(*each, indexing="ij")]
+    return [np.array(k) for k in np.meshgrid(*each, indexing="ij")]
 
 
 def _grid(grid: Plane) -> str:
