@@ -21,11 +21,12 @@ from torch import Tensor
 from spectral_losses.fields.layout import Axes, ChannelAxis, axes_of
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses import field_error, spectrum_error
+from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_choice
 from spectral_losses.spectra import Spectrum, radial_spectrum
 from spectral_losses.spectra.binning import check_bins, check_lengths
 
-__all__ = ["FieldError", "MeanSpectrum", "SpectrumError"]
+__all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "SpectrumError"]
 
 AXES = 16  # at most, of a field
 
@@ -221,6 +222,76 @@ class SpectrumError(_MeanError):
     def _items(self, shape: Sequence[int]) -> int:
         frames = _axes_of(shape, self.options).frames
         return shape[frames[0]] if frames else 1
+
+
+class MeanLoss(_MeanError):
+    """Any loss of this library, by name, as a metric.
+
+    Parameters
+    ----------
+    loss : str
+        Its name, such as "log_spectral_distance".
+    **kwargs
+        Options of the loss but for ``pool`` and ``reduction``, and of ``torchmetrics.Metric``. A mask moves with the
+        metric, and is not in its ``state_dict``.
+
+    Raises
+    ------
+    ValueError
+        A loss that is not known; ``pool``, because a pooled loss is no mean over batches (`MeanSpectrum` averages
+        powers instead).
+    TypeError
+        An option that is neither the loss's nor torchmetrics'.
+
+    Notes
+    -----
+    The state is a sum of the loss's rows in float64 and their number. Batches of any sizes, on any number of ranks,
+    give the loss of all of them in one, but for guards that are relative to the frames of each batch.
+
+    Examples
+    --------
+    >>> import torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torchmetrics import MeanLoss
+    >>> p, t = torch.randn(2, 5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> metric = MeanLoss("log_spectral_distance", bins="log")
+    >>> for batch in (slice(0, 3), slice(3, 5)):
+    ...     metric.update(p[batch], t[batch])
+    >>> torch.testing.assert_close(metric.compute().float(), sl.log_spectral_distance(p, t, bins="log"))
+    """
+
+    mask: Tensor | None
+
+    def __init__(self, loss: str, **kwargs: Any) -> None:
+        function = named_loss(loss)
+        known = options_of(function)
+        options = {name: kwargs.pop(name) for name in known & kwargs.keys()}
+        for name in ("pool", "reduction"):
+            if options.get(name) is not None:
+                raise ValueError(f"{name}: a metric is the mean of all rows of {loss}, got {options[name]!r}")
+        super().__init__(**kwargs)
+        self.loss = loss
+        mask = options.pop("mask", None)
+        self.register_buffer("mask", mask, persistent=False)
+        self.options = {"spatial_axes": (-2, -1), **options}
+        plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
+        self._tell_apart(loss.encode(), *plain)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        mask = self.mask
+        super()._apply(fn, exclude_state)
+        if mask is not None:  # weights stay as exact as they were given
+            self.mask = mask.to(self.count.device)
+        return self
+
+    def _error(self, preds: Tensor, target: Tensor) -> Tensor:
+        masked = {} if self.mask is None else {"mask": self.mask}
+        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **masked)
+        return error
+
+    def _items(self, shape: Sequence[int]) -> int:
+        # A spectrum error is one of batch elements, every other loss one of frames.
+        frames = [shape[axis] for axis in _axes_of(shape, self.options).frames]
+        return math.prod(frames[:1] if self.loss == "spectrum_error" else frames)
 
 
 class MeanSpectrum(_Mean):

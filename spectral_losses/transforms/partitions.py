@@ -16,7 +16,7 @@ class Sectors(NamedTuple):
     Sector j holds the wavevectors whose angle, from the last spatial axis towards the first one, is in
     ``[(j - 1/2) pi / n, (j + 1/2) pi / n)`` modulo pi: a real field has the same power in opposite directions. A low
     shell in which some sector would be empty is merged over angle: each of its sectors gets one n-th of its modes and
-    their sums. A mode at the Nyquist wavenumber of the first axis has two directions at once, and counts in one of them.
+    their sums. A mode at the Nyquist wavenumber of the first axis has two directions at once, and counts in one.
 
     Attributes
     ----------

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 import spectral_losses as sl
+from spectral_losses.losses.registry import all_losses
 
 torch = pytest.importorskip("torch")
 torchmetrics = pytest.importorskip("torchmetrics")
 
-from spectral_losses.integrations.torchmetrics import FieldError, MeanSpectrum, SpectrumError  # noqa: E402
+from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, SpectrumError  # noqa: E402
 
 MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
 CASES: list[tuple[Any, Any, dict[str, Any]]] = [
@@ -30,6 +31,45 @@ CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     (SpectrumError, sl.spectrum_error, {"spatial_axes": (3, 4), "channel_axis": 1, "bins": 2, "lengths": (1.0, 1.2)}),
     (SpectrumError, sl.spectrum_error, {"channels": "mean", "channel_axis": None, "bins": (0.5, 1.5, 2.5)}),
 ]
+
+# Of guards that are relative to the frames of a batch, none.
+EPS = {
+    name: {"eps": 0.0}
+    if loss.compare(torch.rand(1, 1, 8, 8), torch.rand(1, 1, 8, 8)).objective.floor is not None
+    else {}
+    for name, loss in all_losses().items()
+}
+
+
+@pytest.mark.parametrize("name", EPS)
+def test_any_loss_is_a_metric(name: str) -> None:
+    options = EPS[name] | ({"bands": 2} if name == "band_error" else {})
+    p, t = pair()
+    for more in ({}, {"channel_weights": (1.0, 2.0, 4.0)}, {"channels": "sum"}):
+        metric = MeanLoss(name, **options, **more)
+        expected = all_losses()[name](p, t, **options, **more)
+        for batch in batches(p, t):
+            metric.update(*batch)
+        torch.testing.assert_close(metric.compute(), expected, rtol=1e-10, atol=0)
+
+
+def test_metrics_of_losses() -> None:
+    p, t = pair()
+    metric = MeanLoss("correlation_error", mask=MASK)
+    metric.update(p, t)
+    torch.testing.assert_close(metric.compute(), sl.correlation_error(p, t, mask=MASK))
+    assert torch.equal(copy.deepcopy(metric).mask, MASK)
+    names = ("log_spectral_distance", "power_ratio_error")
+    both = torchmetrics.MetricCollection({name: MeanLoss(name) for name in names})
+    both.update(p, t)
+    for name, found in both.compute().items():
+        torch.testing.assert_close(found, all_losses()[name](p, t))
+    with pytest.raises(ValueError, match="loss 'log_distance' is not known"):
+        MeanLoss("log_distance")
+    with pytest.raises(ValueError, match="pool: a metric is the mean of all rows of adjusted_error, got 0"):
+        MeanLoss("adjusted_error", pool=0)
+    with pytest.raises((TypeError, ValueError), match="bin_s"):
+        MeanLoss("adjusted_error", bin_s=3)
 
 
 def pair(dtype: Any = torch.float64) -> tuple[Any, Any]:
