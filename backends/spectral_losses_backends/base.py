@@ -34,9 +34,14 @@ class Basis(Source, Protocol):
     """
 
     sums: str
-    """How statistics are sums: "bins", of modes by their bin index; "each", every entry of a mode array is a bin of its
-    own; "points", the modes are the points themselves, all in one bin; "own", the modes are the field, and the basis
-    brings `bin_power` and `power_gradient`, see `SummingBasis`."""
+    """How statistics are sums:
+
+    - "bins": of modes by their bin index;
+    - "each": every entry of a mode array is a bin of its own;
+    - "weighed": all modes are one bin, each with a weight, ``mode_weights``;
+    - "points": the modes are the points themselves, all in one bin;
+    - "own": the modes are the field, and the basis brings `bin_power` and `power_gradient`, see `SummingBasis`.
+    """
 
     outside: tuple[int, int]
     """How many bins come before the shells, and behind them."""
@@ -180,6 +185,9 @@ class Backend:
         xp, ndim = self.namespace(values), len(basis.shape)
         if basis.sums == "points":
             return xp.expand_dims(xp.sum(values, axis=tuple(range(-ndim, 0))), axis=-1)
+        if basis.sums == "weighed":
+            weighed = values * self.constant(basis, "entry_weights", values)
+            return xp.expand_dims(xp.sum(weighed, axis=tuple(range(-ndim, 0))), axis=-1)
         lead = tuple(values.shape[:-ndim])
         if basis.sums == "each":
             column = xp.astype(self.constant(basis, "multiplicity", values), values.dtype)
@@ -203,6 +211,8 @@ class Backend:
             return xp.reshape(table, (*table.shape[:-1], *(1,) * ndim))
         if basis.sums == "each":
             return xp.reshape(table, (*table.shape[:-1], *basis.bin_index().shape))
+        if basis.sums == "weighed":
+            return xp.reshape(table, (*table.shape[:-1], *(1,) * ndim)) * self.constant(basis, "mode_weights", table)
         index = self.constant(basis, "bin_index", table)
         taken = xp.take(table, xp.reshape(index, (-1,)), axis=-1)
         return xp.reshape(taken, (*table.shape[:-1], *index.shape))
@@ -274,15 +284,22 @@ class Backend:
         first, second, turned = self.pair_weights(slopes, of_target)
         if first is None and second is None and turned is None:
             return 0 * self.adjoint(e, basis)
-        modes: Any = 0
-        for part, slope in ((e, first), (y, second)):
-            if slope is not None:
-                modes = modes + part * self.gather(self._doubled(slope, basis), basis)
+        modes: Any = self.weighed(((e, first), (y, second)), basis)
         if turned is not None:
+            modes = 0 if modes is None else modes
             quarter = self.gather(self._doubled(turned, basis), basis)
             other: Array = e if of_target else y
             modes = modes + (other * 1j) * (quarter * self.constant(basis, "sign", quarter))
         return self.adjoint(modes, basis)
+
+    def weighed(self, parts: Sequence[tuple[Array | None, Array | None]], basis: Basis) -> Array:
+        """The sum of modes, each times twice its bin's slope and weight; may use them up. None counts as zeros."""
+        total: Any = None
+        for modes, slope in parts:
+            if modes is not None and slope is not None:
+                found = modes * self.gather(self._doubled(slope, basis), basis)
+                total = found if total is None else total + found
+        return total
 
     def pair_weights(self, slopes: Tables, of_target: bool = False) -> tuple[Array | None, Array | None, Array | None]:
         """Slopes of the error's modes, of the target's, and of one of them turned by i, see `pair_gradient`."""
@@ -349,6 +366,10 @@ class Backend:
         if problem.kind == "fields":
             return None, None, {"X": x, "Y": y}
         if problem.kind == "pair":
+            if problem.needs == ("D", "T"):  # the target's modes are not needed again
+                power = self.power(y, basis)
+                error = self.forward(problem.error(x, y), basis)
+                return error, None, {"D": self.bin_power(error, basis), "T": power}
             error, modes_y = self.forward(problem.error(x, y), basis), self.target_modes(y, basis, problem.needs)
             return error, modes_y, self.bin_pair_power(error, modes_y, basis, problem.needs)
         modes = self.forward(x, basis)

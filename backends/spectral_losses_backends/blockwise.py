@@ -70,17 +70,37 @@ class Backend(base.Backend):
 
     def modes_and_statistics(self, problem: Problem, x: Array, y: Array | None) -> tuple[Array, Array, Tables]:
         """As in `base`, of fields that fit into a block: of small ones by one transform of both."""
+        basis = problem.basis
         alone = y is None or problem.kind == "fields" or problem.needs == ("D",)
-        if alone or problem.basis.sums in ("points", "own") or not self._small(x, y):
-            return super().modes_and_statistics(problem, x, y)
+        if alone or basis.sums in ("points", "own") or not self._small(x, y):
+            if not _replaces(problem):
+                return super().modes_and_statistics(problem, x, y)
+            modes, modes_y = self.forward(problem.error(x, y), basis), self.forward(y, basis)
+            return modes, modes_y, self._replacing(modes, modes_y, problem)
         # Calls take longer than arithmetic here, so that one is better than two.
         xp, n = self.namespace(x), x.shape[0]
         if problem.kind == "pair":
             modes = self.forward(xp.concat((problem.error(x, y), y), axis=0), problem.basis)
-            return modes[:n], modes[n:], self.bin_pair_power(modes[:n], modes[n:], problem.basis, problem.needs)
+            e, modes_y = modes[:n], modes[n:]
+            if _replaces(problem):
+                return e, modes_y, self._replacing(e, modes_y, problem)
+            return e, modes_y, self.bin_pair_power(e, modes_y, problem.basis, problem.needs)
         modes = self.forward(xp.concat((x, y), axis=0), problem.basis)
         powers = self.bin_power(modes, problem.basis)
         return modes[:n], None, {"P": powers[:n], "T": powers[n:]}
+
+    def _replacing(self, e: Array, y: Array, problem: Problem) -> Tables:
+        """Statistics of a pair, after which the target's modes have become those of the prediction, see `_replaces`."""
+        tables = {name: self.bin_power(z, problem.basis) for name, z in (("D", e), ("T", y)) if name in problem.needs}
+        y += e
+        return tables | {"P": self.bin_power(y, problem.basis)}
+
+    def gradient_of(self, problem: Problem, modes: Array, modes_y: Array, slopes: Tables) -> Array:
+        """As in `base`; modes may be those of `_replacing`."""
+        if not _replaces(problem):
+            return super().gradient_of(problem, modes, modes_y, slopes)
+        parts = ((modes, slopes.get("D")), (modes_y, slopes.get("P")))
+        return self.adjoint(self.weighed(parts, problem.basis), problem.basis)
 
     def value_and_grad(
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
@@ -114,7 +134,8 @@ class Backend(base.Backend):
     def _block(self, problem: Problem, block: _Stack, out: Array | None) -> tuple[list[Array], Array]:
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
         basis, xp, x, y = problem.basis, self.namespace(block.x), block.x, block.y
-        whole = problem.kind == "fields" or self.chunk_size(x) >= math.prod(x.shape)
+        frames = math.prod(x.shape[: len(x.shape) - len(basis.shape)])
+        whole = problem.kind == "fields" or frames == 1 or self.chunk_size(x) >= math.prod(x.shape)
         # Held here alone, so that what uses modes up can let go of them.
         kept: list[tuple[Array, Array]] = []
         tables: list[Tables] = []
@@ -124,9 +145,9 @@ class Backend(base.Backend):
         else:
             others = repeat((None, None)) if y is None else self._chunks(y, basis)
             powers = None if block.power is None else xp.reshape(block.power, (-1, block.power.shape[-1]))
-            for (frames, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
+            for (errors, these), (targets, _) in zip(self._chunks(x, basis), others, strict=False):
                 target, power = (None if z is None else z[these] for z in (targets, powers))
-                *modes, part = self._modes_and_statistics(problem, frames[these], target, power)
+                *modes, part = self._modes_and_statistics(problem, errors[these], target, power)
                 kept.append((modes.pop(0), modes.pop(0)))
                 tables.append(part)
             lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
@@ -139,13 +160,13 @@ class Backend(base.Backend):
             out[...] = gradient
             return rows, out
         out = self.empty_like(x) if out is None else out
-        frames = xp.reshape(out, (-1, *basis.shape))
+        rows_out = xp.reshape(out, (-1, *basis.shape))
         flat = {name: xp.reshape(slope, (-1, slope.shape[-1])) for name, slope in slopes.items()}
-        last = frames.shape[0]
+        last = rows_out.shape[0]
         while kept:  # from the end, where modes are still near
             first = last - kept[-1][0].shape[0]
             slope = {name: along[first:last] for name, along in flat.items()}
-            frames[first:last] = self.gradient_of(problem, *kept.pop(), slope)
+            rows_out[first:last] = self.gradient_of(problem, *kept.pop(), slope)
             last = first
         return rows, out
 
@@ -217,6 +238,19 @@ class Backend(base.Backend):
             return
         for start in range(0, frames.shape[0], step):
             yield frames, slice(start, start + step)
+
+
+def _replaces(problem: Problem) -> bool:
+    """Whether the target's modes can become those of the prediction once its power is known.
+
+    The gradient is then one of the error's modes and these, and no third array of modes is made.
+    """
+    return (
+        problem.kind == "pair"
+        and "P" in problem.needs
+        and "Q" not in problem.needs
+        and problem.basis.sums not in ("points", "own")
+    )
 
 
 class _Stack:

@@ -10,6 +10,7 @@ from spectral_losses.losses.split import amplitudes
 from spectral_losses.messages import check_eps
 from spectral_losses.spectra.plan import LossOptions, shells_or_modes
 from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses.transforms.modes import Modes
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
@@ -77,7 +78,13 @@ def amplitude_error(
     if options.get("shell_weights") is not None:
         raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
     eps = check_eps(eps)
-    return over_spectra(prediction, target, options, lambda plan: AmplitudeError(eps), over=shells_or_modes)
+    return over_spectra(
+        prediction,
+        target,
+        options,
+        lambda plan: AmplitudeError(eps, isinstance(plan.basis, Modes)),
+        over=shells_or_modes,
+    )
 
 
 @plain
@@ -85,14 +92,21 @@ class AmplitudeError(NamedTuple):
     """``sum_b (a - t)^2 / (sum_b T + delta)``."""
 
     floor: float
+    every: bool
+    """Whether the bins are all modes, so that the sum of T is the mean square."""
     needs: tuple[str, ...] = ("P", "T")
     over: str = "shells"
     unit: str = "share"
-    relative_to: str = "bins"
+
+    @property
+    def relative_to(self) -> str:
+        """The guard of a sum over all modes need not be made mode by mode."""
+        return "space" if self.every else "bins"
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dP = (1 - t / a) / (sum T + delta)``."""
         a, t = amplitudes(s, xp)
         error = xp.sum((a - t) ** 2, axis=-1)
-        norm = s.bounded(xp.sum(s.T, axis=-1) + xp.sum(s.floor, axis=-1), error)
+        floor = s.floor if self.every else xp.sum(s.floor, axis=-1)
+        norm = s.bounded(xp.sum(s.T, axis=-1) + floor, error)
         return error / norm, {"P": (a - t) / a / xp.expand_dims(norm, axis=-1)}

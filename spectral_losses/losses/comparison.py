@@ -107,7 +107,8 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
         if differenced:  # the error is conditioned by itself, which keeps its digits
             x = x - y
     if differenced:
-        x, y = _conditioned(x, first), None if y is None else _conditioned(y, first)
+        x = _conditioned(x, first)  # one after the other, so that each lets go of what it was made of
+        y = None if y is None else _conditioned(y, first)
     return problem, Arrays(x, y, tuple([c.target_power for c in comparisons]))
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
-from spectral_losses.messages import check_eps, number
+from spectral_losses.messages import check_eps, items, number
 from spectral_losses.spectra.binning import check_lengths
-from spectral_losses.spectra.plan import ModeOptions, modes
+from spectral_losses.spectra.plan import ModeOptions
 from spectral_losses.transforms.plane import wavenumbers
-from spectral_losses_backends.base import Array
+from spectral_losses.transforms.weighed import Weighed
+from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
 
@@ -103,12 +105,22 @@ def sobolev_error(
         prediction,
         target,
         options,
-        lambda plan: SobolevError(
-            eps,
-            SobolevWeights(plan.basis.shape, check_lengths(lengths, len(plan.basis.shape)), order, seminorm),
-        ),
-        over=modes,
+        lambda plan: SobolevError(eps),
+        over=sobolev,
+        settings=(None if lengths is None else _plainly(lengths), order, seminorm),
     )
+
+
+def _plainly(lengths: Any) -> Any:
+    """As it can be hashed."""
+    return lengths if isinstance(lengths, Real) else items("lengths", lengths, "a number or one per spatial axis")
+
+
+def sobolev(
+    shape: tuple[int, ...], options: Any, backend: Backend, lengths: Any, order: float, seminorm: bool
+) -> Weighed:
+    """The basis of losses over derivatives."""
+    return Weighed(shape, SobolevWeights(shape, check_lengths(lengths, len(shape)), order, seminorm))
 
 
 @plain
@@ -132,18 +144,15 @@ class SobolevWeights(NamedTuple):
 
 @plain
 class SobolevError(NamedTuple):
-    """``sum w D / (sum w T + delta)`` over modes."""
+    """``D / (T + delta)`` of weighted sums over modes."""
 
     floor: float
-    weights: SobolevWeights
     needs: tuple[str, ...] = ("D", "T")
     over: str = "complete"
     unit: str = "share"
     relative_to: str = "bins"
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
-        """The error of each row; ``dL/dD = w / (sum w T + delta)``."""
-        weights = s.constant(self.weights, "weights")
-        error, power, delta = (xp.sum(weights * z, axis=-1) for z in (s.D, s.T, s.floor))
-        norm = s.bounded(power + delta + s.tiny, error)
-        return error / norm, {"D": weights / xp.expand_dims(norm, axis=-1)}
+        """The error of each row; ``dL/dD = 1 / (T + delta)``."""
+        norm = s.bounded(s.T + s.floor, s.D)
+        return (s.D / norm)[..., 0], {"D": 1 / norm}

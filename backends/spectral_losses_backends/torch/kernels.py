@@ -103,6 +103,11 @@ class Kernels(blockwise.Backend):
         if basis.sums == "points":
             points = math.prod(basis.shape)
             return _square_sums(modes.reshape(-1, points)).div_(points).view(*modes.shape[: -len(basis.shape)], 1)
+        if basis.sums == "weighed":
+            squares = torch.view_as_real(modes).square() if keep else torch.view_as_real(modes).square_()
+            lead, weights = modes.shape[: -len(basis.shape)], self.constant(basis, "real_weights", squares)
+            sums = squares.view(-1, len(weights)).mul_(weights).sum(-1)
+            return sums.mul_(float(math.prod(basis.shape)) ** -2).view(*lead, 1)
         # Elsewhere threads add to one address at once: slow, and in another order in each run.
         if modes.device.type != "cpu" or basis.sums != "bins":
             return super().bin_power(modes, basis, keep)
@@ -125,15 +130,27 @@ class Kernels(blockwise.Backend):
         self, e: Tensor, y: Tensor | None, slopes: Tables, basis: Basis, *, of_target: bool = False
     ) -> Tensor:
         """Gradient of a function of `pair_power`; overwrites the modes."""
-        if "Q" in slopes or (y is None and of_target) or basis.sums in ("points", "own"):
+        if "Q" in slopes or (y is None and of_target) or basis.sums == "own":
             return super().pair_gradient(e, y, slopes, basis, of_target=of_target)
         first, second, _ = self.pair_weights(slopes, of_target)
-        for modes, slope in ((e, first), (y, second)):
-            if slope is not None and modes is not None:
-                self._scale(modes, slope, basis)
-        if first is not None and second is not None and y is not None:
-            torch.view_as_real(e).add_(torch.view_as_real(y))
-        return self.adjoint(y if first is None else e, basis)
+        return self.adjoint(self.weighed(((e, first), (y, second)), basis), basis)
+
+    def weighed(self, parts: Sequence[tuple[Tensor | None, Tensor | None]], basis: Basis) -> Tensor:
+        """The sum of modes, each times twice its bin's slope and weight; overwrites them."""
+        total: Tensor | None = None
+        for modes, slope in parts:
+            if modes is None or slope is None:
+                continue
+            weights = self._weights(modes, slope, basis)
+            if basis.sums == "points":  # they are the caller's field
+                total = modes * weights if total is None else total.addcmul_(modes, weights)
+            elif total is None:
+                torch.view_as_real(modes).mul_(weights)
+                total = modes
+            else:
+                torch.view_as_real(total).addcmul_(torch.view_as_real(modes), weights)
+        assert total is not None
+        return total
 
     def of_squares(
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] | None = None
@@ -225,16 +242,20 @@ class Kernels(blockwise.Backend):
 
     def _scale(self, modes: Tensor, slope: Tensor, basis: Basis) -> None:
         """Multiply each mode by twice its bin's slope and weight, in place."""
-        slope = self._like_modes(slope, modes)
-        if modes.device.type != "cpu" or basis.sums == "each":
-            torch.view_as_real(modes).mul_(self.gather(self._doubled(slope, basis), basis).unsqueeze(-1))
-            return
+        torch.view_as_real(modes).mul_(self._weights(modes, slope, basis))
+
+    def _weights(self, modes: Tensor, slope: Tensor, basis: Basis) -> Tensor:
+        """Twice each mode's slope and weight, as it multiplies a view of real numbers."""
+        if basis.sums != "points":
+            slope = self._like_modes(slope, modes)
+        if modes.device.type != "cpu" or basis.sums != "bins":
+            weights = self.gather(self._doubled(slope, basis), basis)
+            return weights if basis.sums == "points" else weights.unsqueeze(-1)
         scatter = self._scatter(modes, basis)
         # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
         weights = slope.reshape(-1, 1, 1, scatter.factors.shape[-1]) * scatter.weights
         weights = weights.view(scatter.shape[0], 1, scatter.shape[2]).expand(scatter.shape)
-        real = torch.view_as_real(modes)
-        real.mul_(torch.view_as_real(weights.gather(2, scatter.places)).view(real.shape))
+        return torch.view_as_real(weights.gather(2, scatter.places)).view(*modes.shape, 2)
 
     def _scatter(self, modes: Tensor, basis: Basis) -> _Scatter:
         key = (basis, modes.shape, modes.device, modes.dtype)

@@ -1,0 +1,87 @@
+"""Fourier modes, all in one bin, each with a weight of its own: the basis of losses that are one weighted sum."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses.transforms.modes import Modes
+from spectral_losses.transforms.plane import multiplicity
+from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.text import plain
+
+
+@plain
+class Weighed(NamedTuple):
+    """A periodic, uniform grid whose modes make one sum.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Points along each spatial axis.
+    source : named tuple
+        What has the weights of the modes of the half plane, as its method ``weights``.
+    """
+
+    shape: tuple[int, ...]
+    source: Any
+    kind: str = "weighed"
+
+    @property
+    def sums(self) -> str:
+        """One, over all modes."""
+        return "weighed"
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """All modes count."""
+        return 0, 0
+
+    @property
+    def unequal(self) -> bool:
+        """There is one bin."""
+        return False
+
+    def forward(self, x: Array, backend: Backend) -> Array:
+        """Half-plane modes ``(..., *half)``, not normalised."""
+        return backend.rfftn(x, len(self.shape))
+
+    def adjoint(self, modes: Array, backend: Backend) -> Array:
+        """The plain sum over all modes of the full plane."""
+        return backend.irfftn(modes, self.shape)
+
+    def bins(self) -> int:
+        """One."""
+        return 1
+
+    def bin_index(self) -> NDArray[Any]:
+        """0 everywhere."""
+        return np.zeros((*self.shape[:-1], self.shape[-1] // 2 + 1), dtype=np.int64)
+
+    def multiplicity(self) -> NDArray[Any]:
+        """As on the plane."""
+        return multiplicity(self.shape[-1])
+
+    def sign(self) -> NDArray[Any]:
+        """As on the plane."""
+        return Modes(self.shape).sign()
+
+    def bin_weight(self) -> NDArray[Any]:
+        """``1 / N**2``: modes over the number of points, squared."""
+        return np.full(1, float(math.prod(self.shape)) ** -2)
+
+    def mode_weights(self) -> NDArray[Any]:
+        """The weight of each mode."""
+        return np.reshape(self.source.weights(), (*self.shape[:-1], -1))
+
+    def entry_weights(self) -> NDArray[Any]:
+        """That of each entry of a mode array, which may stand for two modes."""
+        weights: NDArray[Any] = self.mode_weights() * self.multiplicity()
+        return weights
+
+    def real_weights(self) -> NDArray[Any]:
+        """That of real and imaginary part of each entry."""
+        return np.repeat(self.entry_weights().ravel(), 2)
