@@ -284,16 +284,18 @@ class Backend:
         first, second, turned = self.pair_weights(slopes, of_target)
         if first is None and second is None and turned is None:
             return 0 * self.adjoint(e, basis)
-        modes: Any = self.weighed(((e, first), (y, second)), basis)
+        cross: Any = None  # before the modes are used up
         if turned is not None:
-            modes = 0 if modes is None else modes
             quarter = self.gather(self._doubled(turned, basis), basis)
             other: Array = e if of_target else y
-            modes = modes + (other * 1j) * (quarter * self.constant(basis, "sign", quarter))
-        return self.adjoint(modes, basis)
+            cross = (other * 1j) * (quarter * self.constant(basis, "sign", quarter))
+        modes = self.weighed(((e, first), (y, second)), basis)
+        if modes is None or cross is None:
+            return self.adjoint(cross if modes is None else modes, basis)
+        return self.adjoint(modes + cross, basis)
 
-    def weighed(self, parts: Sequence[tuple[Array | None, Array | None]], basis: Basis) -> Array:
-        """The sum of modes, each times twice its bin's slope and weight; may use them up. None counts as zeros."""
+    def weighed(self, parts: Sequence[tuple[Array | None, Array | None]], basis: Basis) -> Array | None:
+        """The sum of modes, each times twice its bin's slope and weight, if there are any; may use them up."""
         total: Any = None
         for modes, slope in parts:
             if modes is not None and slope is not None:

@@ -135,8 +135,8 @@ class Kernels(blockwise.Backend):
         first, second, _ = self.pair_weights(slopes, of_target)
         return self.adjoint(self.weighed(((e, first), (y, second)), basis), basis)
 
-    def weighed(self, parts: Sequence[tuple[Tensor | None, Tensor | None]], basis: Basis) -> Tensor:
-        """The sum of modes, each times twice its bin's slope and weight; overwrites them."""
+    def weighed(self, parts: Sequence[tuple[Tensor | None, Tensor | None]], basis: Basis) -> Tensor | None:
+        """The sum of modes, each times twice its bin's slope and weight, if there are any; overwrites them."""
         total: Tensor | None = None
         for modes, slope in parts:
             if modes is None or slope is None:
@@ -149,7 +149,6 @@ class Kernels(blockwise.Backend):
                 total = modes
             else:
                 torch.view_as_real(total).addcmul_(torch.view_as_real(modes), weights)
-        assert total is not None
         return total
 
     def of_squares(
