@@ -24,7 +24,11 @@ CASES: list[dict[str, Any]] = [
     {"channel_weights": (1.0, 2.0)},
     {"reduction": "none"},
 ]
-SPECTRAL: list[dict[str, Any]] = [{"window": "hann", "detrend": "linear"}, {"lengths": 2.0}, {"bins": 3, "lengths": 2.0}]
+SPECTRAL: list[dict[str, Any]] = [
+    {"window": "hann", "detrend": "linear"},
+    {"lengths": 2.0},
+    {"bins": 3, "lengths": 2.0},
+]
 SHELLS: list[dict[str, Any]] = [{"shell_weights": 1.0}]
 
 

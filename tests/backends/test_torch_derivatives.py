@@ -135,7 +135,7 @@ def test_rows_pass_their_own_upstream_on_twice() -> None:
         weights = torch.linspace(-3, 5, rows.numel(), dtype=p.dtype).reshape(rows.shape)
         first = torch.autograd.grad(rows, p, weights, retain_graph=True)[0].clone()
         torch.testing.assert_close(torch.autograd.grad(rows, p, weights)[0], first)
-        each = [getattr(sl, name)(p[b], t[b], channel_axis=0) for b in range(3)]
+        each = [loss_of(name)(p[b], t[b], channel_axis=0) for b in range(3)]
         for b in range(3):  # the weights of a sample weigh that sample alone
             rows = loss_of(name)(p, t, reduction="none")
             of_sample = torch.zeros_like(weights)
