@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spectral_losses.losses.registry import all_losses
+
 HERE = Path(__file__).resolve().parent / "benchmarks"
 MODULES = sorted(path.stem for path in HERE.glob("[!_]*.py"))
 DOCS = HERE.parents[1] / "docs"
@@ -194,3 +196,18 @@ def load_main(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_every_loss_is_in_the_table_of_the_catalogue(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    bench.catalogue.main(["--quick"])
+    rows = [line.split("|")[1:6] for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
+    for name in all_losses():
+        found = [row for row in rows if row[0].strip() == f"`{name}`"]
+        assert len(found) == len(bench.catalogue.QUICK)
+        assert all(float(row[1]) > 0 and float(row[2]) > 0 for row in found)
+
+
+def test_the_table_of_the_catalogue_has_a_place() -> None:
+    page = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert page.count("<!-- catalogue: begin -->") == page.count("<!-- catalogue: end -->") == 1

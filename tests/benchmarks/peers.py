@@ -229,6 +229,33 @@ def focal(problem: Problem) -> Callable[[], object]:
     return torch_step(problem, lambda x, y: loss(x[:, None], y[:, None]))
 
 
+def anemoi(problem: Problem, name: str) -> Callable[[], object]:
+    """A loss over all modes of a plane, of anemoi-training, which wants flattened planes of some variables."""
+    from anemoi.training.losses import spectral as losses
+
+    height, width = problem.case.grid
+    loss = getattr(losses, name)(transform="fft2d", x_dim=width, y_dim=height)
+    return torch_step(problem, lambda x, y: loss(*(z.reshape(-1, 1, 1, height * width, 1) for z in (x, y))))
+
+
+def wavelets(problem: Problem) -> Callable[[], object]:
+    """PyWavelets' swtn of both fields, and the relative mean modulus of their difference in each subband; no gradient."""
+    import pywt
+
+    axes, levels = problem.case.axes, int(np.log2(min(problem.case.grid))) - 1
+
+    def run() -> object:
+        errors = []
+        x, y = (pywt.swtn(z, "haar", levels, axes=axes) for z in (problem.x, problem.y))
+        for a, b in zip(x, y, strict=True):
+            errors += [np.abs(a[key] - b[key]).mean(axes) / np.abs(b[key]).mean(axes) for key in a if "d" in key]
+        last = "a" * len(axes)
+        errors.append(np.abs(x[0][last] - y[0][last]).mean(axes) / np.abs(y[0][last]).mean(axes))
+        return np.mean(errors)
+
+    return run
+
+
 def norm(problem: Problem, name: str) -> Callable[[], object]:
     """A relative norm of neuraloperator's, over space."""
     import neuralop.losses

@@ -34,7 +34,12 @@ class Failure(NamedTuple):
 Result = Timing | Failure
 
 
-def interleaved(functions: Mapping[str, Callable[[], object]], rounds: int, seconds: float) -> dict[str, Result]:
+def interleaved(
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int,
+    seconds: float,
+    clock: Callable[[Callable[[], object]], float] | None = None,
+) -> dict[str, Result]:
     """Time each function in each of `rounds`, in another order every time; what raises is left out from then on.
 
     One that takes more than `seconds` in all is called in fewer rounds, evenly spread, and at least `LEAST` times.
@@ -52,7 +57,7 @@ def interleaved(functions: Mapping[str, Callable[[], object]], rounds: int, seco
                 if name in failed or (turn is not None and not due(samples[name], turn, rounds, seconds)):
                     continue
                 try:
-                    took = clock(functions[name])
+                    took = (clock or wall)(functions[name])
                 except Exception as error:
                     failed[name] = Failure(reason(error))
                     continue
@@ -68,11 +73,18 @@ def due(samples: list[float], turn: int, rounds: int, seconds: float) -> bool:
     return len(samples) < LEAST if turn == rounds else sum(samples) <= seconds * turn / rounds
 
 
-def clock(function: Callable[[], object]) -> float:
+def wall(function: Callable[[], object]) -> float:
     """Seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def of_this_thread(function: Callable[[], object]) -> float:
+    """Seconds that this thread has worked in one call: what others do on the machine hardly changes them."""
+    start = time.thread_time()
+    function()
+    return time.thread_time() - start
 
 
 def summary(seconds: list[float]) -> Timing:
