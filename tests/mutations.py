@@ -222,7 +222,6 @@ BACKEND = [
     Mutation("kernels: slopes of multiplicity 1 halved", "torch/kernels.py", "weights = torch.cat((2 * weight, 2 * weight))", "weights = torch.cat((2 * weight, weight))"),
     Mutation("kernels: modes that are kept are squared in place", "torch/kernels.py", "real.square() if keep else real.square_()", "real.square_()"),
     Mutation("kernels: the target's modes are not added", "torch/kernels.py", "torch.view_as_real(total).addcmul_(torch.view_as_real(modes), weights)", "pass"),
-    Mutation("blocks: slopes of the error for those of the prediction", "blockwise.py", '(modes_y, slopes.get("P"))', '(modes_y, slopes.get("D"))'),
     Mutation("kernels: NumPy judges what wants a gradient", "torch/kernels.py", "wanted = any(x is not None and x.requires_grad for x in seen)", "wanted = False"),
     Mutation("accumulators: both multiplicities in one", "layouts.py", "ACCUMULATORS * (multiplicity == 1)", "0"),
     Mutation("gathering: all modes count twice", "layouts.py", "np.where(group % 2 == 0, 2.0, 1.0)", "np.where(group % 2 == 0, 2.0, 2.0)"),

@@ -73,34 +73,15 @@ class Backend(base.Backend):
         basis = problem.basis
         alone = y is None or problem.kind == "fields" or problem.needs == ("D",)
         if alone or basis.sums in ("points", "own") or not self._small(x, y):
-            if not _replaces(problem):
-                return super().modes_and_statistics(problem, x, y)
-            modes, modes_y = self.forward(problem.error(x, y), basis), self.forward(y, basis)
-            return modes, modes_y, self._replacing(modes, modes_y, problem)
+            return super().modes_and_statistics(problem, x, y)
         # Calls take longer than arithmetic here, so that one is better than two.
         xp, n = self.namespace(x), x.shape[0]
         if problem.kind == "pair":
             modes = self.forward(xp.concat((problem.error(x, y), y), axis=0), problem.basis)
-            e, modes_y = modes[:n], modes[n:]
-            if _replaces(problem):
-                return e, modes_y, self._replacing(e, modes_y, problem)
-            return e, modes_y, self.bin_pair_power(e, modes_y, problem.basis, problem.needs)
+            return modes[:n], modes[n:], self.bin_pair_power(modes[:n], modes[n:], problem.basis, problem.needs)
         modes = self.forward(xp.concat((x, y), axis=0), problem.basis)
         powers = self.bin_power(modes, problem.basis)
         return modes[:n], None, {"P": powers[:n], "T": powers[n:]}
-
-    def _replacing(self, e: Array, y: Array, problem: Problem) -> Tables:
-        """Statistics of a pair, after which the target's modes have become those of the prediction, see `_replaces`."""
-        tables = {name: self.bin_power(z, problem.basis) for name, z in (("D", e), ("T", y)) if name in problem.needs}
-        y += e
-        return tables | {"P": self.bin_power(y, problem.basis)}
-
-    def gradient_of(self, problem: Problem, modes: Array, modes_y: Array, slopes: Tables) -> Array:
-        """As in `base`; modes may be those of `_replacing`."""
-        if not _replaces(problem):
-            return super().gradient_of(problem, modes, modes_y, slopes)
-        parts = ((modes, slopes.get("D")), (modes_y, slopes.get("P")))
-        return self.adjoint(self.weighed(parts, problem.basis), problem.basis)
 
     def value_and_grad(
         self, problem: Problem, arrays: Arrays, weights: Sequence[float] = (1.0,)
@@ -238,19 +219,6 @@ class Backend(base.Backend):
             return
         for start in range(0, frames.shape[0], step):
             yield frames, slice(start, start + step)
-
-
-def _replaces(problem: Problem) -> bool:
-    """Whether the target's modes can become those of the prediction once its power is known.
-
-    The gradient is then one of the error's modes and these, and no third array of modes is made.
-    """
-    return (
-        problem.kind == "pair"
-        and "P" in problem.needs
-        and "Q" not in problem.needs
-        and problem.basis.sums not in ("points", "own")
-    )
 
 
 class _Stack:
