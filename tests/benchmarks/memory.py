@@ -7,12 +7,10 @@ import gc
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 CLEAR = Path("/proc/self/clear_refs")
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of glibc's mallopt
 
 
 def peak(function: Callable[[], object], device: str = "cpu", repeats: int = 3) -> float | None:
@@ -20,33 +18,13 @@ def peak(function: Callable[[], object], device: str = "cpu", repeats: int = 3) 
 
     On the CPU it is the growth of the resident set, on CUDA what PyTorch's allocator has given out.
     """
-    if device == "cuda":
-        return statistics.median([growth_on_cuda(function) for _ in range(1 + repeats)][1:])
     function()  # the first time loads code, builds constants and starts threads
     gc.collect()
+    once = growth_on_cuda if device == "cuda" else growth_of_resident_set
     try:
-        with without_reserve():
-            return statistics.median([growth_of_resident_set(function) for _ in range(repeats)])
+        return statistics.median([once(function) for _ in range(repeats)])
     except OSError:  # not Linux, or not permitted
         return None
-
-
-@contextmanager
-def without_reserve() -> Iterator[None]:
-    """Let glibc map each large array by itself, so that what is freed goes back at once and nothing is held in reserve.
-
-    Afterwards it keeps as much as it does by itself once arrays of the largest size that it adapts to have been freed.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is None:
-        yield
-        return
-    mallopt(MMAP_THRESHOLD, 1 << 17)
-    try:
-        yield
-    finally:
-        mallopt(MMAP_THRESHOLD, 1 << 25)
-        mallopt(TRIM_THRESHOLD, 1 << 26)
 
 
 def available(device: str = "cpu") -> float:

@@ -239,7 +239,7 @@ def anemoi(problem: Problem, name: str) -> Callable[[], object]:
 
 
 def wavelets(problem: Problem) -> Callable[[], object]:
-    """PyWavelets' swtn of both fields, and the relative mean modulus of their difference in each subband; no gradient."""
+    """PyWavelets' swtn of both fields, and the relative mean modulus of their difference in each subband."""
     import pywt
 
     axes, levels = problem.case.axes, int(np.log2(min(problem.case.grid))) - 1

@@ -18,7 +18,7 @@ Loss = Callable[[Any, Any], Any]
 
 def few_shells(case: Case) -> str:
     """Refuse where a mask for each shell would take most of a run, or of memory."""
-    return "" if math.prod(case.shape) * min(case.grid) <= 2**27 else "not measured"
+    return "" if math.prod(case.shape) * min(case.grid) <= 2**29 else "not measured"
 
 
 def power_ratio(problem: Problem) -> Callable[[], object]:
@@ -40,9 +40,7 @@ def adjusted(problem: Problem) -> Callable[[], object]:
 
     def loss(x: Any, y: Any) -> Any:
         f, g = modes(x, axes), modes(y, axes)
-        p, t, c = (
-            in_shells(z, masks, axes) for z in (f.abs().square(), g.abs().square(), (f * g.conj()).real)
-        )
+        p, t, c = (in_shells(z, masks, axes) for z in (f.abs().square(), g.abs().square(), (f * g.conj()).real))
         both = torch.sqrt(p * t + 1e-16)
         apart = p + t - 2 * both + 2 * torch.maximum(p, t) * (1 - torch.clamp(c / both, max=1))
         mean = (x.mean(axes) - y.mean(axes)) ** 2

@@ -38,9 +38,11 @@ def interleaved(
     functions: Mapping[str, Callable[[], object]],
     rounds: int,
     seconds: float,
-    clock: Callable[[Callable[[], object]], float] | None = None,
+    timed: Callable[[Callable[[], object]], float] | None = None,
 ) -> dict[str, Result]:
     """Time each function in each of `rounds`, in another order every time; what raises is left out from then on.
+
+    ``timed`` returns the seconds of one call; by default it is `clock`.
 
     One that takes more than `seconds` in all is called in fewer rounds, evenly spread, and at least `LEAST` times.
     """
@@ -57,7 +59,7 @@ def interleaved(
                 if name in failed or (turn is not None and not due(samples[name], turn, rounds, seconds)):
                     continue
                 try:
-                    took = (clock or wall)(functions[name])
+                    took = (timed or clock)(functions[name])
                 except Exception as error:
                     failed[name] = Failure(reason(error))
                     continue
@@ -73,7 +75,7 @@ def due(samples: list[float], turn: int, rounds: int, seconds: float) -> bool:
     return len(samples) < LEAST if turn == rounds else sum(samples) <= seconds * turn / rounds
 
 
-def wall(function: Callable[[], object]) -> float:
+def clock(function: Callable[[], object]) -> float:
     """Seconds of one call."""
     start = time.perf_counter()
     function()
