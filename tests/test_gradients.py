@@ -234,7 +234,7 @@ def custom(prediction: Any, target: Any) -> Any:
         (
             lambda: sl.value_and_grad(custom),
             TypeError,
-            r"one of this library \(adjusted_error, field_error, log_spectral_distance, spectrum_error\).*custom",
+            r"one of this library \(adjusted_error, amplitude_error, .*, wavelet_error\).*custom",
         ),
         (lambda: sl.value_and_grad("field_error", bins="log"), TypeError, "field_error: option 'bins'"),
         (lambda: sl.value_and_grad(composite(), channels="sum"), TypeError, "belong to the component.*channels"),
