@@ -49,8 +49,8 @@ def incoherence(s: Statistics, of: Amplitudes, xp: Any) -> Incoherence:
     far = low < high / 2
     d = xp.sqrt(xp.where(far, s.D, xp.ones_like(high)))
     rest = xp.where(far, ((d - high) + low) * (d + apart), s.D - apart**2)
-    # What is NaN is less than nothing and has to stay.
-    value = xp.where(rest < 0, nothing, rest)
+    # Times 0, and not 0: what is NaN has to stay so.
+    value = xp.where(rest > 0, rest, 0 * rest)
     return Incoherence(value, xp.where(rest > 0, xp.ones_like(rest), nothing))
 
 
@@ -58,7 +58,11 @@ def one_minus_coherence(s: Statistics, xp: Any) -> tuple[Array, Array, Array]:
     """``1 - c`` of each bin, and its slopes along D and P."""
     of = amplitudes(s, xp)
     value, counted = incoherence(s, of, xp)
-    lost = value / of.a / (2 * of.t)
-    along_d = counted / of.a / (2 * of.t)
-    along_a = counted * (1 / of.a - 1 / of.t) - lost / of.a
-    return lost, along_d, along_a / (2 * of.a)
+    # Where nothing is lost, amplitudes do not matter: compilers make one of several denominators, and where both fields
+    # are zero that one would be 0.
+    some, one = value != 0, xp.ones_like(value)
+    a, t = xp.where(some, of.a, one), xp.where(some, of.t, one)
+    lost = value / a / (2 * t)
+    along_d = counted / a / (2 * t)
+    along_a = counted * (1 / a - 1 / t) - lost / a
+    return lost, along_d, along_a / (2 * a)
