@@ -300,12 +300,6 @@ class Statistics:
         nothing = self.xp.zeros_like(slope[..., :1])
         return self.xp.concat((nothing,) * before + (slope,) + (nothing,) * behind, axis=-1)
 
-    def mean(self, table: Array, shell_weights: Any) -> Array:
-        """Mean over the shells of each row, weighted where there are weights."""
-        if shell_weights is not None:
-            table = self.constant(shell_weights, "weights") * table
-        return self.xp.sum(table, axis=-1) / table.shape[-1]
-
     def regrouped(self, table: Array, basis: Any) -> Array:
         """Entries of modes, each a bin of its own, summed over the bins of another basis."""
         values = self._backend.gather(table, self._problem.basis)

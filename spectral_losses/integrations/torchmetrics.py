@@ -89,7 +89,26 @@ class _MeanError(_Mean):
         raise NotImplementedError
 
 
-class FieldError(_MeanError):
+class _MaskedError(_MeanError):
+    """One whose loss takes a mask, which moves with the metric, and is not in its ``state_dict``."""
+
+    mask: Tensor | None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
+        mask = self.mask
+        super()._apply(fn, exclude_state)
+        if mask is not None:  # weights stay as exact as they were given
+            self.mask = mask.to(self.count.device)
+        return self
+
+    def _keep(self, mask: Tensor | None, *more: bytes) -> None:
+        """Keep the mask, and tell the metric apart from those of another one."""
+        self.register_buffer("mask", mask, persistent=False)
+        plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
+        self._tell_apart(*more, *plain)
+
+
+class FieldError(_MaskedError):
     """`field_error` as a metric.
 
     Parameters
@@ -121,8 +140,6 @@ class FieldError(_MeanError):
     0.03
     """
 
-    mask: Tensor | None
-
     def __init__(
         self,
         *,
@@ -141,16 +158,7 @@ class FieldError(_MeanError):
                 raise ValueError(f"mask must have the {axes} spatial axes, got shape {tuple(mask.shape)}")
             field = torch.ones_like(mask, dtype=torch.float32)
             field_error(field, field, mask=mask, spatial_axes=tuple(range(axes)))
-        self.register_buffer("mask", mask, persistent=False)
-        plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
-        self._tell_apart(*plain)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
-        mask = self.mask
-        super()._apply(fn, exclude_state)
-        if mask is not None:  # weights stay as exact as they were given
-            self.mask = mask.to(self.count.device)
-        return self
+        self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
         error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
@@ -224,7 +232,7 @@ class SpectrumError(_MeanError):
         return shape[frames[0]] if frames else 1
 
 
-class MeanLoss(_MeanError):
+class MeanLoss(_MaskedError):
     """Any loss of this library, by name, as a metric.
 
     Parameters
@@ -259,8 +267,6 @@ class MeanLoss(_MeanError):
     >>> torch.testing.assert_close(metric.compute().float(), sl.log_spectral_distance(p, t, bins="log"))
     """
 
-    mask: Tensor | None
-
     def __init__(self, loss: str, **kwargs: Any) -> None:
         function = named_loss(loss)
         known = options_of(function)
@@ -271,17 +277,8 @@ class MeanLoss(_MeanError):
         super().__init__(**kwargs)
         self.loss = loss
         mask = options.pop("mask", None)
-        self.register_buffer("mask", mask, persistent=False)
         self.options = {"spatial_axes": (-2, -1), **options}
-        plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
-        self._tell_apart(loss.encode(), *plain)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
-        mask = self.mask
-        super()._apply(fn, exclude_state)
-        if mask is not None:  # weights stay as exact as they were given
-            self.mask = mask.to(self.count.device)
-        return self
+        self._keep(mask, loss.encode())
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
         masked = {} if self.mask is None else {"mask": self.mask}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Unpack
 
-from spectral_losses.losses.comparison import Comparison, over_spectra
+from spectral_losses.losses.comparison import Comparison, over_spectra, refuse_shell_weights
 from spectral_losses.losses.registry import loss
 from spectral_losses.losses.split import amplitudes, incoherence
 from spectral_losses.messages import check_eps
@@ -74,8 +74,7 @@ def adjusted_error(
     >>> field[0] < 0.6 * field[1], adjusted[0] > 0.9 * adjusted[1]
     (True, True)
     """
-    if options.get("shell_weights") is not None:
-        raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
+    refuse_shell_weights(options)
     eps = check_eps(eps)
     return over_spectra(prediction, target, options, lambda plan: AdjustedError(eps), over=shells_or_modes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Unpack
 
-from spectral_losses.losses.comparison import Comparison, over_spectra
+from spectral_losses.losses.comparison import Comparison, over_spectra, refuse_shell_weights
 from spectral_losses.losses.registry import loss
 from spectral_losses.losses.split import amplitudes
 from spectral_losses.messages import check_eps
@@ -75,8 +75,7 @@ def amplitude_error(
     >>> [round(float(sl.amplitude_error(p, target)), 4) for p in (moved, 0.9 * target)]
     [0.0, 0.01]
     """
-    if options.get("shell_weights") is not None:
-        raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
+    refuse_shell_weights(options)
     eps = check_eps(eps)
     return over_spectra(
         prediction,

@@ -7,7 +7,7 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any, NamedTuple, Unpack
 
-from spectral_losses.losses.comparison import Comparison, over_spectra
+from spectral_losses.losses.comparison import Comparison, over_spectra, refuse_shell_weights
 from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_eps, integer, items, number
 from spectral_losses.spectra.bands import band_starts
@@ -86,8 +86,7 @@ def band_error(
     >>> round(float(sl.field_error(without, target)), 4), round(float(sl.band_error(without, target, bands=2)), 4)
     (0.0099, 0.5)
     """
-    if options.get("shell_weights") is not None:
-        raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
+    refuse_shell_weights(options)
     eps = check_eps(eps)
     cuts = _plainly(bands)
 

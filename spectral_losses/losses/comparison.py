@@ -91,6 +91,12 @@ def over_points(
     return Comparison(backend, plan, objective, prediction, target, None, mask, centred)
 
 
+def refuse_shell_weights(options: Mapping[str, Any]) -> None:
+    """Refuse weights of shells, for a loss that is not a mean over them."""
+    if options.get("shell_weights") is not None:
+        raise ValueError(f"shell_weights are for means over shells, got {options['shell_weights']!r}")
+
+
 def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     """What a backend evaluates for comparisons that share their fields and transforms, see `grouped`."""
     first = comparisons[0]
