@@ -70,8 +70,8 @@ def effective_resolution(
     array
         A wavelength for each channel, ``(channels,)``, or 0-d where there is one row. In the units of ``lengths``;
         without these in grid points, for which all axes must have the same size. Infinite where nothing is resolved;
-        two (of the largest) grid spacings where all is. Shells with less than 1e-10 of the target's largest power have
-        no say.
+        two (of the largest) grid spacings where all is; NaN where a field is not finite. Shells with less than 1e-10 of
+        the target's largest power have no say.
 
     Raises
     ------
@@ -127,14 +127,16 @@ def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Arra
         coherence = cross.coherence
         value = xp.where(coherence > 0, coherence, xp.zeros_like(coherence)) ** 2
     k = _last_resolved(value, some, cross.wavenumber, threshold, xp)
-    return xp.where(xp.any(some, axis=-1), k, xp.zeros_like(k))  # nothing is resolved of nothing
+    k = xp.where(xp.any(some, axis=-1), k, xp.zeros_like(k))  # nothing is resolved of nothing
+    return k + 0 * xp.sum(cross.error_power, axis=-1)  # what is not finite has no comparison, and must not seem to
 
 
 def wavelength(k: Array, around: float, finest: float) -> Array:
     """Of a wavenumber; that of 0 is infinite, and that of infinity the finest there is."""
     xp = backend_of(k, "k").namespace(k)
     waves = xp.where((k > 0) & (k < math.inf), around / xp.where(k > 0, k, xp.ones_like(k)), xp.full_like(k, math.inf))
-    return xp.where(k == math.inf, xp.full_like(k, finest), waves)
+    waves = xp.where(k == math.inf, xp.full_like(k, finest), waves)
+    return xp.where(xp.isnan(k), k, waves)
 
 
 def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, xp: Any) -> Array:

@@ -113,6 +113,19 @@ def test_the_ends_of_effective_resolution(framework: Framework) -> None:
     np.testing.assert_allclose(framework.to_numpy(sl.effective_resolution(wide, wide, lengths=(1.0, 4.0))), 0.5)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_fields_that_are_not_finite_have_no_resolution(framework: Framework, bad: float) -> None:
+    prediction, target = np.random.default_rng(2).normal(size=(2, 3, 2, 8, 8))
+    for spoiled in (prediction, target):
+        kept, spoiled[0, 0, 3, 3] = spoiled[0, 0, 3, 3], bad
+        for of in ("coherence", "power"):
+            found = framework.to_numpy(sl.effective_resolution(*map(framework.asarray, (prediction, target)), of=of))
+            assert np.isnan(found[0])
+            assert not np.isnan(found[1])
+        spoiled[0, 0, 3, 3] = kept
+
+
 def test_errors_of_effective_resolution() -> None:
     with pytest.raises(ValueError, match=r"lengths are needed where axes have unequal sizes, \(8, 10\)"):
         sl.effective_resolution(P, T)
