@@ -156,6 +156,10 @@ class Backend:
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Let a dataclass of arrays through the framework's transformations (``jit``, ``vmap``), if it has any."""
 
+    def slabs(self, x: Array, axis: int) -> list[slice]:
+        """Parts of an array along an axis to work on one after the other: several where it can be written to."""
+        return [slice(0, x.shape[axis])]
+
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Unnormalised half-plane transform over the last ndim axes, in x's own precision."""
         return self.namespace(x).fft.rfftn(x, axes=tuple(range(-ndim, 0)))

@@ -20,6 +20,12 @@ class Backend(base.Backend):
         """How many values of x to work on at a time."""
         raise NotImplementedError
 
+    def slabs(self, x: Array, axis: int) -> list[slice]:
+        """Parts of an array along an axis, each half as large as a chunk, because many are there at once."""
+        n = x.shape[axis]
+        step = max(1, self.chunk_size(x) * n // (2 * max(math.prod(x.shape), 1)))
+        return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
     def empty_like(self, x: Array) -> Array:
         """Memory for an array like x."""
         return self.namespace(x).empty_like(x)

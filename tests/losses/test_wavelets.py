@@ -104,3 +104,21 @@ def test_a_wavelet_that_is_not_known() -> None:
     t = RNG.normal(size=(1, 1, 8, 8))
     with pytest.raises(ValueError, match="wavelet 'db03' is not known, did you mean 'db"):
         sl.wavelet_error(t, t, wavelet="db03")
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize(("shape", "levels"), [((13,), 2), ((14, 9), 2), ((12, 5, 6), 1)])
+@pytest.mark.parametrize("wavelet", ["haar", pytest.param("db2", marks=needs("pywt"))])
+def test_a_large_field_is_taken_apart_slab_by_slab(
+    wavelet: str, shape: tuple[int, ...], levels: int, size: int, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    basis, x = Wavelets(shape, wavelet, levels, order), RNG.normal(size=(2, *shape))
+    x.setflags(write=False)
+    slope = RNG.normal(size=(2, basis.bins()))
+    power, gradient = basis.bin_power(x, backend), basis.power_gradient(x, slope, backend)
+    rows = 2 * x.size // shape[0]  # a slab is half as large as a chunk
+    monkeypatch.setattr(type(backend), "chunk_size", lambda self, x: size * rows)
+    assert next(slab.stop - slab.start for slab in backend.slabs(x, -len(shape))) == size
+    np.testing.assert_allclose(basis.bin_power(x, backend), power, rtol=1e-13)
+    np.testing.assert_allclose(basis.power_gradient(x, slope, backend), gradient, rtol=1e-12, atol=1e-15)
