@@ -108,6 +108,10 @@ class Kernels(blockwise.Backend):
             lead, weights = modes.shape[: -len(basis.shape)], self.constant(basis, "real_weights", squares)
             sums = squares.view(-1, len(weights)).mul_(weights).sum(-1)
             return sums.mul_(float(math.prod(basis.shape)) ** -2).view(*lead, 1)
+        if basis.sums == "each":
+            real, imag = modes.real, modes.imag
+            squares = real.square().addcmul_(imag, imag).mul_(self.constant(basis, "multiplicity", real).to(real.dtype))
+            return squares.mul_(float(math.prod(basis.shape)) ** -2).flatten(-len(basis.shape))
         # Elsewhere threads add to one address at once: slow, and in another order in each run.
         if modes.device.type != "cpu" or basis.sums != "bins":
             return super().bin_power(modes, basis, keep)
@@ -247,6 +251,10 @@ class Kernels(blockwise.Backend):
         """Twice each mode's slope and weight, as it multiplies a view of real numbers."""
         if basis.sums != "points":
             slope = self._like_modes(slope, modes)
+        if basis.sums == "each":
+            weights = slope.mul(2 * float(math.prod(basis.shape)) ** -2).view(modes.shape)
+            # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
+            return torch.view_as_real(torch.complex(weights, weights))
         if modes.device.type != "cpu" or basis.sums != "bins":
             weights = self.gather(self._doubled(slope, basis), basis)
             return weights if basis.sums == "points" else weights.unsqueeze(-1)
