@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from spectral_losses.scheduler.config import SchedulerChain, SchedulerConfig
 from spectral_losses.scheduler.legacy import is_legacy_state, translated
+from spectral_losses.scheduler.slope import MOST
 from spectral_losses.scheduler.state import FORMAT, VERSION, Decision, SchedulerState
-from spectral_losses.scheduler.transition import next_stage
+from spectral_losses.scheduler.transition import ANEW, next_stage
 
 
 def saved_state(
@@ -21,7 +22,7 @@ def saved_state(
         "format": FORMAT,
         "version": VERSION,
         "config": config.to_dict(),
-        "state": state._asdict(),
+        "state": {**state._asdict(), "latest": list(state.latest)},
         "history": [_plain(decision) for decision in history],
     }
 
@@ -66,14 +67,14 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
     stages = saved["config"].get("stages", [])
     if not isinstance(stages, list) or not all(isinstance(stage, Mapping) for stage in stages):
         raise ValueError(f"state['config']['stages'] must be a list of tables, got {stages!r}")
-    values = dict(saved["state"])
+    values = {**{name: SchedulerState._field_defaults[name] for name in ANEW}, **saved["state"]}  # they came later
     if values.keys() != set(SchedulerState._fields):
         odd = sorted(values.keys() ^ set(SchedulerState._fields), key=str)
         raise ValueError(f"state['state'] must hold {', '.join(SchedulerState._fields)}; missing or unknown: {odd}")
     for name, value in values.items():
         if not _allowed(name, value):
             raise ValueError(f"state['state'][{name!r}] is not one that a scheduler saves, got {value!r}")
-    state = SchedulerState(**values)
+    state = SchedulerState(**{**values, "latest": tuple(values["latest"])})
     # Average and best come together, no stage begins later than the next epoch, and nothing is seen after the last one.
     epoch = -1 if state.epoch is None else state.epoch
     if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
@@ -89,6 +90,8 @@ def _allowed(name: str, value: Any) -> bool:
     """Whether a field of `SchedulerState` may have a value."""
     if value is None:
         return name in ("epoch", "seen", "tracked", "best")
+    if name == "latest":
+        return isinstance(value, list | tuple) and len(value) <= MOST and all(map(_is_number, value))
     if name in ("tracked", "best"):
         return _is_number(value)
     if name == "progress":
@@ -118,6 +121,8 @@ def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]
     changed = {change.name for change in changes if change.stage == state.stage}
     if changed & {"monitor", "mode", "use_ema"}:  # average and best are of another quantity
         state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
+    if changed & {"monitor", "mode", "trigger"}:
+        state = state._replace(**ANEW)
     if changed & {"trigger", "milestones"}:  # as if each milestone until now had been followed by a move
         past = sum(state.started + milestone <= (state.epoch or 0) for milestone in c.milestones)
         state = state._replace(moves=past)

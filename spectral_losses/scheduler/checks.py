@@ -17,7 +17,7 @@ CHOICES = {
     "trigger": tuple(TRIGGERS),
     "min_delta_mode": ("absolute", "relative"),
     "mode": ("min", "max"),
-    "transition_schedule": ("linear", "cosine", "exponential"),
+    "transition_schedule": ("linear", "cosine", "exponential", "geometric"),
     "missing": ("raise", "hold"),
 }
 
@@ -78,6 +78,15 @@ def _count(name: str, value: Any, least: int = 0) -> int:
     if count < least:
         raise ValueError(f"{name} must be at least {least}, got {count}")
     return count
+
+
+def _ramp(name: str, value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    ends = _epochs(name, value)
+    if len(ends) != 2:
+        raise ValueError(f"{name} must be the epochs at which it begins and ends, got {list(ends)}")
+    return ends[0], ends[1]
 
 
 def _positive_count(name: str, value: Any) -> int:
@@ -168,6 +177,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "min_delta_mode": _choice,
     "milestones": _epochs,
     "interval": _optional_count,
+    "ramp": _ramp,
     "cooldown": _count,
     "transition_step": _positive,
     "adaptive_step": _bool,

@@ -20,6 +20,7 @@ from spectral_losses.scheduler.serialization import (
     unknown_key,
 )
 from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.triggers import TRIGGERS
 
 __all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
 
@@ -30,6 +31,7 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
     "iso": {"final_weight_source": 0.3, "final_weight_target": 0.7, "max_weight_target": 0.8, "patience": 5},
     "inc": {"final_weight_source": 0.5, "final_weight_target": 0.5, "max_weight_target": 0.6, "patience": 8},
 }
+WARMUP = {"min_epochs_before_adapt": 10, "warmup_epochs": 5}
 COMPONENTS = {"field_error": ("recFieldError", "predFieldError"), "spectrum_error": ("spectrumError",)}
 
 
@@ -57,9 +59,9 @@ class SchedulerConfig(Settings, Serializable):
         Weights at progress 1.
     max_weight_target : float, default 0.8
         Never exceeded by the target's weight; what is cut off goes to the source, so that the sum is kept.
-    trigger : {"plateau", "increase", "epoch"}
+    trigger : {"plateau", "increase", "epoch", "auto"}
         When to move: after `patience` observations without an improvement; when the metric gets worse; at
-        given epochs.
+        given epochs; when the slope of its latest values says that there is a plateau, with nothing else to choose.
     patience : int, default 5
         Observations without an improvement before a plateau is called one; 0 moves at every observation.
     min_delta : float, default 1e-3
@@ -70,6 +72,10 @@ class SchedulerConfig(Settings, Serializable):
         Trigger "epoch": move once for each of these epochs, at the first observation at or after it.
     interval : int, optional
         Trigger "epoch": the same every so many epochs after the warm-up.
+    ramp : (int, int), optional
+        Epochs between which the progress goes evenly from 0 to 1, counted from the beginning of the stage. The trigger
+        "epoch" needs nothing else then, and no metric; beside another trigger it is what the progress never stays
+        behind, so that the way is over in time.
     cooldown : int, default 0
         Observations after each move during which nothing counts as stale and nothing moves.
     transition_step : float, default 0.1
@@ -77,7 +83,7 @@ class SchedulerConfig(Settings, Serializable):
     adaptive_step : bool, default True
         Shrink the step to ``transition_step * (1 - progress)``, though not under 0.05 (or under
         `transition_step`, where that is smaller).
-    min_epochs_before_adapt, warmup_epochs : int, default 10 and 5
+    min_epochs_before_adapt, warmup_epochs : int, default 10 and 5, and 0 with the trigger "auto"
         The warm-up lasts for the sum of both; nothing is learned from it.
     max_consecutive_adaptations : int, default 10
         After so many moves with no improvement in between, hold until the metric improves.
@@ -89,9 +95,10 @@ class SchedulerConfig(Settings, Serializable):
         Watch the metric's exponential moving average, which starts at the first observation.
     ema_beta : float, default 0.9
         Weight of the past in the average, in [0, 1).
-    transition_schedule : {"linear", "cosine", "exponential"}
+    transition_schedule : {"linear", "cosine", "exponential", "geometric"}
         Shape of the way s from initial (0) to final (1) weights over progress p: ``p``, ``(1 - cos(pi p)) / 2``,
-        ``(1 - exp(-3 p)) / (1 - exp(-3))``.
+        ``(1 - exp(-3 p)) / (1 - exp(-3))``; "geometric" is evenly in the logarithm of each weight, where 1/1000 of the
+        other end stands for a weight of 0.
     missing : {"raise", "hold"}
         What a step without the monitored metric does: raise a KeyError, or hold.
 
@@ -117,6 +124,9 @@ class SchedulerConfig(Settings, Serializable):
     """
 
     def __post_init__(self) -> None:
+        for name, usual in WARMUP.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, 0 if self.trigger == "auto" else usual)
         for name, check in CHECKS.items():
             with refusing_depth(name):
                 object.__setattr__(self, name, check(name, getattr(self, name)))
@@ -136,7 +146,10 @@ class SchedulerConfig(Settings, Serializable):
         """
         if name not in PRESETS:
             raise ValueError(f"preset must be one of {listed(PRESETS)}, got {name!r}")
-        return cls(**{**PRESETS[name], **changes})
+        trigger = TRIGGERS.get(changes.get("trigger", cls.trigger))
+        unused = () if trigger is None else trigger.unused
+        known = {key: value for key, value in PRESETS[name].items() if key not in unused}
+        return cls(**{**known, **changes})
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:

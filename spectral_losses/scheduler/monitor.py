@@ -13,13 +13,13 @@ from spectral_losses.scheduler.state import SchedulerState
 
 def warm_until(c: Settings, state: SchedulerState) -> int:
     """The first epoch of this stage that counts."""
-    return state.started + c.min_epochs_before_adapt + c.warmup_epochs
+    return state.started + c.warmup
 
 
 def observe(c: Settings, state: SchedulerState, value: float) -> tuple[SchedulerState, bool]:
     """The state after a finite value that came after the warm-up, and whether that value is an improvement."""
     tracked = value
-    if c.use_ema and state.tracked is not None:
+    if c.averaged and state.tracked is not None:
         tracked = c.ema_beta * state.tracked + (1 - c.ema_beta) * value
         # Rounding could put the average outside the two values that it lies between: a constant metric must not move
         # it, and values near the largest float must not make it infinite.
@@ -47,17 +47,19 @@ def worse(c: Settings, value: float, than: float) -> bool:
 
 
 def _margin(c: Settings, than: float) -> float:
+    if c.trigger == "auto":  # which judges by itself
+        return 0.0
     return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta
 
 
 def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float | None:
     """The metric that the first stage monitors, as a float; None where it is missing and that is no error."""
     for c in stages:  # later ones too: a mistyped name must show at the first call, not when that stage begins
-        if c.missing == "raise" and metrics.get(c.monitor) is None:
+        if c.missing == "raise" and c.needs_metric and metrics.get(c.monitor) is None:
             passed = ", ".join(repr(name) for name in metrics) or "none"
             raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
     c = stages[0]
-    value = metrics.get(c.monitor)
+    value = metrics.get(c.monitor) if c.needs_metric else None
     if value is None:
         return None
     try:

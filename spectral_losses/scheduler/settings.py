@@ -28,11 +28,12 @@ class Settings:
     min_delta_mode: str = "absolute"
     milestones: Sequence[int] = ()
     interval: int | None = None
+    ramp: tuple[int, int] | None = None
     cooldown: int = 0
     transition_step: float = 0.1
     adaptive_step: bool = True
-    min_epochs_before_adapt: int = 10
-    warmup_epochs: int = 5
+    min_epochs_before_adapt: int | None = None
+    warmup_epochs: int | None = None
     max_consecutive_adaptations: int = 10
     monitor: str = "spectrum_error"
     mode: str = "min"
@@ -40,6 +41,21 @@ class Settings:
     ema_beta: float = 0.9
     transition_schedule: str = "linear"
     missing: str = "raise"
+
+    @property
+    def warmup(self) -> int:
+        """Epochs of the warm-up."""
+        return (self.min_epochs_before_adapt or 0) + (self.warmup_epochs or 0)
+
+    @property
+    def averaged(self) -> bool:
+        """Whether a moving average of the metric is watched."""
+        return self.use_ema and self.trigger != "auto"
+
+    @property
+    def needs_metric(self) -> bool:
+        """Whether anything depends on the metric."""
+        return self.trigger != "epoch" or self.ramp is None
 
 
 class Stages(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spectral_losses.scheduler.slope import LEAST
+
 FORMAT, VERSION = "spectral_losses.LossScheduler", 1
 """What a saved state calls itself, and the meaning of its fields."""
 
@@ -26,6 +28,10 @@ class SchedulerState(NamedTuple):
     stale, consecutive, cooldown, moves : int
         Observations since the best; moves since the last improvement; observations left to cool down; moves in this
         stage.
+    observed, look, flat : int
+    latest : tuple of float
+        Of the trigger "auto": observations since the last move, the one at which it looks next, how many looks in a row
+        found a plateau, and the latest values.
     """
 
     epoch: int | None = None
@@ -39,6 +45,10 @@ class SchedulerState(NamedTuple):
     consecutive: int = 0
     cooldown: int = 0
     moves: int = 0
+    observed: int = 0
+    look: int = LEAST
+    flat: int = 0
+    latest: tuple[float, ...] = ()
 
 
 class Decision(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Any
 
 from spectral_losses.messages import integer
 from spectral_losses.scheduler.monitor import monitored, observe, warm_until
-from spectral_losses.scheduler.settings import Stages
+from spectral_losses.scheduler.settings import Settings, Stages
 from spectral_losses.scheduler.state import Decision, SchedulerState
-from spectral_losses.scheduler.transition import advance, move, progress, side_weights, weights
-from spectral_losses.scheduler.triggers import explain, fires
+from spectral_losses.scheduler.transition import lifted, move, progress, side_weights, weights
+from spectral_losses.scheduler.triggers import explain, fires, may_move, remembered
 
 
 def update(
@@ -52,7 +52,15 @@ def update(
     c = config.stages[state.stage]
     epoch = _checked_epoch(epoch, state.epoch)
     value = monitored(config.stages[state.stage :], metrics)
-    before, state = state, state._replace(epoch=epoch)
+    before, state = state, lifted(config, state._replace(epoch=epoch))
+    if state.progress != before.progress or state.stage != before.stage:
+        return state, _decide(
+            config, state, epoch, "adapted", f"{_ramp(c, before)}; {_change(config, before, state)}", value
+        )
+    if not c.needs_metric:
+        if state.progress >= 1:
+            return state, _decide(config, state, epoch, "finished", "at the final weights")
+        return state, _decide(config, state, epoch, "waiting", _ramp(c, state))
     if epoch < warm_until(c, state):
         return state, _decide(config, state, epoch, "warmup", f"until epoch {warm_until(c, state)}", value)
     if value is None:
@@ -60,11 +68,12 @@ def update(
     if not math.isfinite(value):
         return state, _decide(config, state, epoch, "not finite", f"{c.monitor} is {value}", value)
     state, improved = observe(c, state, value)
+    state = remembered(c, state, value)
     tracked, facts = state.tracked, explain(c, before, state, improved)
     fired = fires(c, before, state)
     if state.progress >= 1:
         reason, facts = "finished", "at the final weights"
-    elif fired and state.consecutive < c.max_consecutive_adaptations:
+    elif fired and may_move(c, state):
         moved = move(config, state)
         reason, facts = "adapted", f"{facts}; {_change(config, state, moved)}"
         state = moved
@@ -104,10 +113,16 @@ def _decide(
     return Decision(adapted, reason, weights(config, state), progress(config, state), epoch, detail, metric, tracked)
 
 
+def _ramp(c: Settings, state: SchedulerState) -> str:
+    begin, end = c.ramp or (0, 0)
+    return f"the ramp goes from epoch {state.started + begin} to {state.started + end}"
+
+
 def _change(config: Stages, before: SchedulerState, after: SchedulerState) -> str:
     """What a move does, in words."""
     c = config.stages[before.stage]
-    (a, b), (x, y) = side_weights(c, before.progress), side_weights(c, advance(c, before.progress))
+    reached = 1.0 if after.stage > before.stage else after.progress
+    (a, b), (x, y) = side_weights(c, before.progress), side_weights(c, reached)
     change = f"{c.source} {a:.4g} to {x:.4g}, {c.target} {b:.4g} to {y:.4g}"
     if after.stage > before.stage:
         change += f"; stage {after.stage + 1} of {len(config.stages)} begins"

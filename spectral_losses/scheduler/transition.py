@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
+from typing import Any
 
 from spectral_losses.scheduler.settings import Settings, Stages
 from spectral_losses.scheduler.state import SchedulerState
 
+TINY = sys.float_info.min
 ALMOST = 1 - 1e-9  # ten steps of 0.1 add up to a little less than 1 in floating point: from here on it is 1
 LEAST_STEP = 0.05  # of adaptive steps, which shrink with what is left to go and would never arrive
 DECAY = 3.0  # of the schedule "exponential"
+FAINT = 1e-3  # of the other end: what stands for a weight of 0 on the way of the schedule "geometric"
+ANEW: dict[str, Any] = {name: SchedulerState._field_defaults[name] for name in ("observed", "look", "flat", "latest")}
 
 
 # From a progress to the weights.
@@ -50,9 +55,8 @@ def weights(config: Stages, state: SchedulerState) -> dict[str, float]:
 
 def side_weights(c: Settings, progress: float) -> tuple[float, float]:
     """Weights of source and target at a progress; what ``max_weight_target`` cuts off one is added to the other."""
-    s = shape(c.transition_schedule, progress)
-    source = _between(c.initial_weight_source, c.final_weight_source, s)
-    target = _between(c.initial_weight_target, c.final_weight_target, s)
+    source = along(c.transition_schedule, c.initial_weight_source, c.final_weight_source, progress)
+    target = along(c.transition_schedule, c.initial_weight_target, c.final_weight_target, progress)
     if target > c.max_weight_target:
         # `check_weights` made sure that this stays in the source's range, but for rounding.
         top = max(c.initial_weight_source, c.final_weight_source)
@@ -60,8 +64,22 @@ def side_weights(c: Settings, progress: float) -> tuple[float, float]:
     return source, target
 
 
+def along(schedule: str, initial: float, final: float, progress: float) -> float:
+    """The weight at a progress between two ends."""
+    if schedule != "geometric":
+        return _between(initial, final, shape(schedule, progress))
+    if progress in (0, 1) or initial == final:
+        return final if progress else initial
+    low, high = (weight or max(FAINT * other, TINY) for weight, other in ((initial, final), (final, initial)))
+    weight = math.exp((1 - progress) * math.log(low) + progress * math.log(high))
+    return min(max(weight, min(initial, final)), max(initial, final))
+
+
 def shape(schedule: str, progress: float) -> float:
-    """The share of the way from initial to final weights: rises from 0 to 1 with the progress, exact at both ends."""
+    """The share of the way from initial to final weights: rises from 0 to 1 with the progress, exact at both ends.
+
+    Not of "geometric", whose weights rise and fall by a factor at a time, see `along`.
+    """
     if schedule == "cosine":
         return (1 - math.cos(math.pi * progress)) / 2
     if schedule == "exponential":
@@ -105,8 +123,22 @@ def move(config: Stages, state: SchedulerState) -> SchedulerState:
         consecutive=state.consecutive + 1,
         cooldown=c.cooldown,
         moves=state.moves + 1,
+        **ANEW,
     )
     return next_stage(config, moved)
+
+
+def lifted(config: Stages, state: SchedulerState) -> SchedulerState:
+    """The state at an epoch, not behind the ramp of its stage, if that has one; perhaps in the next stage."""
+    c = config.stages[state.stage]
+    if c.ramp is None or state.epoch is None:
+        return state
+    begin, end = c.ramp
+    reached = min((state.epoch - state.started - begin) / (end - begin), 1.0)
+    if reached <= state.progress:
+        return state
+    best = state.tracked
+    return next_stage(config, state._replace(progress=reached, best=best, stale=0, moves=state.moves + 1, **ANEW))
 
 
 def next_stage(config: Stages, state: SchedulerState) -> SchedulerState:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from spectral_losses.scheduler import slope
 from spectral_losses.scheduler.monitor import warm_until, worse
 from spectral_losses.scheduler.settings import Settings
 from spectral_losses.scheduler.state import SchedulerState
@@ -16,9 +17,19 @@ def fires(c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
     return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)
 
 
+def may_move(c: Settings, state: SchedulerState) -> bool:
+    """Whether there were not too many moves since the last improvement."""
+    return not TRIGGERS[c.trigger].limited or state.consecutive < c.max_consecutive_adaptations
+
+
+def remembered(c: Settings, state: SchedulerState, value: float) -> SchedulerState:
+    """The state with what the trigger keeps of an observation for itself."""
+    return TRIGGERS[c.trigger](c).remembered(state, value)
+
+
 def explain(c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
     """The watched value and what the trigger makes of it, as a line for a log."""
-    value = f"{'average ' if c.use_ema else ''}{c.monitor} {now.tracked:.6g}"
+    value = f"{'average ' if c.averaged else ''}{c.monitor} {now.tracked:.6g}"
     return f"{value}{TRIGGERS[c.trigger](c).explain(before, now, improved)}"
 
 
@@ -28,8 +39,18 @@ class Trigger(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    unused: Sequence[str] = ()
+    """Settings of which it makes nothing."""
+    limited = True
+    """Whether `max_consecutive_adaptations` holds."""
+
     def check(self) -> None:
         """Raise where settings are given that this trigger ignores, or that contradict each other under it."""
+        for name in self.unused:
+            if getattr(self.settings, name) != getattr(Settings, name):
+                raise ValueError(
+                    f"{name} has no use with trigger {self.settings.trigger!r}, got {getattr(self.settings, name)!r}"
+                )
         for name in ("milestones", "interval"):
             if getattr(self.settings, name):
                 raise ValueError(f"{name} is for trigger 'epoch', got trigger {self.settings.trigger!r}")
@@ -37,6 +58,10 @@ class Trigger(ABC):
     @abstractmethod
     def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether an observation asks for a move, from the states before it and after it; cooldowns are no matter."""
+
+    def remembered(self, state: SchedulerState, value: float) -> SchedulerState:
+        """The state with what is kept of an observation, beside what all triggers share."""
+        return state
 
     @abstractmethod
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
@@ -88,13 +113,13 @@ class Epoch(Trigger):
     def check(self) -> None:
         """Raise unless there is either a milestone or an interval, and none lies where nothing can move."""
         c = self.settings
-        given = [name for name in ("milestones", "interval") if getattr(c, name)]
+        given = [name for name in ("milestones", "interval", "ramp") if getattr(c, name)]
         if len(given) != 1:
-            found = " and ".join(given) or "neither"
-            raise ValueError(f"trigger 'epoch' takes either milestones or interval, got {found}")
+            found = " and ".join(given) or "none"
+            raise ValueError(f"trigger 'epoch' takes one of milestones, interval and ramp, got {found}")
         if c.cooldown:
             raise ValueError(f"cooldown has no use with trigger 'epoch', got {c.cooldown}")
-        warm = c.min_epochs_before_adapt + c.warmup_epochs
+        warm = c.warmup
         if c.milestones and c.milestones[0] < warm:
             raise ValueError(
                 f"milestones must not lie in the warm-up, got {c.milestones[0]} and a warm-up of {warm} epochs "
@@ -124,7 +149,39 @@ class Epoch(Trigger):
         return warm + c.interval * ((since - warm) // c.interval + 1)
 
 
-TRIGGERS: Mapping[str, type[Trigger]] = {"plateau": Plateau, "increase": Increase, "epoch": Epoch}
+class Auto(Trigger):
+    """Fires when the latest values, looked at twice, no longer improve by what counts: see `slope`."""
+
+    unused = ("patience", "min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")
+    limited = False
+
+    def remembered(self, state: SchedulerState, value: float) -> SchedulerState:
+        """The latest values, and after a look at them how often in a row they were flat, and when to look again."""
+        values, count = (*state.latest, value)[-slope.MOST :], state.observed + 1
+        state = state._replace(latest=values, observed=count)
+        if count < state.look:
+            return state
+        size = slope.window(count)
+        found = slope.look(values[-size:], self.settings.mode)
+        return state._replace(look=count + slope.spacing(size), flat=state.flat + 1 if found.flat else 0)
+
+    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+        """Whether the last two looks found no improvement that counts."""
+        return now.flat >= LOOKS
+
+    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+        """What was seen at a look, or when the next one is."""
+        if now.observed < before.look:
+            return f", a look at the slope in {now.look - now.observed}"
+        size = slope.window(now.observed)
+        gain = slope.look(now.latest[-size:], self.settings.mode).gain
+        change = f"{'improved' if gain > 0 else 'got worse'} by {100 * abs(gain):.3g} %" if gain else "stayed"
+        return f" {change} over {size} observations, {f'a plateau {now.flat} of {LOOKS}' if now.flat else 'no plateau'}"
+
+
+TRIGGERS: Mapping[str, type[Trigger]] = {"plateau": Plateau, "increase": Increase, "epoch": Epoch, "auto": Auto}
+LOOKS = 2
+"""How many looks in a row have to find a plateau."""
 
 
 def _improvement(before: SchedulerState) -> str:

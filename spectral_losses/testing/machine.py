@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,13 +30,16 @@ class NaiveScheduler:
 
     def _begin(self, first_epoch: int) -> None:
         self.c = self.stages[self.number]
-        self.warm = first_epoch + self.c.warmup_epochs + self.c.min_epochs_before_adapt
+        self.first = first_epoch
+        self.warm = first_epoch + self.c.warmup
         self.milestones = [first_epoch + m for m in self.c.milestones]
         # Of each observation that counted in this stage:
         self.epochs: list[int] = []
         self.tracked: list[float] = []
         self.improved: list[bool] = []
         self.moved: list[bool] = []
+        self.way: list[float | None] = []  # what happened to the progress: a move (None), or a ramp that lifted it
+        self.lifts: list[int] = []  # how many observations there were before each of the latter
 
     def step(self, value: float | None, epoch: int | None) -> tuple[bool, str]:
         """Whether an observation moves the weights, and the reason."""
@@ -43,6 +47,16 @@ class NaiveScheduler:
             return False, "disabled"
         epoch = self.last_epoch + 1 if epoch is None else epoch
         self.last_epoch = epoch
+        if self.c.ramp is not None:
+            begin, end = self.c.ramp
+            height = min(1.0, (epoch - self.first - begin) / (end - begin))
+            if height > self.progress():
+                self.way.append(height)
+                self.lifts.append(len(self.tracked))
+                self._go_on(epoch)
+                return True, "adapted"
+            if self.c.trigger == "epoch":
+                return False, "finished" if self.progress() == 1 else "waiting"
         if epoch < self.warm:
             return False, "warmup"
         if value is None:
@@ -57,14 +71,14 @@ class NaiveScheduler:
         self.improved.append(improved)
         fires = not cooling and self._fires(stale)
         in_a_row = self._moves_since_improvement()
-        move = fires and not finished and in_a_row < self.c.max_consecutive_adaptations
+        enough = self.c.trigger != "auto" and in_a_row >= self.c.max_consecutive_adaptations
+        move = fires and not finished and not enough
         self.moved.append(move)
         if finished:
             return False, "finished"
         if move:
-            if self.progress() == 1 and self.number + 1 < len(self.stages):
-                self.number += 1
-                self._begin(first_epoch=epoch + 1)
+            self.way.append(None)
+            self._go_on(epoch)
             return True, "adapted"
         if fires:
             return False, "holding"
@@ -72,18 +86,26 @@ class NaiveScheduler:
             return False, "improved"
         return False, "cooldown" if cooling else "waiting"
 
+    def moves(self) -> int:
+        """In the present stage."""
+        return len(self.way)
+
     def progress(self) -> float:
-        """Of the present stage, from the number of its moves."""
-        c = self.c
+        """Of the present stage, from all that has happened to it."""
+        c, reached = self.c, 0.0
         way = abs(c.initial_weight_target - c.final_weight_target)
         way = way if way > 0 else abs(c.initial_weight_source - c.final_weight_source)
-        left = way
-        for _ in range(sum(self.moved)):
+        for height in self.way:
+            if height is not None:
+                reached = height
+                continue
             step = c.transition_step
             if c.adaptive_step and step > 0.05:
-                step = max(0.05, step * left / way)
-            left -= step
-        return 1 if left < way * 1e-9 else 1 - left / way
+                step = max(0.05, step * (1 - reached))
+            reached += step / way
+            if reached > 1 - 1e-9:
+                reached = 1.0
+        return reached
 
     def weights(self) -> dict[str, float]:
         """Of every component: later stages first, so that earlier ones are overwritten where they have been."""
@@ -91,13 +113,8 @@ class NaiveScheduler:
         for n in [*range(len(self.stages) - 1, self.number, -1), *range(self.number + 1)]:
             c = self.stages[n]
             p = 1.0 if n < self.number else 0.0 if n > self.number else self.progress()
-            s = {
-                "linear": p,
-                "cosine": math.sin(math.pi * p / 2) ** 2,
-                "exponential": (1 - math.exp(-3 * p)) / (1 - math.exp(-3)),
-            }[c.transition_schedule]
-            source = c.initial_weight_source * (1 - s) + c.final_weight_source * s
-            target = c.initial_weight_target * (1 - s) + c.final_weight_target * s
+            source = self._between(c.initial_weight_source, c.final_weight_source, p)
+            target = self._between(c.initial_weight_target, c.final_weight_target, p)
             capped = min(target, c.max_weight_target)
             result |= dict.fromkeys(c.source_components, source + target - capped)
             result |= dict.fromkeys(c.target_components, capped)
@@ -105,8 +122,26 @@ class NaiveScheduler:
             result |= c.static_components
         return result
 
+    def _between(self, a: float, b: float, p: float) -> float:
+        if self.c.transition_schedule == "geometric":
+            if p in (0, 1):
+                return b if p else a
+            low, high = a or b / 1000, b or a / 1000
+            return sorted([a, b, float(low ** (1 - p) * high**p)])[1]
+        s = {
+            "linear": p,
+            "cosine": math.sin(math.pi * p / 2) ** 2,
+            "exponential": (1 - math.exp(-3 * p)) / (1 - math.exp(-3)),
+        }[self.c.transition_schedule]
+        return a * (1 - s) + b * s
+
+    def _go_on(self, epoch: int) -> None:
+        if self.progress() == 1 and self.number + 1 < len(self.stages):
+            self.number += 1
+            self._begin(first_epoch=epoch + 1)
+
     def _average(self, value: float) -> float:
-        if not self.c.use_ema or not self.tracked:
+        if not self.c.use_ema or self.c.trigger == "auto" or not self.tracked:
             return value
         before, beta = self.tracked[-1], self.c.ema_beta
         # The middle one of the three: rounding does not lead out of what was observed.
@@ -114,6 +149,7 @@ class NaiveScheduler:
 
     def _improves(self, value: float, best: float) -> bool:
         margin = self.c.min_delta * abs(best) if self.c.min_delta_mode == "relative" else self.c.min_delta
+        margin = 0 if self.c.trigger == "auto" else margin
         return value < best - margin if self.c.mode == "min" else value > best + margin
 
     def _last_move(self) -> int | None:
@@ -125,18 +161,23 @@ class NaiveScheduler:
 
     def _since_last_move(self) -> tuple[bool, int]:
         """Whether the last value improves on those since the last move, and how many in a row did not."""
-        last = self._last_move()
-        best = None if last is None else self.tracked[last]
-        after = self.tracked if last is None else self.tracked[last + 1 :]
-        rest = 0 if last is None else self.c.cooldown
-        improved, stale = False, 0
-        for i, value in enumerate(after):
+        last, best, improved, stale = self._last_move(), None, False, 0
+        begin = self._begun()
+        if begin:
+            best = self.tracked[begin - 1]
+        rested = 0 if last is None else last + 1 + self.c.cooldown
+        for i, value in enumerate(self.tracked[begin:], begin):
             improved = best is None or self._improves(value, best)
             if improved:
                 best, stale = value, 0
-            elif i >= rest:
+            elif i >= rested:
                 stale += 1
         return improved, stale
+
+    def _begun(self) -> int:
+        """How many observations there were before the last move or lift."""
+        last = self._last_move()
+        return max([0, *self.lifts, *([] if last is None else [last + 1])])
 
     def _moves_since_improvement(self) -> int:
         since = max(i for i, improved in enumerate(self.improved) if improved)
@@ -151,11 +192,45 @@ class NaiveScheduler:
             before, now = self.tracked[-2:]
             margin = self.c.min_delta * abs(before) if self.c.min_delta_mode == "relative" else self.c.min_delta
             return now > before + margin if self.c.mode == "min" else now < before - margin
+        if self.c.trigger == "auto":
+            return self._looks(self.tracked[self._begun() :]) >= 2
         now = self.epochs[-1]
         if self.c.interval is not None:
             before = self.epochs[-2] if len(self.epochs) > 1 else self.warm
             return any((epoch - self.warm) % self.c.interval == 0 for epoch in range(before + 1, now + 1))
         return sum(milestone <= now for milestone in self.milestones) > sum(self.moved)
+
+    def _looks(self, values: list[float]) -> int:
+        """How many of the last looks in a row found a plateau."""
+        found, due = 0, 8
+        for n in range(1, len(values) + 1):
+            if n == due:
+                m = next(m for m in range(8, 33) if 3 * m >= n or m == 32)
+                found = found + 1 if self._is_plateau(values[n - m : n]) else 0
+                due += (m + 7) // 8
+        return found
+
+    def _is_plateau(self, values: list[float]) -> bool:
+        m, sign = len(values), 1.0 if self.c.mode == "min" else -1.0
+        if all(value > 0 for value in values) or all(value < 0 for value in values):
+            z = [sign * math.copysign(1, value) * math.log(abs(value)) for value in values]
+        else:
+            sizes = sorted(abs(value) for value in values)
+            usual = (sizes[(m - 1) // 2] + sizes[m // 2]) / 2 or sizes[-1] or 1.0
+            z = [sign * max(-1e6, min(1e6, value / usual)) for value in values]
+        pairs = sorted((b - a) / (j - i) for j, b in enumerate(z) for i, a in enumerate(z[:j]))
+        slope = statistics.median(pairs)
+        level = statistics.median([z[i] - slope * i for i in range(m)])
+        rest = [z[i] - slope * i - level for i in range(m)]
+        noise = statistics.median([abs(r) for r in rest]) * 1.4826
+        total = sum(r**2 for r in rest)
+        rho = max(0, min(0.8, sum(rest[i] * rest[i + 1] for i in range(m - 1)) / total)) if total > 0 else 0
+        half = statistics.NormalDist().inv_cdf(0.9) * math.sqrt(m * (m - 1) * (2 * m + 5) / 18 * (1 + rho) / (1 - rho))
+        below, above = math.floor((len(pairs) - half) / 2), math.ceil((len(pairs) + half) / 2)
+        most = -m * pairs[below - 1] if below >= 1 else math.inf
+        least = -m * pairs[above] if above < len(pairs) else -math.inf
+        counts = max(0.05, noise)
+        return most < counts or (m == 32 and least <= 0 and -m * slope < counts)
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -270,7 +345,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def _may_be_missing(self) -> bool:
         now, *later = self.config.stages[self.scheduler.state.stage :]
-        needing = [stage for stage in (now, *later) if stage.monitor == now.monitor]
+        needing = [stage for stage in (now, *later) if stage.monitor == now.monitor and stage.needs_metric]
         return not self.config.enabled or all(stage.missing == "hold" for stage in needing)
 
     def _refused(self, error: type[Exception], metrics: dict[str, Any], epoch: int | None) -> str:
@@ -306,7 +381,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert bool(decision) is adapted
         after = self.scheduler.progress
         assert (decision.progress, decision.weights) == (after, self.scheduler.weights)
-        assert self.scheduler.state.moves == sum(self.model.moved)
+        assert self.scheduler.state.moves == self.model.moves()
         assert after > before if adapted else (after == before and self.scheduler.weights == weights)
         if reason in ("warmup", "missing", "not finite"):
             assert self.scheduler.state == state._replace(epoch=decision.epoch)
@@ -322,8 +397,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         if counted and self.since_move is not None:
             self.since_move += 1
         if decision.adapted:
-            if self.since_move is not None:
+            if self.since_move is not None and stage.ramp is None:
                 assert self.since_move > stage.cooldown
+                assert stage.trigger != "auto" or self.since_move >= 9
                 assert stage.trigger != "plateau" or self.since_move >= stage.patience + stage.cooldown
             changed = self.config.stages[self.scheduler.state.stage] is not stage
             self.since_move = None if changed else 0

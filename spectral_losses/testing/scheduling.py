@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from spectral_losses.scheduler import SchedulerChain, SchedulerConfig, side_weights
+from spectral_losses.scheduler.checks import CHOICES
 
 __all__ = ["metric_streams", "metric_values", "scheduler_chains", "scheduler_configs"]
 
@@ -33,11 +34,19 @@ def scheduler_configs(draw: st.DrawFn, /, **fixed: Any) -> SchedulerConfig:
     def pick(name: str, strategy: st.SearchStrategy[Any]) -> Any:
         return fixed[name] if name in fixed else draw(strategy, label=name)
 
+    def judged(name: str, strategy: st.SearchStrategy[Any]) -> Any:
+        chosen = trigger == "auto" and name not in fixed  # which judges without these
+        return getattr(SchedulerConfig, name) if chosen else pick(name, strategy)
+
     counts = st.integers(0, 3)
-    trigger = pick("trigger", st.sampled_from(["plateau", "increase", "epoch"]))
+    trigger = pick("trigger", st.sampled_from(["plateau", "increase", "epoch", "auto"]))
     warmup, least = pick("warmup_epochs", counts), pick("min_epochs_before_adapt", counts)
     milestones, interval = fixed.get("milestones", ()), fixed.get("interval")
-    if trigger == "epoch" and not milestones and interval is None:
+    ramps = st.tuples(st.integers(0, 12), st.integers(1, 20)).map(lambda ramp: (ramp[0], sum(ramp)))
+    ramp = fixed.get("ramp")
+    if "ramp" not in fixed and not milestones and interval is None:
+        ramp = draw(st.one_of(st.none(), st.none(), st.none(), ramps), label="ramp")
+    if trigger == "epoch" and not milestones and interval is None and ramp is None:
         if "milestones" in fixed or draw(st.booleans()):
             interval = draw(st.integers(1, 5), label="interval")
         else:
@@ -54,27 +63,28 @@ def scheduler_configs(draw: st.DrawFn, /, **fixed: Any) -> SchedulerConfig:
         static_components=pick("static_components", st.dictionaries(st.sampled_from(["x", "y"]), _WEIGHTS)),
         **_draw_weights(draw, fixed),
         trigger=trigger,
-        patience=pick("patience", st.integers(0, 4)),
-        min_delta=pick("min_delta", st.sampled_from([0.0, 1e-3, 0.1]) | st.floats(0, 2)),
-        min_delta_mode=pick("min_delta_mode", st.sampled_from(["absolute", "relative"])),
+        patience=judged("patience", st.integers(0, 4)),
+        min_delta=judged("min_delta", st.sampled_from([0.0, 1e-3, 0.1]) | st.floats(0, 2)),
+        min_delta_mode=judged("min_delta_mode", st.sampled_from(["absolute", "relative"])),
         milestones=milestones,
         interval=interval,
+        ramp=ramp,
         cooldown=pick("cooldown", st.just(0) if trigger == "epoch" else counts),
         transition_step=pick("transition_step", st.sampled_from([0.1, 0.02, 1.0]) | st.floats(0.01, 3)),
         adaptive_step=pick("adaptive_step", st.booleans()),
         min_epochs_before_adapt=least,
         warmup_epochs=warmup,
-        max_consecutive_adaptations=pick("max_consecutive_adaptations", st.integers(1, 4) | st.just(1000)),
+        max_consecutive_adaptations=judged("max_consecutive_adaptations", st.integers(1, 4) | st.just(1000)),
         monitor=pick("monitor", st.sampled_from(["spectrum_error", "field_error", "a metric"])),
         mode=pick("mode", st.sampled_from(["min", "max"])),
-        use_ema=pick("use_ema", st.booleans()),
-        ema_beta=pick("ema_beta", st.sampled_from([0.0, 0.5, 0.9]) | st.floats(0, 1, exclude_max=True)),
-        transition_schedule=pick("transition_schedule", st.sampled_from(["linear", "cosine", "exponential"])),
+        use_ema=judged("use_ema", st.booleans()),
+        ema_beta=judged("ema_beta", st.sampled_from([0.0, 0.5, 0.9]) | st.floats(0, 1, exclude_max=True)),
+        transition_schedule=pick("transition_schedule", st.sampled_from(CHOICES["transition_schedule"])),
         missing=pick("missing", st.sampled_from(["raise", "hold"])),
     )
 
 
-def _draw_weights(draw: st.DrawFn, fixed: dict[str, Any]) -> dict[str, float]:
+def _draw_weights(draw: st.DrawFn, fixed: dict[str, Any]) -> dict[str, Any]:
     """Weights that move, start under the cap, and end where the cap leaves the source in its range."""
     names = ["initial_weight_source", "final_weight_source", "initial_weight_target", "final_weight_target"]
     weights = {name: fixed[name] if name in fixed else draw(_WEIGHTS, label=name) for name in names}

@@ -68,6 +68,25 @@ def test_bands_add_up_to_the_mean_square_error(framework: Framework, shape: tupl
     assert found == pytest.approx(np.mean(each), rel=1e-9)
 
 
+def test_a_shell_at_a_cut_belongs_to_the_band_below_it() -> None:
+    x = np.arange(16) * 2 * np.pi / 16 + np.zeros((16, 1))
+    t = np.sin(x) + np.sin(2 * x) + 2 * np.sin(3 * x)
+    without = np.sin(x) + 2 * np.sin(3 * x)
+    for bands, expected in (((2.0,), 0.25), ((2.5,), 0.25), ((1.5,), 0.1), ((1.0,), 0.1), ((1.0, 2.0), 1 / 3)):
+        assert float(sl.band_error(without, t, bands=bands)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_power_ratios_to_a_target_of_zeros_are_relative_to_the_prediction() -> None:
+    p = RNG.normal(size=(1, 1, 16, 16))
+    power = sl.radial_spectrum(p).power[0, 0]
+    counts = Plane((16, 16)).scale()  # from shares to powers
+    share = power / counts
+    expected = np.mean((share / (1e-4 * share.max())) ** 2)
+    for unit in (1e-6, 1.0, 1e6):
+        found = float(sl.power_ratio_error(unit * p, 0 * p, eps=1e-4))
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
 def test_errors_of_bands() -> None:
     t = RNG.normal(size=(1, 1, 16, 16))
     for bands, error, message in (

@@ -163,11 +163,11 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
         ),
         ({"interval": 5}, ValueError, "interval is for trigger 'epoch', got trigger 'plateau'"),
         ({"milestones": [20]}, ValueError, "milestones is for trigger 'epoch', got trigger 'plateau'"),
-        ({"trigger": "epoch"}, ValueError, "trigger 'epoch' takes either milestones or interval, got neither"),
+        ({"trigger": "epoch"}, ValueError, "trigger 'epoch' takes one of milestones, interval and ramp, got none"),
         (
             {"trigger": "epoch", "milestones": [20], "interval": 3},
             ValueError,
-            "either milestones or interval, got milestones and interval",
+            "one of milestones, interval and ramp, got milestones and interval",
         ),
         (
             {"trigger": "epoch", "interval": 3, "cooldown": 1},

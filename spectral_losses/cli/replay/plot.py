@@ -80,7 +80,7 @@ def _metric(ax: Any, name: str, found: Replay) -> None:
     for outcomes, tracked in _tracked(name, watching):
         dash = DASHES[found.outcomes.index(outcomes[0]) % len(DASHES)]
         names = [outcome.name for outcome in outcomes] if len(watching) > 1 else []
-        averaged = any(c.use_ema for c in outcomes[0].config.stages if c.monitor == name)
+        averaged = any(c.averaged for c in outcomes[0].config.stages if c.monitor == name)
         label = "\n".join(["moving average" if averaged else "as watched", *map(_words, names)])
         ax.plot(tracked.epochs, _clipped(tracked.values), color="black", lw=2, ls=dash, label=label)
     if len(found.outcomes) == 1:

@@ -90,7 +90,7 @@ def _adaptations(outcome: Outcome) -> Any:
     # Weights that never move are told once, at the end.
     curves = {names: curve for names, curve in weight_curves(outcome).items() if len(set(curve)) > 1}
     stages = outcome.config.stages
-    watched = f"average\n{stages[0].monitor}" if stages[0].use_ema else stages[0].monitor
+    watched = f"average\n{stages[0].monitor}" if stages[0].averaged else stages[0].monitor
     heading = "watched" if len(stages) > 1 else watched
     table = _table("epoch", heading, "progress", *(",\n".join(names) for names in curves), "why")
     table.columns[-1].justify = "left"
@@ -164,7 +164,7 @@ def _why_not(outcome: Outcome, found: Replay) -> str:
     if c.trigger == "increase":
         return f"{c.monitor} never got worse by more than {c.min_delta:g} in {count(counted, 'observation')} {after}"
     if c.trigger == "epoch":
-        warm = c.min_epochs_before_adapt + c.warmup_epochs
+        warm = c.warmup
         first = c.milestones[0] if c.interval is None else warm + c.interval
         return f"the first move comes at epoch {first}, and no later row has a finite {c.monitor}"
     if not outcome.stalest:
