@@ -17,8 +17,13 @@ from typing import TYPE_CHECKING
 from spectral_losses._lazy import lazily
 
 if TYPE_CHECKING:
+    from spectral_losses.balance import Balancer as Balancer
+    from spectral_losses.balance import influences as influences
     from spectral_losses.composite import Component as Component
     from spectral_losses.composite import CompositeLoss as CompositeLoss
+    from spectral_losses.controller import ConstraintConfig as ConstraintConfig
+    from spectral_losses.controller import ControllerConfig as ControllerConfig
+    from spectral_losses.controller import LossController as LossController
     from spectral_losses.diagnostics import CrossSpectrum as CrossSpectrum
     from spectral_losses.diagnostics import cross_spectrum as cross_spectrum
     from spectral_losses.diagnostics import effective_resolution as effective_resolution
@@ -41,12 +46,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Balancer": "balance",
     "Component": "composite",
     "CompositeLoss": "composite",
+    "ConstraintConfig": "controller",
+    "ControllerConfig": "controller",
     "CrossSpectrum": "diagnostics",
     "Cylinders": "spectra",
     "Decision": "scheduler",
     "History": "history",
+    "LossController": "controller",
     "LossScheduler": "scheduler",
     "SchedulerChain": "scheduler",
     "SchedulerConfig": "scheduler",
@@ -56,6 +65,7 @@ _HOMES = {
     "effective_resolution": "diagnostics",
     "energy_spectrum": "diagnostics",
     "evaluate": "evaluation",
+    "influences": "balance",
     "load_config": "scheduler",
     "price_of_sharpness": "diagnostics",
     "radial_spectrum": "spectra",

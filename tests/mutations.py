@@ -98,7 +98,7 @@ SCHEDULER = [
     Mutation("state: the metric of other settings goes on", "checkpoint.py", 'if changed & {"monitor", "mode", "use_ema"}:', "if False:"),
     Mutation("state: changes of other stages matter", "checkpoint.py", "for change in changes if change.stage == state.stage}", "for change in changes}"),
     Mutation("state: a cooldown of other settings goes on", "checkpoint.py", "return state._replace(cooldown=min(state.cooldown, c.cooldown))", "return state"),
-    Mutation("state: a bad history is loaded", "checkpoint.py", "if not isinstance(rows, list) or not all(map(_is_decision, rows)):", "if False:"),
+    Mutation("state: a bad history is loaded", "checkpoint.py", "if not isinstance(rows, list) or not all(map(is_decision, rows)):", "if False:"),
     Mutation("state: half of it is loaded", "loss_scheduler.py", "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
     Mutation("state: a NaN is loaded", "checkpoint.py", "and abs(value) <= sys.float_info.max", ""),
     Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != VERSION:', "if False:"),
@@ -126,6 +126,198 @@ SCHEDULER = [
     Mutation("geometric: from the other end's size", "transition.py", "max(FAINT * other, TINY)", "max(other, TINY)"),
     Mutation("geometric: linear", "transition.py", "math.exp((1 - progress) * math.log(low) + progress * math.log(high))", "(1 - progress) * low + progress * high"),
 ]  # fmt: skip
+
+CONTROLLER = [
+    Mutation(
+        "average: starts at zero", "rule.py", "return now if before is None else", "before = before or 0.0\n    return"
+    ),
+    Mutation(
+        "average: weights exchanged", "rule.py", "c.smoothing * (before - now)", "(1 - c.smoothing) * (before - now)"
+    ),
+    Mutation(
+        "average: of the value",
+        "rule.py",
+        "math.log(min(max(value / c.limit, 1 / FAR), FAR))",
+        "min(max(value / c.limit - 1, -9.2), 9.2)",
+    ),
+    Mutation(
+        "average: a zero has no logarithm", "rule.py", "max(value / c.limit, 1 / FAR)", "max(value / c.limit, 1e-300)"
+    ),
+    Mutation(
+        "error: not cut off", "rule.py", "return min(max(average / c.scale, -1.0), 1.0)", "return average / c.scale"
+    ),
+    Mutation(
+        "error: in units of the logarithm",
+        "constraint.py",
+        'return 1.0 if self.of == "target" else math.log(self.at_most)',
+        "return 1.0",
+    ),
+    Mutation("pull: no integral part", "rule.py", "asked = integral * error", "asked = 0 * error"),
+    Mutation("pull: no proportional part", "rule.py", "if before is not None:", "if False:"),
+    Mutation("pull: proportional to the error", "rule.py", "(error - _error(c, before))", "error"),
+    Mutation(
+        "pull: limits push the wrong way", "rule.py", 'return asked if c.of == "target" else -asked', "return asked"
+    ),
+    Mutation("several: the least goal", "rule.py", "max(goals, key", "min(goals, key"),
+    Mutation("several: the loosest limit", "rule.py", "min(limits, key", "max(limits, key"),
+    Mutation("several: limits are not asked", "rule.py", "    if limits:\n", "    if limits and not goals:\n"),
+    Mutation("step: any length", "rule.py", "min(max(step, -LONGEST), LONGEST)", "step"),
+    Mutation(
+        "range: no most",
+        "rule.py",
+        "min(max(ratio * factor, config.least), config.most)",
+        "max(ratio * factor, config.least)",
+    ),
+    Mutation("range: no least", "rule.py", "max(ratio * factor, config.least)", "ratio * factor"),
+    Mutation("NaN: enters the average", "step.py", "if not math.isfinite(value):", "if math.isinf(value):"),
+    Mutation("infinity: enters the average", "step.py", "if not math.isfinite(value):", "if math.isnan(value):"),
+    Mutation("epoch: forgotten where nothing counts", "step.py", "    state = state._replace(epoch=epoch)\n", ""),
+    Mutation("reason: a bound is rest", "step.py", "if step > 0 and new == config.most:", "if False:"),
+    Mutation("progress: a goal that is met exactly does not hold", "state.py", "average <= 0", "average < 0"),
+    Mutation("weights: without the source's", "state.py", "target = config.weight * ratio", "target = ratio"),
+    Mutation("dB: of amplitudes", "constraint.py", "DECIBEL = math.log(10) / 10", "DECIBEL = math.log(10) / 20"),
+    Mutation("limit: the number alone", "constraint.py", "self.relative_to * self.at_most", "self.relative_to"),
+    Mutation("limit: without a number", "constraint.py", 'if c.of == "source" and c.relative_to is None:', "if False:"),
+    Mutation("limit: under the number", "constraint.py", 'if c.of == "source" and c.at_most <= 1:', "if False:"),
+    Mutation(
+        "range: may be weightless",
+        "config.py",
+        "if not 0 < self.weight * self.least",
+        "if not 0 <= self.weight * self.least",
+    ),
+    Mutation("range: start may be outside", "config.py", "if not self.least <= self.start <= self.most:", "if False:"),
+    Mutation("components: may be shared", "config.py", "        check_components(Settings(", "        (Settings("),
+    Mutation(
+        "state: averages are not saved",
+        "checkpoint.py",
+        '"averages": list(state.averages)',
+        '"averages": [0.0] * len(state.averages)',
+    ),
+    Mutation(
+        "state: other settings are not noticed", "loss_controller.py", "if changes and not accept_changes:", "if False:"
+    ),
+    Mutation(
+        "state: averages of other settings go on",
+        "checkpoint.py",
+        "if old == _watched(c.to_dict())",
+        "if old['metric'] == c.metric",
+    ),
+    Mutation(
+        "state: another range is not kept",
+        "checkpoint.py",
+        "ratio = min(max(state.ratio, config.least), config.most)",
+        "ratio = state.ratio",
+    ),
+    Mutation(
+        "state: a NaN is loaded",
+        "checkpoint.py",
+        "(is_number(each) and abs(each) <= FARTHEST)",
+        "isinstance(each, float)",
+    ),
+    Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != VERSION:', "if False:"),
+    Mutation(
+        "history: shared with the caller",
+        "loss_controller.py",
+        "weights=dict(decision.weights)",
+        "weights=decision.weights",
+    ),
+    Mutation("history: has no bound", "loss_controller.py", "deque(maxlen=history)", "deque()"),
+]
+
+BALANCER = [
+    Mutation("balancer: a loss without influence teaches", "balance/rule.py", "& (value > 0)", ""),
+    Mutation("balancer: an influence that is not finite teaches", "balance/rule.py", "& xp.isfinite(value)", ""),
+    Mutation("balancer: a first loss without influence teaches", "balance/rule.py", "(first > 0) & ", ""),
+    Mutation(
+        "balancer: the first batch may move by a factor of 2 alone",
+        "balance/rule.py",
+        "xp.where(seen > 0, near, wanted)",
+        "near",
+    ),
+    Mutation(
+        "balancer: a batch may move a weight by any factor",
+        "balance/rule.py",
+        "xp.where(seen > 0, near, wanted)",
+        "wanted",
+    ),
+    Mutation("balancer: a batch that says nothing counts", "balance/rule.py", "xp.where(says, grown, seen)", "grown"),
+    Mutation("balancer: the average starts at zero", "balance/rule.py", "rate / grown *", "rate *"),
+    Mutation(
+        "balancer: ratios overflow",
+        "balance/rule.py",
+        "xp.minimum(xp.maximum(ratio, one / LARGEST), one * LARGEST)",
+        "ratio",
+    ),
+    Mutation(
+        "balancer: infinity is a unit", "balance/influence.py", "xp.isfinite(largest) & (largest > 0)", "(largest > 0)"
+    ),
+    Mutation("balancer: a batch of one is taken", "balance/influence.py", "if shape[axis] == 1:", "if False:"),
+    Mutation(
+        "balancer: squares overflow",
+        "balance/influence.py",
+        "unit * xp.sqrt(xp.mean((x / unit) ** 2))",
+        "xp.sqrt(xp.mean(x**2))",
+    ),
+    Mutation(
+        "balancer: the measure has a gradient",
+        "balance/influence.py",
+        "lift(backend.detach(prediction), xp)",
+        "lift(prediction, xp)",
+    ),
+    Mutation(
+        "balancer: half precision is summed as it is",
+        "balance/influence.py",
+        "weights[name] * lift(gradient, xp)",
+        "weights[name] * gradient",
+    ),
+    Mutation(
+        "balancer: a frozen balancer steps",
+        "balance/balancer.py",
+        "        if not self._frozen:\n            self._state, _",
+        "        if True:\n            self._state, _",
+    ),
+    Mutation(
+        "balancer: a frozen balancer learns from gradients",
+        "balance/balancer.py",
+        "            if not self._frozen:\n",
+        "            if True:\n",
+    ),
+    Mutation(
+        "balancer: states of other losses are taken",
+        "balance/checkpoint.py",
+        "if table.keys() != set(names):",
+        "if False:",
+    ),
+    Mutation("balancer: the target gets a gradient", "integrations/balance.py", "target = detached(target)", "pass"),
+    Mutation("balancer: evaluation teaches", "integrations/balance.py", "self.training and ", ""),
+    Mutation("balancer: a frozen criterion learns", "integrations/balance.py", "or self.balancer.frozen", ""),
+    Mutation(
+        "balancer: half precision is differentiated as it is",
+        "integrations/balance.py",
+        "prediction.detach().to(torch.promote_types(prediction.dtype, torch.float32))",
+        "prediction.detach()",
+    ),
+    Mutation(
+        "balancer: the scale of the total is lost",
+        "integrations/balance.py",
+        "(upstream * gradient).to(ctx.dtype)",
+        "gradient.to(ctx.dtype)",
+    ),
+    Mutation(
+        "balancer: a second derivative is wrong",
+        "integrations/balance.py",
+        "if torch.is_grad_enabled():  #",
+        "if False:  #",
+    ),
+    Mutation(
+        "balancer: compiled programs hold the balancer",
+        "integrations/balance.py",
+        "    @torch.compiler.disable  # type: ignore[untyped-decorator]\n",
+        "",
+    ),
+    Mutation("balancer: ranks have their own weights", "integrations/balance.py", "dist.all_reduce(packed)", "pass"),
+    Mutation("balancer: ranks count alike", "integrations/balance.py", "count * value.double()", "value.double()"),
+]
 
 LOSSES = [
     Mutation("field error: slope twice as steep", "losses/field.py", '{"D": (1 / power)[..., None]}', '{"D": (2 / power)[..., None]}'),
@@ -266,6 +458,27 @@ GROUPS = {
             "scheduler/test_scheduler_machine.py",
         ),
         SCHEDULER,
+    ),
+    "controller": Group(
+        "spectral_losses/controller",
+        (
+            "controller/test_controller.py",
+            "controller/test_controller_checkpoint.py",
+            "controller/test_controller_config.py",
+            "controller/test_controller_machine.py",
+        ),
+        CONTROLLER,
+    ),
+    "balancer": Group(
+        "spectral_losses",
+        (
+            "balance/test_balancer.py",
+            "balance/test_influence.py",
+            "balance/test_balanced_criterion.py",
+            "balance/test_balance_ranks.py",
+        ),
+        BALANCER,
+        "not jax and not dask",
     ),
     "losses": Group(
         "spectral_losses",

@@ -26,8 +26,8 @@ HEAVY = {
     "hypothesis",
     "array_api_compat",
 }
-STANDARD_LIBRARY_ALONE = {"errors", "messages", "scheduler", "history", "_lazy"}
-NUMPY_ALONE = {"fields", "transforms", "spectra", "losses", "composite", "evaluation", "gradients"}
+STANDARD_LIBRARY_ALONE = {"errors", "messages", "scheduler", "controller", "history", "_lazy"}
+NUMPY_ALONE = {"fields", "transforms", "spectra", "losses", "composite", "evaluation", "gradients", "balance"}
 
 
 def run(code: str) -> str:

@@ -1,4 +1,4 @@
-"""Lightning: a callback that steps the loss scheduler after each validation."""
+"""Lightning: a callback that steps a loss scheduler or controller after each validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from spectral_losses.controller import LossController
 from spectral_losses.integrations.torch import mean_over_ranks
+from spectral_losses.messages import listed
 from spectral_losses.scheduler import Decision, LossScheduler
 
 __all__ = ["LossSchedulerCallback"]
@@ -33,15 +35,17 @@ else:
 
 
 class LossSchedulerCallback(Callback):
-    """Step a `LossScheduler` after each validation of ``fit``, and set the criterion's weights.
+    """Step a `LossScheduler` or a `LossController` after each validation of ``fit``, and set the criterion's weights.
 
     Parameters
     ----------
-    scheduler : LossScheduler
-        Its ``monitor`` is the name under which the LightningModule logs a metric of its validation.
+    scheduler : LossScheduler or LossController
+        Its ``monitored`` metrics are names under which the LightningModule logs something of its validation.
     criterion : str, default "criterion"
         Name of the LightningModule's attribute that is the `CompositeCriterion`, or anything else with
         ``set_weights``; may have dots.
+    accept_changes : bool, default False
+        Go on from a checkpoint that was saved under other settings, as `LossScheduler.load_state_dict` says.
 
     Raises
     ------
@@ -56,8 +60,8 @@ class LossSchedulerCallback(Callback):
     Every rank makes the same decision: each monitored metric is first averaged over ranks. Where the ranks' shares are
     of different sizes, log it so that it is the same on all of them, as a torchmetrics metric is.
 
-    The state is in the Trainer's checkpoints. A checkpoint that was saved under other settings is refused, as
-    `LossScheduler.load_state_dict` says.
+    The state is in the Trainer's checkpoints. A checkpoint that was saved under other settings is refused, unless
+    ``accept_changes`` says otherwise.
 
     Examples
     --------
@@ -68,12 +72,14 @@ class LossSchedulerCallback(Callback):
     0.0
     """
 
-    def __init__(self, scheduler: LossScheduler, criterion: str = "criterion") -> None:
-        if not isinstance(scheduler, LossScheduler):
-            raise TypeError(f"scheduler must be a LossScheduler, got {type(scheduler).__name__}")
+    def __init__(
+        self, scheduler: LossScheduler | LossController, criterion: str = "criterion", *, accept_changes: bool = False
+    ) -> None:
+        if not isinstance(scheduler, LossScheduler | LossController):
+            raise TypeError(f"scheduler must be a LossScheduler or a LossController, got {type(scheduler).__name__}")
         if not isinstance(criterion, str):
             raise TypeError(f"criterion must be the name of an attribute, got {type(criterion).__name__}")
-        self.scheduler, self.criterion = scheduler, criterion
+        self.scheduler, self.criterion, self.accept_changes = scheduler, criterion, accept_changes
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Set the weights to begin with, which a checkpoint may have brought."""
@@ -84,9 +90,13 @@ class LossSchedulerCallback(Callback):
         """Step, set the weights, log; raises what `LossScheduler.step` raises."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        monitored = dict.fromkeys(stage.monitor for stage in self.scheduler.config.stages)
-        metrics = {name: trainer.callback_metrics[name] for name in monitored if name in trainer.callback_metrics}
-        decision = self.scheduler.step(mean_over_ranks(metrics), trainer.current_epoch)
+        logged = trainer.callback_metrics
+        metrics = {name: logged[name] for name in self.scheduler.monitored if name in logged}
+        try:
+            decision = self.scheduler.step(mean_over_ranks(metrics), trainer.current_epoch)
+        except KeyError as error:
+            error.add_note(f"logged were {listed(logged) or 'none'}")
+            raise
         self._criterion_of(pl_module).set_weights(decision)
         self._log(trainer, decision)
 
@@ -96,7 +106,7 @@ class LossSchedulerCallback(Callback):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """The scheduler's."""
-        self.scheduler.load_state_dict(state_dict)
+        self.scheduler.load_state_dict(state_dict, accept_changes=self.accept_changes)
 
     def _criterion_of(self, module: Any) -> Any:
         try:

@@ -23,7 +23,7 @@ def saved_state(
         "version": VERSION,
         "config": config.to_dict(),
         "state": {**state._asdict(), "latest": list(state.latest)},
-        "history": [_plain(decision) for decision in history],
+        "history": [plain_decision(decision) for decision in history],
     }
 
 
@@ -47,7 +47,8 @@ def restore(
     return next_stage(config, state), past, [str(change) for change in changes]
 
 
-def _plain(decision: Decision) -> dict[str, Any]:
+def plain_decision(decision: Decision) -> dict[str, Any]:
+    """A decision as JSON has it."""
     metric = decision.metric
     finite = None if metric is None or not math.isfinite(metric) else metric  # JSON has no other numbers
     return {**decision._asdict(), "weights": dict(decision.weights), "metric": finite}
@@ -80,7 +81,7 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
     if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
         raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
     rows = saved.get("history")
-    if not isinstance(rows, list) or not all(map(_is_decision, rows)):
+    if not isinstance(rows, list) or not all(map(is_decision, rows)):
         raise ValueError("state['history'] is not one that a scheduler saves")
     past = [Decision(**{**row, "weights": dict(row["weights"])}) for row in rows]
     return state, past, saved["config"]
@@ -91,26 +92,27 @@ def _allowed(name: str, value: Any) -> bool:
     if value is None:
         return name in ("epoch", "seen", "tracked", "best")
     if name == "latest":
-        return isinstance(value, list | tuple) and len(value) <= MOST and all(map(_is_number, value))
+        return isinstance(value, list | tuple) and len(value) <= MOST and all(map(is_number, value))
     if name in ("tracked", "best"):
-        return _is_number(value)
+        return is_number(value)
     if name == "progress":
-        return _is_number(value) and 0 <= value <= 1
-    return isinstance(value, int) and _is_number(value) and value >= 0
+        return is_number(value) and 0 <= value <= 1
+    return isinstance(value, int) and is_number(value) and value >= 0
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a saved value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def _is_decision(row: Any) -> bool:
+def is_decision(row: Any) -> bool:
     """Whether a saved row of the history makes a `Decision` that can be saved again."""
     if not isinstance(row, Mapping) or row.keys() != set(Decision._fields) or not isinstance(row["weights"], Mapping):
         return False
     numbers = [row["progress"], *row["weights"].values()]
     numbers += [row[name] for name in ("epoch", "metric", "tracked") if row[name] is not None]
     return (
-        all(map(_is_number, numbers))
+        all(map(is_number, numbers))
         and all(isinstance(text, str) for text in (row["reason"], row["detail"], *row["weights"]))
         and isinstance(row["adapted"], bool)
     )

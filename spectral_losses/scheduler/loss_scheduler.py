@@ -76,6 +76,11 @@ class LossScheduler:
         return progress(self._config, self._state)
 
     @property
+    def monitored(self) -> tuple[str, ...]:
+        """Names of the metrics that it looks at, in any of its stages."""
+        return tuple(dict.fromkeys(stage.monitor for stage in self._config.stages if stage.needs_metric))
+
+    @property
     def history(self) -> tuple[Decision, ...]:
         """The last decisions, oldest first; as many as were asked for when it was made."""
         return tuple(self._history)

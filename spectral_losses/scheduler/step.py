@@ -47,10 +47,10 @@ def update(
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__} (step takes metrics, epoch)")
     if not config.enabled:
-        epoch = None if epoch is None else _checked_epoch(epoch, None)
+        epoch = None if epoch is None else checked_epoch(epoch, None)
         return state, _decide(config, state, epoch, "disabled", "weights stay as they are")
     c = config.stages[state.stage]
-    epoch = _checked_epoch(epoch, state.epoch)
+    epoch = checked_epoch(epoch, state.epoch)
     value = monitored(config.stages[state.stage :], metrics)
     before, state = state, lifted(config, state._replace(epoch=epoch))
     if state.progress != before.progress or state.stage != before.stage:
@@ -89,7 +89,7 @@ def update(
     return state, _decide(config, state, epoch, reason, facts, value, tracked)
 
 
-def _checked_epoch(epoch: Any, last: int | None) -> int:
+def checked_epoch(epoch: Any, last: int | None) -> int:
     """The epoch of an observation as an int that a checkpoint can hold; by default the one after the last."""
     if epoch is None:
         epoch = 0 if last is None else last + 1

@@ -175,7 +175,7 @@ def test_model_checkpoints_hold_the_decision_of_their_epoch(tmp_path: Path) -> N
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="scheduler must be a LossScheduler, got SchedulerConfig"):
+    with pytest.raises(TypeError, match="scheduler must be a LossScheduler or a LossController, got SchedulerConfig"):
         LossSchedulerCallback(sl.SchedulerConfig())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="criterion must be the name of an attribute, got CompositeCriterion"):
         LossSchedulerCallback(scheduler(), CompositeCriterion({"a": "field_error"}))  # type: ignore[arg-type]
@@ -186,8 +186,32 @@ def test_what_is_refused(tmp_path: Path) -> None:
         with pytest.raises(error, match=message):
             trainer(tmp_path, LossSchedulerCallback(scheduler(), name), epochs=1).fit(Emulator(), loader(), loader())
     missing = LossSchedulerCallback(scheduler(monitor="val_spectrun"))
-    with pytest.raises(KeyError, match="monitored metric 'val_spectrun' is missing"):
+    with pytest.raises(KeyError, match="monitored metric 'val_spectrun' is missing") as refusal:
         trainer(tmp_path, missing, epochs=1).fit(Emulator(), loader(), loader())
+    assert "'val_spectrum'" in refusal.value.__notes__[-1].removeprefix("logged were ")
+
+
+def test_a_controller_steps_and_resumes_with_other_settings_where_that_is_said(tmp_path: Path) -> None:
+    def controlled(at_most: float, **options: Any) -> LossSchedulerCallback:
+        goal = sl.ConstraintConfig("val_spectrum", at_most)
+        return LossSchedulerCallback(sl.LossController(sl.ControllerConfig(goal, target="spectrum_error")), **options)
+
+    checkpoint = pl.callbacks.ModelCheckpoint(tmp_path, "last")
+    callback, module = controlled(1e-9), Emulator()
+    assert callback.scheduler.monitored == ("val_spectrum",)
+    trainer(tmp_path, checkpoint, callback, epochs=3, enable_checkpointing=True).fit(module, loader(), loader())
+    assert [decision.reason for decision in callback.scheduler.history] == ["raised"] * 3
+    assert module.criterion.weights == pytest.approx(callback.scheduler.weights)
+    path = str(tmp_path / "last.ckpt")
+    with pytest.raises(ValueError, match="constraint 1 at_most was 1e-09, is 2e-09"):
+        trainer(tmp_path, checkpoint, controlled(2e-9), epochs=4, enable_checkpointing=True).fit(
+            Emulator(), loader(), loader(), ckpt_path=path
+        )
+    resumed = controlled(2e-9, accept_changes=True)
+    trainer(tmp_path, checkpoint, resumed, epochs=4, enable_checkpointing=True).fit(
+        Emulator(), loader(), loader(), ckpt_path=path
+    )
+    assert [decision.epoch for decision in resumed.scheduler.history] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])

@@ -12,11 +12,13 @@ BACKENDS = CHECKOUT / "backends" / "spectral_losses_backends"
 FLOORS = (
     ("errors", "messages", "backends"),
     ("io", "_lazy", "history", "scheduler", "fields", "transforms"),
-    ("spectra",),
+    ("spectra", "controller"),
     ("losses",),
     ("composite", "diagnostics", "evaluation"),
     ("plot",),
-    ("gradients", "integrations"),
+    ("gradients",),
+    ("balance",),
+    ("integrations",),
     ("__init__",),
     ("cli", "testing"),
 )

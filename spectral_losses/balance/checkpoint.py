@@ -1,0 +1,57 @@
+"""Saved states of a balancer: written, read and checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from spectral_losses.balance.rule import BalancerState
+from spectral_losses.messages import listed
+
+FORMAT, VERSION = "spectral_losses.Balancer", 1
+"""What a saved state calls itself, and the meaning of its fields."""
+
+
+def saved_state(state: BalancerState, frozen: bool) -> dict[str, Any]:
+    """Everything to go on from, in plain types."""
+    return {"format": FORMAT, "version": VERSION, "frozen": frozen, "state": state._asdict()}
+
+
+def restore(saved: Any, names: tuple[str, ...]) -> tuple[BalancerState, bool]:
+    """A state of these losses, and whether it is frozen, from what `saved_state` returned.
+
+    Raises
+    ------
+    ValueError
+        It is nothing that a balancer would save, or of other losses.
+    TypeError
+        It is no mapping.
+    """
+    if not isinstance(saved, Mapping):
+        raise TypeError(f"state must be what state_dict returns, got {type(saved).__name__}")
+    if saved.get("format") != FORMAT:
+        got = saved.get("format")
+        raise ValueError(f"state is not one of a Balancer: its 'format' must be {FORMAT!r}, got {got!r}")
+    if saved.get("version") != VERSION:
+        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    tables, frozen = saved.get("state"), saved.get("frozen")
+    if not isinstance(tables, Mapping) or tables.keys() != set(BalancerState._fields) or not isinstance(frozen, bool):
+        raise ValueError(f"state is not one that a Balancer saves, got {dict(saved)!r}")
+    for field, table in tables.items():
+        if not isinstance(table, Mapping) or not all(_allowed(field, value) for value in table.values()):
+            raise ValueError(f"state['state'][{field!r}] is not one that a Balancer saves, got {table!r}")
+        if table.keys() != set(names):
+            raise ValueError(
+                f"state must be one of {listed(names)} beside the first loss, got {listed(table) or 'none'}"
+            )
+    return BalancerState(
+        *({name: float(tables[field][name]) for name in names} for field in BalancerState._fields)
+    ), frozen
+
+
+def _allowed(field: str, x: Any) -> bool:
+    """Whether a field of `BalancerState` may have a value."""
+    if not isinstance(x, int | float) or isinstance(x, bool) or not abs(x) <= sys.float_info.max:
+        return False
+    return field == "levels" or 0 <= x <= (1 if field == "seen" else x)
