@@ -295,6 +295,14 @@ def test_a_disabled_scheduler_watches_nothing(tmp_path, capsys):
     assert (found["first_epoch"], found["last_epoch"]) == (3, 4)
 
 
+def test_a_ramp_needs_no_column(tmp_path, capsys):
+    config = write_config(tmp_path / "a.toml", sl.SchedulerConfig(trigger="epoch", ramp=(1, 3), monitor="not there"))
+    path = write_csv(tmp_path / "a.csv", {"epoch": range(5), "spectrum_error": [1.0, "", "text", 1.0, 1.0]})
+    found = replayed(capsys, path, "--config", config, "--plot", tmp_path / "a.png")["configurations"][0]
+    assert [(move["epoch"], move["progress"]) for move in found["adaptations"]] == [(2, 0.5), (3, 1.0)]
+    assert found["finished"] == 3
+
+
 def test_former_names_are_warned_of(run, soon, tmp_path, capsys):
     config = tmp_path / "former.toml"
     config.write_text('source_components = ["recMSE"]\nstatic_components = { predMSE = 0.5 }\n')
@@ -393,6 +401,8 @@ def test_equal_configurations_have_no_settings_to_show(run, soon, capsys):
             "spectrum_error never got worse by more than 0.001 in 1 observation after the warm-up",
         ),
         ({"trigger": "epoch", "milestones": [20, 30]}, [1.0] * 16, "the first move comes at epoch 20, and no later"),
+        ({"trigger": "auto"}, [1.0] * 8, "no two looks in a row found a plateau in 8 observations in the run"),
+        ({"trigger": "epoch", "ramp": [20, 30]}, [1.0] * 16, "the ramp goes from epoch 20 to 30"),
         ({"trigger": "epoch", "interval": 7}, [1.0] * 16, "the first move comes at epoch 22, and no later row has"),
         (
             {"min_epochs_before_adapt": 0, "warmup_epochs": 0, "missing": "hold"},

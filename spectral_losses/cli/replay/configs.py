@@ -45,7 +45,7 @@ def named_configs(given: Sequence[str]) -> tuple[list[Named], list[str]]:
 
 def monitored(config: SchedulerConfig | SchedulerChain) -> list[str]:
     """The metrics that a configuration watches, in order: none where it is disabled."""
-    return list(dict.fromkeys(c.monitor for c in config.stages)) if config.enabled else []
+    return list(dict.fromkeys(c.monitor for c in config.stages if c.needs_metric)) if config.enabled else []
 
 
 def _load(text: str) -> SchedulerConfig | SchedulerChain:

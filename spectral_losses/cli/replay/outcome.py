@@ -197,6 +197,6 @@ def weight_curves(outcome: Outcome) -> dict[tuple[str, ...], list[float]]:
 def _missing(row: Row, outcome: Outcome) -> str:
     """Say which metric the scheduler misses."""
     stages = outcome.config.stages[outcome.state.stage :]
-    name = next(c.monitor for c in stages if c.missing == "raise" and row.metrics[c.monitor] is None)
+    name = next(c.monitor for c in stages if c.missing == "raise" and c.needs_metric and row.metrics[c.monitor] is None)
     problem = f"{name} is empty" if name in row.columns else no_column(name, row.columns)
     return f'{problem}; with missing = "hold" in the configuration ({outcome.name}) such rows would wait'

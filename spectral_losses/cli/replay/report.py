@@ -158,6 +158,8 @@ def _why_not(outcome: Outcome, found: Replay) -> str:
         return "the scheduler is disabled"
     if reasons["warmup"] == found.rows:
         return f"the warm-up, until epoch {outcome.warm_ups[0].stop}, outlasted the run"
+    if not c.needs_metric and c.ramp is not None:
+        return f"the ramp goes from epoch {c.ramp[0]} to {c.ramp[1]}"
     if not counted:
         without = f"{reasons['missing']} have none, {reasons['not finite']} one that is not finite"
         return f"no row {after} has a finite {c.monitor}: {without}"
@@ -167,6 +169,8 @@ def _why_not(outcome: Outcome, found: Replay) -> str:
         warm = c.warmup
         first = c.milestones[0] if c.interval is None else warm + c.interval
         return f"the first move comes at epoch {first}, and no later row has a finite {c.monitor}"
+    if c.trigger == "auto":
+        return f"no two looks in a row found a plateau in {count(counted, 'observation')} {after}"
     if not outcome.stalest:
         return f"each of {count(counted, 'observation')} {after} was an improvement"
     return (
