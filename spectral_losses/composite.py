@@ -152,8 +152,8 @@ class CompositeLoss:
 
         Parameters
         ----------
-        weights : mapping of str to float, Decision or LossScheduler
-            What a scheduler answers can be passed as it is.
+        weights : mapping of str to float, or anything that has such ``weights``
+            A `Decision`, a `LossScheduler`, a `LossController` or a `Balancer` can be passed as it is.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class CompositeLoss:
         target : array, Spectrum, or mapping of str to such
             One for all components, or one for each that is computed, by name. A component over spectra takes a
             `Spectrum` of the frames that it sees.
-        weights : mapping of str to float or 0-d array, Decision or LossScheduler, optional
+        weights : mapping of str to float or 0-d array, or anything that has such ``weights``, optional
             In place of those that were set, by name. Arrays, which ``jax.jit`` and ``torch.compile`` can take as
             arguments without compiling anew, are not looked at: their components are always computed.
 

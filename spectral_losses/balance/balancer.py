@@ -20,6 +20,9 @@ from spectral_losses_backends.registry import backend_of
 
 __all__ = ["Balancer"]
 
+LONGEST = 1e6
+"""Batches of a half-life: what one of them adds to an average is more than the rounding of float32."""
+
 
 class Balancer:
     r"""Weights of losses from shares of influence.
@@ -76,6 +79,8 @@ class Balancer:
             raise ValueError(f"shares must name two losses or more, got {listed(shares) or 'none'}")
         self._shares = {name: _positive(f"share {name!r}", share) for name, share in shares.items()}
         self._half_life = _positive("half_life", half_life)
+        if self._half_life > LONGEST:
+            raise ValueError(f"half_life must be at most {LONGEST:g} batches, got {half_life}")
         self._axis = index(axis)
         self._state = rule.beginning(self._shares)
         self._frozen = False
@@ -218,7 +223,7 @@ class Balancer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on from, in plain types: for JSON, and for ``torch.load(..., weights_only=True)``."""
-        return saved_state(self.state, self._frozen)
+        return saved_state(next(iter(self._shares)), self.state, self._frozen)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state, under the shares of this balancer; where it is refused, nothing changes.
@@ -230,7 +235,7 @@ class Balancer:
         TypeError
             Not a mapping.
         """
-        self._state, self._frozen = restore(state, tuple(self._state.levels))
+        self._state, self._frozen = restore(state, next(iter(self._shares)), tuple(self._state.levels))
 
     def __repr__(self) -> str:
         return f"Balancer({self._shares!r}, half_life={self._half_life:g}, axis={self._axis})"

@@ -13,13 +13,13 @@ FORMAT, VERSION = "spectral_losses.Balancer", 1
 """What a saved state calls itself, and the meaning of its fields."""
 
 
-def saved_state(state: BalancerState, frozen: bool) -> dict[str, Any]:
-    """Everything to go on from, in plain types."""
-    return {"format": FORMAT, "version": VERSION, "frozen": frozen, "state": state._asdict()}
+def saved_state(first: str, state: BalancerState, frozen: bool) -> dict[str, Any]:
+    """Everything to go on from, in plain types; levels and scales are relative to the first loss."""
+    return {"format": FORMAT, "version": VERSION, "first": first, "frozen": frozen, "state": state._asdict()}
 
 
-def restore(saved: Any, names: tuple[str, ...]) -> tuple[BalancerState, bool]:
-    """A state of these losses, and whether it is frozen, from what `saved_state` returned.
+def restore(saved: Any, first: str, names: tuple[str, ...]) -> tuple[BalancerState, bool]:
+    """A state of these losses beside the first one, and whether it is frozen, from what `saved_state` returned.
 
     Raises
     ------
@@ -35,6 +35,8 @@ def restore(saved: Any, names: tuple[str, ...]) -> tuple[BalancerState, bool]:
         raise ValueError(f"state is not one of a Balancer: its 'format' must be {FORMAT!r}, got {got!r}")
     if saved.get("version") != VERSION:
         raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    if saved.get("first") != first:
+        raise ValueError(f"state must be one with {first!r} as the first loss, got {saved.get('first')!r}")
     tables, frozen = saved.get("state"), saved.get("frozen")
     if not isinstance(tables, Mapping) or tables.keys() != set(BalancerState._fields) or not isinstance(frozen, bool):
         raise ValueError(f"state is not one that a Balancer saves, got {dict(saved)!r}")

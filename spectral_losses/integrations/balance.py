@@ -127,6 +127,8 @@ class BalancedCriterion(nn.Module):
         for name in self.balancer.shares:
             leaf = lifted.detach().requires_grad_()
             total, parts = self._loss(leaf, target, weights=self.balancer.alone(name))
+            if not total.requires_grad:
+                raise ValueError(f"component {name!r} must depend on the prediction, got a value without a gradient")
             gradients[name] = torch.autograd.grad(total, leaf)[0]
             values[name] = parts[name].detach()
         return values, gradients

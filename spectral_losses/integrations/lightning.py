@@ -54,7 +54,8 @@ class LossSchedulerCallback(Callback):
 
     Notes
     -----
-    The weights are set when ``fit`` starts and after each validation but the sanity check. Loggers get them as
+    The weights are set when ``fit`` starts and after each validation but the sanity check; those of a ramp, too, so
+    that without validations nothing moves. Loggers get them as
     ``loss_weight/NAME``, and the progress as ``loss_progress``; so does ``trainer.callback_metrics``.
 
     Every rank makes the same decision: each monitored metric is first averaged over ranks. Where the ranks' shares are

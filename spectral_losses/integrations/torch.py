@@ -104,8 +104,8 @@ class CompositeCriterion(nn.Module):
 
         Parameters
         ----------
-        weights : mapping of str to float, Decision or LossScheduler
-            What a scheduler answers can be passed as it is.
+        weights : mapping of str to float, or anything that has such ``weights``
+            A `Decision`, a `LossScheduler`, a `LossController` or a `Balancer` can be passed as it is.
 
         Raises
         ------

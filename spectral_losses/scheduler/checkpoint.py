@@ -78,6 +78,8 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
     state = SchedulerState(**{**values, "latest": tuple(values["latest"])})
     # Average and best come together, no stage begins later than the next epoch, and nothing is seen after the last one.
     epoch = -1 if state.epoch is None else state.epoch
+    if len(state.latest) != min(state.observed, MOST):
+        raise ValueError(f"state['state']['latest'] is not one that a scheduler saves, got {values['latest']}")
     if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
         raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
     rows = saved.get("history")
@@ -121,7 +123,8 @@ def is_decision(row: Any) -> bool:
 def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]) -> SchedulerState:
     """A loaded state under the present settings of its stage."""
     changed = {change.name for change in changes if change.stage == state.stage}
-    if changed & {"monitor", "mode", "use_ema"}:  # average and best are of another quantity
+    triggers = {t for change in changes if (change.stage, change.name) == (state.stage, "trigger") for t in change[2:4]}
+    if changed & {"monitor", "mode", "use_ema"} or "auto" in triggers:  # average and best are of another quantity
         state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
     if changed & {"monitor", "mode", "trigger"}:
         state = state._replace(**ANEW)

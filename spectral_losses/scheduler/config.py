@@ -40,7 +40,8 @@ class SchedulerConfig(Settings, Serializable):
     """Settings of a transition from one loss to another.
 
     Immutable, hashable, and checked when made. The defaults are conservative. `to_dict` gives it in plain types, for
-    logs and files. ``dataclasses.replace`` keeps what it is not given, the components of both sides among it.
+    logs and files. ``dataclasses.replace`` keeps what it is not given, the components of both sides and the warm-up
+    among it.
 
     Parameters
     ----------

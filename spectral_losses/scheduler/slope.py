@@ -25,11 +25,14 @@ class Look(NamedTuple):
     flat : bool
         Whether they do not, with 90 % confidence, improve by as much as counts, or by as much as their own noise.
     gain : float
-        By how much they improve from first to last, relative to the metric; negative where it gets worse.
+        By how much they improve over as many observations, in logarithms; negative where they get worse.
+    change : float
+        The same as a share of the metric.
     """
 
     flat: bool
     gain: float
+    change: float
 
 
 def window(number: int) -> int:
@@ -86,7 +89,7 @@ def look(values: Sequence[float], mode: str = "min") -> Look:
     gain, bar = -n * slope, max(COUNTS, noise)
     # A long look that cannot tell is flat, too, where no improvement is seen.
     unclear = n == MOST and -n * least <= 0 and gain < bar
-    return Look(-n * steepest < bar or unclear, gain)
+    return Look(-n * steepest < bar or unclear, gain, _share(gain, values, mode))
 
 
 def _relative(values: Sequence[float]) -> list[float]:
@@ -97,6 +100,14 @@ def _relative(values: Sequence[float]) -> list[float]:
         return [-math.log(-value) for value in values]
     size = median(map(abs, values)) or max(map(abs, values)) or 1.0
     return [min(max(value / size, -WILD), WILD) for value in values]
+
+
+def _share(gain: float, values: Sequence[float], mode: str) -> float:
+    """A gain as a share of the metric."""
+    if min(values) <= 0 <= max(values):
+        return gain
+    grows = (mode == "max") == (values[0] > 0)  # what improves is further from 0
+    return math.expm1(min(gain, 700.0)) if grows else -math.expm1(min(-gain, 700.0))
 
 
 def _lengthened(rest: Sequence[float]) -> float:

@@ -52,11 +52,20 @@ def update(
     c = config.stages[state.stage]
     epoch = checked_epoch(epoch, state.epoch)
     value = monitored(config.stages[state.stage :], metrics)
-    before, state = state, lifted(config, state._replace(epoch=epoch))
-    if state.progress != before.progress or state.stage != before.stage:
-        return state, _decide(
-            config, state, epoch, "adapted", f"{_ramp(c, before)}; {_change(config, before, state)}", value
-        )
+    before, (state, decision) = state, _observed(config, c, state._replace(epoch=epoch), state, value)
+    risen = lifted(config, state)
+    if risen is state:
+        return state, decision
+    facts = f"{_ramp(c, before)}; {_change(config, before, risen)}"
+    on_ramp = _decide(config, risen, epoch, "adapted", facts, decision.metric, decision.tracked)
+    return risen, on_ramp
+
+
+def _observed(
+    config: Stages, c: Settings, state: SchedulerState, before: SchedulerState, value: float | None
+) -> tuple[SchedulerState, Decision]:
+    """What the trigger of the present stage makes of a metric."""
+    epoch = state.epoch or 0
     if not c.needs_metric:
         if state.progress >= 1:
             return state, _decide(config, state, epoch, "finished", "at the final weights")
@@ -68,7 +77,8 @@ def update(
     if not math.isfinite(value):
         return state, _decide(config, state, epoch, "not finite", f"{c.monitor} is {value}", value)
     state, improved = observe(c, state, value)
-    state = remembered(c, state, value)
+    if not before.cooldown:
+        state = remembered(c, state, value)
     tracked, facts = state.tracked, explain(c, before, state, improved)
     fired = fires(c, before, state)
     if state.progress >= 1:

@@ -137,8 +137,7 @@ def lifted(config: Stages, state: SchedulerState) -> SchedulerState:
     reached = min((state.epoch - state.started - begin) / (end - begin), 1.0)
     if reached <= state.progress:
         return state
-    best = state.tracked
-    return next_stage(config, state._replace(progress=reached, best=best, stale=0, moves=state.moves + 1, **ANEW))
+    return next_stage(config, state._replace(progress=reached, moves=state.moves + 1))
 
 
 def next_stage(config: Stages, state: SchedulerState) -> SchedulerState:

@@ -171,12 +171,12 @@ class Auto(Trigger):
 
     def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """What was seen at a look, or when the next one is."""
-        if now.observed < before.look:
+        if before.cooldown or now.observed < before.look:
             return f", a look at the slope in {now.look - now.observed}"
         size = slope.window(now.observed)
-        gain = slope.look(now.latest[-size:], self.settings.mode).gain
-        change = f"{'improved' if gain > 0 else 'got worse'} by {100 * abs(gain):.3g} %" if gain else "stayed"
-        return f" {change} over {size} observations, {f'a plateau {now.flat} of {LOOKS}' if now.flat else 'no plateau'}"
+        change = slope.look(now.latest[-size:], self.settings.mode).change
+        said = f"{'improved' if change > 0 else 'got worse'} by {100 * abs(change):.3g} %" if change else "stayed"
+        return f" {said} over {size} observations, {f'a plateau {now.flat} of {LOOKS}' if now.flat else 'no plateau'}"
 
 
 TRIGGERS: Mapping[str, type[Trigger]] = {"plateau": Plateau, "increase": Increase, "epoch": Epoch, "auto": Auto}

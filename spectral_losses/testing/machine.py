@@ -39,7 +39,6 @@ class NaiveScheduler:
         self.improved: list[bool] = []
         self.moved: list[bool] = []
         self.way: list[float | None] = []  # what happened to the progress: a move (None), or a ramp that lifted it
-        self.lifts: list[int] = []  # how many observations there were before each of the latter
 
     def step(self, value: float | None, epoch: int | None) -> tuple[bool, str]:
         """Whether an observation moves the weights, and the reason."""
@@ -47,16 +46,21 @@ class NaiveScheduler:
             return False, "disabled"
         epoch = self.last_epoch + 1 if epoch is None else epoch
         self.last_epoch = epoch
-        if self.c.ramp is not None:
-            begin, end = self.c.ramp
-            height = min(1.0, (epoch - self.first - begin) / (end - begin))
-            if height > self.progress():
-                self.way.append(height)
-                self.lifts.append(len(self.tracked))
-                self._go_on(epoch)
-                return True, "adapted"
-            if self.c.trigger == "epoch":
-                return False, "finished" if self.progress() == 1 else "waiting"
+        c, answer = self.c, self._observe(value, epoch)
+        if c is not self.c or c.ramp is None:
+            return answer
+        begin, end = c.ramp
+        height = min(1.0, (epoch - self.first - begin) / (end - begin))
+        if height <= self.progress():
+            return answer
+        self.way.append(height)
+        self._go_on(epoch)
+        return True, "adapted"
+
+    def _observe(self, value: float | None, epoch: int) -> tuple[bool, str]:
+        """What the trigger makes of an observation."""
+        if self.c.trigger == "epoch" and self.c.ramp is not None:
+            return False, "finished" if self.progress() == 1 else "waiting"
         if epoch < self.warm:
             return False, "warmup"
         if value is None:
@@ -161,23 +165,18 @@ class NaiveScheduler:
 
     def _since_last_move(self) -> tuple[bool, int]:
         """Whether the last value improves on those since the last move, and how many in a row did not."""
-        last, best, improved, stale = self._last_move(), None, False, 0
-        begin = self._begun()
-        if begin:
-            best = self.tracked[begin - 1]
-        rested = 0 if last is None else last + 1 + self.c.cooldown
-        for i, value in enumerate(self.tracked[begin:], begin):
+        last = self._last_move()
+        best = None if last is None else self.tracked[last]
+        after = self.tracked if last is None else self.tracked[last + 1 :]
+        rest = 0 if last is None else self.c.cooldown
+        improved, stale = False, 0
+        for i, value in enumerate(after):
             improved = best is None or self._improves(value, best)
             if improved:
                 best, stale = value, 0
-            elif i >= rested:
+            elif i >= rest:
                 stale += 1
         return improved, stale
-
-    def _begun(self) -> int:
-        """How many observations there were before the last move or lift."""
-        last = self._last_move()
-        return max([0, *self.lifts, *([] if last is None else [last + 1])])
 
     def _moves_since_improvement(self) -> int:
         since = max(i for i, improved in enumerate(self.improved) if improved)
@@ -193,7 +192,8 @@ class NaiveScheduler:
             margin = self.c.min_delta * abs(before) if self.c.min_delta_mode == "relative" else self.c.min_delta
             return now > before + margin if self.c.mode == "min" else now < before - margin
         if self.c.trigger == "auto":
-            return self._looks(self.tracked[self._begun() :]) >= 2
+            last = self._last_move()
+            return self._looks(self.tracked[0 if last is None else last + 1 + self.c.cooldown :]) >= 2
         now = self.epochs[-1]
         if self.c.interval is not None:
             before = self.epochs[-2] if len(self.epochs) > 1 else self.warm
@@ -399,7 +399,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if decision.adapted:
             if self.since_move is not None and stage.ramp is None:
                 assert self.since_move > stage.cooldown
-                assert stage.trigger != "auto" or self.since_move >= 9
+                assert stage.trigger != "auto" or self.since_move >= 9 + stage.cooldown
                 assert stage.trigger != "plateau" or self.since_move >= stage.patience + stage.cooldown
             changed = self.config.stages[self.scheduler.state.stage] is not stage
             self.since_move = None if changed else 0

@@ -240,3 +240,11 @@ def test_a_compiled_step_leaves_it_out() -> None:
         (wanted,) = torch.autograd.grad(eager(2 * p, t) / 2, p)
         torch.testing.assert_close(found, wanted)
     assert counter.frame_count == 2  # what comes before it and what comes behind it
+
+
+def test_a_component_that_does_not_depend_on_the_prediction_is_refused() -> None:
+    losses = {"field": "field_error", "constant": lambda p, t: (t**2).mean()}
+    criterion = BalancedCriterion(losses, {"field": 1.0, "constant": 0.1})
+    prediction, target = torch.randn(2, 2, 1, 8, 8)
+    with pytest.raises(ValueError, match="component 'constant' must depend on the prediction"):
+        criterion(prediction.requires_grad_(), target)

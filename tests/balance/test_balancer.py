@@ -405,3 +405,13 @@ def test_predictions_that_are_all_the_same_leave_the_first_loss_alone() -> None:
     descend = balancer.value_and_grad(sl.CompositeLoss({name: name for name in balancer.shares}))
     _, gradient = descend(p, t)
     np.testing.assert_array_equal(gradient, sl.value_and_grad("field_error")(p, t)[1])
+
+
+def test_a_state_that_was_measured_against_another_loss_is_refused() -> None:
+    saved = Balancer({"mse": 1.0, "spectrum": 0.1})
+    saved.step({"mse": 1.0, "spectrum": 100.0})
+    other = Balancer({"gradient": 1.0, "spectrum": 0.1})
+    with pytest.raises(ValueError, match="state must be one with 'gradient' as the first loss, got 'mse'"):
+        other.load_state_dict(saved.state_dict())
+    with pytest.raises(ValueError, match=r"half_life must be at most 1e\+06 batches, got 1e\+40"):
+        Balancer({"mse": 1.0, "spectrum": 0.1}, half_life=1e40)

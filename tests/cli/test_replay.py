@@ -301,6 +301,15 @@ def test_a_ramp_needs_no_column(tmp_path, capsys):
     found = replayed(capsys, path, "--config", config, "--plot", tmp_path / "a.png")["configurations"][0]
     assert [(move["epoch"], move["progress"]) for move in found["adaptations"]] == [(2, 0.5), (3, 1.0)]
     assert found["finished"] == 3
+    assert "average" not in tables(capsys, path, "--config", config)
+
+
+def test_a_ramp_goes_on_where_the_metric_is_not_finite(tmp_path, capsys):
+    config = write_config(tmp_path / "a.toml", sl.SchedulerConfig(trigger="auto", ramp=(0, 4)))
+    path = write_csv(tmp_path / "a.csv", {"epoch": range(4), "spectrum_error": [0.5, 0.4, "nan", 0.3]})
+    arguments = ("--config", config, "--config", "iso", "--plot", tmp_path / "a.png")
+    moves = replayed(capsys, path, *arguments)["configurations"][0]["adaptations"]
+    assert [move["metric"] for move in moves] == [0.4, None, 0.3]
 
 
 def test_former_names_are_warned_of(run, soon, tmp_path, capsys):

@@ -47,7 +47,7 @@ def test_a_metric_that_stays_is_seen_at_the_second_look() -> None:
     scheduler = auto()
     said = [str(scheduler.step({"spectrum_error": 0.5 * 0.9**n})) for n in range(9)]
     assert said[7].startswith(
-        "epoch 7: improved: spectrum_error 0.239148 improved by 84.3 % over 8 observations, no pla"
+        "epoch 7: improved: spectrum_error 0.239148 improved by 57 % over 8 observations, no platea"
     )
     said = [str(scheduler.step({"spectrum_error": 0.2152})) for n in range(20)]
     assert "stayed over 8 observations, a plateau 2 of 2; field_error 1 to 0.9" in next(
@@ -90,7 +90,13 @@ def test_metrics_of_any_sign() -> None:
     assert slope.look(falling, "max").gain < 0
     across = [2.0 - n for n in range(8)]
     assert not slope.look(across).flat
-    assert slope.look([0.0] * 8) == (True, 0)
+    assert slope.look([0.0] * 8) == (True, 0, 0)
+    half = [0.5 ** (n / 8) for n in range(8)]
+    assert slope.look(half).change == pytest.approx(0.5)  # of an error half is left
+    assert slope.look(half[::-1]).change == pytest.approx(-1)
+    assert slope.look(half[::-1], "max").change == pytest.approx(1)
+    assert slope.look([-z for z in half], "max").change == pytest.approx(0.5)
+    assert slope.look([-z for z in half[::-1]]).change == pytest.approx(1)
     assert slope.look([0.0, -1e308, 1e308, 0.0, 0.0, 0.0, 0.0, 0.0]).flat
 
 
@@ -149,9 +155,26 @@ def test_its_state_is_small_and_may_be_of_a_release_before_it() -> None:
     fresh = sl.LossScheduler(sl.SchedulerConfig())
     fresh.load_state_dict(old)
     assert fresh.state == sl.LossScheduler(sl.SchedulerConfig()).state
-    for wrong in ([0.1] * 33, ["a"], 0.5, [math.inf]):
+    for wrong in ([0.1] * 33, ["a"], 0.5, [math.inf], []):
         with pytest.raises(ValueError, match="'latest'"):
             fresh.load_state_dict({**saved, "state": {**saved["state"], "latest": wrong}})
+
+
+def test_nothing_is_looked_at_in_a_cooldown() -> None:
+    scheduler = auto(cooldown=30)
+    decisions = [scheduler.step({"spectrum_error": 0.5}) for _ in range(50)]
+    assert [d.epoch for d in decisions if d] == [8, 8 + 30 + 9]
+    assert "a plateau 2 of 2" in decisions[47].detail
+
+
+@pytest.mark.parametrize(("before", "after"), [("auto", "plateau"), ("plateau", "auto")])
+def test_another_trigger_that_averages_otherwise_begins_anew(before: str, after: str) -> None:
+    scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger=before, warmup_epochs=0, min_epochs_before_adapt=0))
+    for value in (1.0, 0.5, 0.01, 0.3, 0.29):
+        scheduler.step({"spectrum_error": value})
+    other = sl.LossScheduler(sl.SchedulerConfig(trigger=after, warmup_epochs=0, min_epochs_before_adapt=0))
+    other.load_state_dict(scheduler.state_dict(), accept_changes=True)
+    assert (other.state.tracked, other.state.best, other.state.stale) == (None, None, 0)
 
 
 def test_another_metric_is_looked_at_anew() -> None:

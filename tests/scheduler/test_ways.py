@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -68,6 +69,21 @@ def test_a_plateau_before_the_ramp_moves_as_ever() -> None:
     scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger="auto", ramp=(15, 100)))
     decisions = [scheduler.step({"spectrum_error": 0.5}) for _ in range(12)]
     assert [d.epoch for d in decisions if d] == [8]
+
+
+def test_a_trigger_may_run_ahead_of_a_ramp() -> None:
+    scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger="auto", ramp=(0, 400)))
+    decisions = [scheduler.step({"spectrum_error": 0.5}) for _ in range(40)]
+    assert [d.epoch for d in decisions if d.tracked is not None] == list(range(40))
+    assert scheduler.progress > 0.3 > 39 / 400  # four plateaus
+    assert all(d.progress >= d.epoch / 400 for d in decisions)
+
+
+def test_a_lift_on_a_nan_is_saved_as_json_has_it() -> None:
+    scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger="auto", ramp=(0, 4)))
+    decision = [scheduler.step({"spectrum_error": value}) for value in (0.5, math.nan)][-1]
+    assert decision.reason == "adapted"
+    json.dumps(scheduler.state_dict(), allow_nan=False)
 
 
 def test_a_ramp_of_a_later_stage_counts_from_its_beginning() -> None:

@@ -252,7 +252,8 @@ class Kernels(blockwise.Backend):
         if basis.sums != "points":
             slope = self._like_modes(slope, modes)
         if basis.sums == "each":
-            weights = slope.mul(2 * float(math.prod(basis.shape)) ** -2).view(modes.shape)
+            shape = (*slope.shape[:-1], *modes.shape[-len(basis.shape) :])
+            weights = slope.mul(2 * float(math.prod(basis.shape)) ** -2).reshape(shape)
             # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
             return torch.view_as_real(torch.complex(weights, weights))
         if modes.device.type != "cpu" or basis.sums != "bins":

@@ -107,7 +107,7 @@ class Outcome:
         self.stalest = max(self.stalest, self.state.stale)
         if decision.adapted:
             self.moves.append(decision)
-            self.moved_by.append(c.monitor)
+            self.moved_by.append(c.monitor if c.needs_metric else "")
         if decision.reason == "warmup":
             warm_up = WarmUp(before.started, warm_until(c, before), c.monitor)
             if warm_up not in self.warm_ups[-1:]:

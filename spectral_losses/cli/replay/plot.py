@@ -161,7 +161,8 @@ def _moves(ax: Any, outcome: Outcome, monitor: str | None = None) -> None:
 def _marks(ax: Any, name: str, outcome: Outcome, found: Replay) -> None:
     """Adaptations on the curve: the lines of several configurations would be told apart by nothing."""
     number = found.outcomes.index(outcome)
-    points = [(m.epoch, m.tracked or 0.0) for m, by in zip(outcome.moves, outcome.moved_by, strict=True) if by == name]
+    moves = zip(outcome.moves, outcome.moved_by, strict=True)
+    points = [(m.epoch, m.tracked) for m, by in moves if by == name and m.tracked is not None]
     if not points:
         return
     ax.plot(

@@ -10,6 +10,7 @@ from spectral_losses.cli.replay.configs import monitored
 from spectral_losses.cli.replay.outcome import Outcome, Replay, weight_curves
 from spectral_losses.cli.ui.console import console, count, write
 from spectral_losses.errors import needed
+from spectral_losses.scheduler.checkpoint import plain_decision
 
 REASONS = (
     "disabled",
@@ -44,15 +45,8 @@ def print_json(found: Replay) -> None:
                 "name": outcome.name,
                 "config": outcome.config.to_dict(),
                 "adaptations": [
-                    {
-                        "epoch": move.epoch,
-                        "detail": move.detail,
-                        "metric": move.metric,
-                        "tracked": move.tracked,
-                        "progress": move.progress,
-                        "weights": move.weights,
-                    }
-                    for move in outcome.moves
+                    {name: move[name] for name in ("epoch", "detail", "metric", "tracked", "progress", "weights")}
+                    for move in map(plain_decision, outcome.moves)
                 ],
                 "reasons": {reason: outcome.reasons[reason] for reason in REASONS if outcome.reasons[reason]},
                 "finished": outcome.finished,
@@ -91,7 +85,7 @@ def _adaptations(outcome: Outcome) -> Any:
     curves = {names: curve for names, curve in weight_curves(outcome).items() if len(set(curve)) > 1}
     stages = outcome.config.stages
     watched = f"average\n{stages[0].monitor}" if stages[0].averaged else stages[0].monitor
-    heading = "watched" if len(stages) > 1 else watched
+    heading = watched if len(stages) == 1 and stages[0].needs_metric else "watched"
     table = _table("epoch", heading, "progress", *(",\n".join(names) for names in curves), "why")
     table.columns[-1].justify = "left"
     for i, move in enumerate(outcome.moves, 1):
