@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from spectral_losses.testing import SchedulerMachine
 
-STEPS = int(os.environ.get("SCHEDULER_STEPS", "20000"))
+STEPS = int(os.environ.get("SCHEDULER_STEPS", "10000"))
 
 
 def test_state_machine() -> None:
