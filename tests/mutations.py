@@ -101,7 +101,7 @@ SCHEDULER = [
     Mutation("state: a bad history is loaded", "checkpoint.py", "if not isinstance(rows, list) or not all(map(is_decision, rows)):", "if False:"),
     Mutation("state: half of it is loaded", "loss_scheduler.py", "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
     Mutation("state: a NaN is loaded", "checkpoint.py", "and abs(value) <= sys.float_info.max", ""),
-    Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != VERSION:', "if False:"),
+    Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != version:', "if False:"),
     Mutation("history: shared with the caller", "loss_scheduler.py", "decision._replace(weights=dict(decision.weights))", "decision"),
     Mutation("history: has no bound", "loss_scheduler.py", "deque(maxlen=history)", "deque()"),
     Mutation("former state: any weights are taken", "legacy.py", "if not all(abs(a - b) <= 1e-6", "if False and not all(abs(a - b) <= 1e-6"),
@@ -216,7 +216,12 @@ CONTROLLER = [
         "(is_number(each) and abs(each) <= FARTHEST)",
         "isinstance(each, float)",
     ),
-    Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != VERSION:', "if False:"),
+    Mutation(
+        "state: any version is read",
+        "checkpoint.py",
+        "check_origin(saved, FORMAT, VERSION)",
+        'check_origin(saved, FORMAT, saved.get("version"))',
+    ),
     Mutation(
         "history: shared with the caller",
         "loss_controller.py",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from spectral_losses.balance.rule import BalancerState
 from spectral_losses.messages import listed
+from spectral_losses.scheduler.checkpoint import check_origin, is_number
 
 FORMAT, VERSION = "spectral_losses.Balancer", 1
 """What a saved state calls itself, and the meaning of its fields."""
@@ -30,11 +30,7 @@ def restore(saved: Any, first: str, names: tuple[str, ...]) -> tuple[BalancerSta
     """
     if not isinstance(saved, Mapping):
         raise TypeError(f"state must be what state_dict returns, got {type(saved).__name__}")
-    if saved.get("format") != FORMAT:
-        got = saved.get("format")
-        raise ValueError(f"state is not one of a Balancer: its 'format' must be {FORMAT!r}, got {got!r}")
-    if saved.get("version") != VERSION:
-        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    check_origin(saved, FORMAT, VERSION)
     if saved.get("first") != first:
         raise ValueError(f"state must be one with {first!r} as the first loss, got {saved.get('first')!r}")
     tables, frozen = saved.get("state"), saved.get("frozen")
@@ -54,6 +50,6 @@ def restore(saved: Any, first: str, names: tuple[str, ...]) -> tuple[BalancerSta
 
 def _allowed(field: str, x: Any) -> bool:
     """Whether a field of `BalancerState` may have a value."""
-    if not isinstance(x, int | float) or isinstance(x, bool) or not abs(x) <= sys.float_info.max:
+    if not is_number(x):
         return False
     return field == "levels" or 0 <= x <= (1 if field == "seen" else x)

@@ -9,7 +9,7 @@ from typing import Any
 from spectral_losses.controller.config import ControllerConfig
 from spectral_losses.controller.rule import FAR
 from spectral_losses.controller.state import FORMAT, VERSION, ControllerState
-from spectral_losses.scheduler.checkpoint import is_decision, is_number, plain_decision
+from spectral_losses.scheduler.checkpoint import check_origin, is_decision, is_number, plain_decision
 from spectral_losses.scheduler.state import Decision
 
 GAINS = ("integral", "proportional")
@@ -41,12 +41,7 @@ def restore(config: ControllerConfig, saved: Mapping[str, Any]) -> tuple[Control
 
 def _read(saved: Mapping[str, Any]) -> tuple[ControllerState, list[Decision], Mapping[str, Any]]:
     """A state, its history and its settings from what `LossController.state_dict` returned, checked."""
-    if saved.get("format") != FORMAT:
-        raise ValueError(
-            f"state is not one of a LossController: its 'format' must be {FORMAT!r}, got {saved.get('format')!r}"
-        )
-    if saved.get("version") != VERSION:
-        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    check_origin(saved, FORMAT, VERSION)
     for key in ("config", "state"):
         if not isinstance(saved.get(key), Mapping):
             raise ValueError(f"state[{key!r}] must be a table, got {saved.get(key)!r}")

@@ -47,6 +47,15 @@ def restore(
     return next_stage(config, state), past, [str(change) for change in changes]
 
 
+def check_origin(saved: Mapping[str, Any], origin: str, version: int) -> None:
+    """Raise where a saved state is not one of this origin, the module and the class that saved it, and version."""
+    if saved.get("format") != origin:
+        who = origin.rpartition(".")[2]
+        raise ValueError(f"state is not one of a {who}: its 'format' must be {origin!r}, got {saved.get('format')!r}")
+    if saved.get("version") != version:
+        raise ValueError(f"state must be of version {version}, got {saved.get('version')!r}: saved by another release")
+
+
 def plain_decision(decision: Decision) -> dict[str, Any]:
     """A decision as JSON has it."""
     metric = decision.metric
@@ -56,12 +65,7 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
 
 def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Mapping[str, Any]]:
     """A state, its history and its settings from what `LossScheduler.state_dict` returned, checked."""
-    if saved.get("format") != FORMAT:
-        raise ValueError(
-            f"state is not one of a LossScheduler: its 'format' must be {FORMAT!r}, got {saved.get('format')!r}"
-        )
-    if saved.get("version") != VERSION:
-        raise ValueError(f"state must be of version {VERSION}, got {saved.get('version')!r}: saved by another release")
+    check_origin(saved, FORMAT, VERSION)
     for key in ("config", "state"):
         if not isinstance(saved.get(key), Mapping):
             raise ValueError(f"state[{key!r}] must be a table, got {saved.get(key)!r}")
