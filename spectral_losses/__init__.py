@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spectral_losses.balance import influences as influences
     from spectral_losses.composite import Component as Component
     from spectral_losses.composite import CompositeLoss as CompositeLoss
+    from spectral_losses.configs import load_config as load_config
     from spectral_losses.controller import ConstraintConfig as ConstraintConfig
     from spectral_losses.controller import ControllerConfig as ControllerConfig
     from spectral_losses.controller import LossController as LossController
@@ -33,11 +34,14 @@ if TYPE_CHECKING:
     from spectral_losses.gradients import value_and_grad as value_and_grad
     from spectral_losses.history import History as History
     from spectral_losses.losses import *  # noqa: F403
+    from spectral_losses.scheduler import AtEpochs as AtEpochs
+    from spectral_losses.scheduler import Auto as Auto
     from spectral_losses.scheduler import Decision as Decision
+    from spectral_losses.scheduler import Increase as Increase
     from spectral_losses.scheduler import LossScheduler as LossScheduler
+    from spectral_losses.scheduler import Plateau as Plateau
     from spectral_losses.scheduler import SchedulerChain as SchedulerChain
     from spectral_losses.scheduler import SchedulerConfig as SchedulerConfig
-    from spectral_losses.scheduler import load_config as load_config
     from spectral_losses.spectra import Cylinders as Cylinders
     from spectral_losses.spectra import Sectors as Sectors
     from spectral_losses.spectra import Spectrum as Spectrum
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AtEpochs": "scheduler",
+    "Auto": "scheduler",
     "Balancer": "balance",
     "Component": "composite",
     "CompositeLoss": "composite",
@@ -55,8 +61,10 @@ _HOMES = {
     "Cylinders": "spectra",
     "Decision": "scheduler",
     "History": "history",
+    "Increase": "scheduler",
     "LossController": "controller",
     "LossScheduler": "scheduler",
+    "Plateau": "scheduler",
     "SchedulerChain": "scheduler",
     "SchedulerConfig": "scheduler",
     "Sectors": "spectra",
@@ -66,7 +74,7 @@ _HOMES = {
     "energy_spectrum": "diagnostics",
     "evaluate": "evaluation",
     "influences": "balance",
-    "load_config": "scheduler",
+    "load_config": "configs",
     "price_of_sharpness": "diagnostics",
     "radial_spectrum": "spectra",
     "value_and_grad": "gradients",

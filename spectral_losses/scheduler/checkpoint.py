@@ -8,10 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spectral_losses.scheduler.config import SchedulerChain, SchedulerConfig
+from spectral_losses.scheduler.guard import LEVEL
 from spectral_losses.scheduler.legacy import is_legacy_state, translated
 from spectral_losses.scheduler.slope import MOST
 from spectral_losses.scheduler.state import FORMAT, VERSION, Decision, SchedulerState
 from spectral_losses.scheduler.transition import ANEW, next_stage
+from spectral_losses.scheduler.triggers import rule
+
+UNGUARDED = {
+    name: SchedulerState._field_defaults[name]
+    for name in ("guarded", "reference", "before", "trial", "halved", "ceiling")
+}
+LATER = (*ANEW, *UNGUARDED)
+"""Fields that a state may lack, since there were none when it was saved."""
+LENGTHS = {"latest": MOST, "guarded": LEVEL}
+"""How many values are remembered at most."""
 
 
 def saved_state(
@@ -22,7 +33,7 @@ def saved_state(
         "format": FORMAT,
         "version": VERSION,
         "config": config.to_dict(),
-        "state": {**state._asdict(), "latest": list(state.latest)},
+        "state": {**state._asdict(), "latest": list(state.latest), "guarded": list(state.guarded)},
         "history": [plain_decision(decision) for decision in history],
     }
 
@@ -72,19 +83,21 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
     stages = saved["config"].get("stages", [])
     if not isinstance(stages, list) or not all(isinstance(stage, Mapping) for stage in stages):
         raise ValueError(f"state['config']['stages'] must be a list of tables, got {stages!r}")
-    values = {**{name: SchedulerState._field_defaults[name] for name in ANEW}, **saved["state"]}  # they came later
+    values = {**{name: SchedulerState._field_defaults[name] for name in LATER}, **saved["state"]}
     if values.keys() != set(SchedulerState._fields):
         odd = sorted(values.keys() ^ set(SchedulerState._fields), key=str)
         raise ValueError(f"state['state'] must hold {', '.join(SchedulerState._fields)}; missing or unknown: {odd}")
     for name, value in values.items():
         if not _allowed(name, value):
             raise ValueError(f"state['state'][{name!r}] is not one that a scheduler saves, got {value!r}")
-    state = SchedulerState(**{**values, "latest": tuple(values["latest"])})
+    state = SchedulerState(**{**values, **{name: tuple(values[name]) for name in LENGTHS}})
     # Average and best come together, no stage begins later than the next epoch, and nothing is seen after the last one.
     epoch = -1 if state.epoch is None else state.epoch
     if len(state.latest) != min(state.observed, MOST):
         raise ValueError(f"state['state']['latest'] is not one that a scheduler saves, got {values['latest']}")
     if (state.tracked is None) != (state.best is None) or not max(state.started - 1, state.seen or 0) <= max(epoch, 0):
+        raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
+    if not _is_on_trial(state) or not 0 <= state.progress <= state.ceiling:
         raise ValueError(f"state['state'] is not one that a scheduler saves, got {values}")
     rows = saved.get("history")
     if not isinstance(rows, list) or not all(map(is_decision, rows)):
@@ -93,15 +106,22 @@ def _read(saved: Mapping[str, Any]) -> tuple[SchedulerState, list[Decision], Map
     return state, past, saved["config"]
 
 
+def _is_on_trial(state: SchedulerState) -> bool:
+    """Whether what a state remembers of a guard goes together."""
+    if state.reference is None:
+        return state.before is None and not state.trial and not state.halved and state.ceiling == 1
+    return (state.before is not None) == bool(state.trial) and (state.before or 0) < 1
+
+
 def _allowed(name: str, value: Any) -> bool:
     """Whether a field of `SchedulerState` may have a value."""
     if value is None:
-        return name in ("epoch", "seen", "tracked", "best")
-    if name == "latest":
-        return isinstance(value, list | tuple) and len(value) <= MOST and all(map(is_number, value))
-    if name in ("tracked", "best"):
+        return name in ("epoch", "seen", "tracked", "best", "reference", "before")
+    if name in LENGTHS:
+        return isinstance(value, list | tuple) and len(value) <= LENGTHS[name] and all(map(is_number, value))
+    if name in ("tracked", "best", "reference"):
         return is_number(value)
-    if name == "progress":
+    if name in ("progress", "before", "ceiling"):
         return is_number(value) and 0 <= value <= 1
     return isinstance(value, int) and is_number(value) and value >= 0
 
@@ -132,6 +152,8 @@ def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]
         state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
     if changed & {"monitor", "mode", "trigger"}:
         state = state._replace(**ANEW)
+    if "guard" in changed:
+        state = state._replace(**UNGUARDED)
     if changed & {"trigger", "milestones"}:  # as if each milestone until now had been followed by a move
         past = sum(state.started + milestone <= (state.epoch or 0) for milestone in c.milestones)
         state = state._replace(moves=past)
@@ -160,9 +182,10 @@ def _differences(saved: Mapping[str, Any], config: SchedulerConfig | SchedulerCh
     for stage, (a, c) in enumerate(zip(old, config.stages, strict=False)):
         # A setting that did not exist when the state was saved was at what is now its default.
         a, b = {**type(c)().to_dict(), **a}, c.to_dict()
+        unused = rule(c).unused(c) if a.get("trigger") == c.trigger else ()
         found += [
             _Change(stage, name, a.get(name), b.get(name), len(config.stages) > 1)
             for name in {**b, **a}
-            if a.get(name) != b.get(name)
+            if a.get(name) != b.get(name) and name not in unused
         ]
     return found

@@ -9,9 +9,9 @@ from typing import Any
 
 from spectral_losses.messages import integer, listed, nearest
 from spectral_losses.scheduler.legacy import renamed
-from spectral_losses.scheduler.settings import Settings
-from spectral_losses.scheduler.transition import LEAST_STEP, advance, distance, side_weights
-from spectral_losses.scheduler.triggers import TRIGGERS
+from spectral_losses.scheduler.settings import Settings, Trigger
+from spectral_losses.scheduler.transition import advance, distance, side_weights, steps
+from spectral_losses.scheduler.triggers import TRIGGERS, rule
 
 CHOICES = {
     "trigger": tuple(TRIGGERS),
@@ -63,6 +63,17 @@ def _text(name: str, value: Any) -> str:
     return str.__str__(value)  # of an enumeration or of NumPy, too: a safe checkpoint holds plain strings alone
 
 
+def _trigger(name: str, value: Any) -> str:
+    if isinstance(value, type) and issubclass(value, Trigger):
+        raise TypeError(f"{name} must be a trigger, got the class {value.__name__}: call it, as {value.__name__}()")
+    if isinstance(value, str) and value in ("ramp", *CHOICES["transition_schedule"]):
+        raise ValueError(
+            f"{name} must be one of {listed(CHOICES[name])}, got {value!r}: weights that go evenly from one epoch to "
+            "another are trigger='epoch', ramp=(first, last)"
+        )
+    return _choice(name, value)
+
+
 def _choice(name: str, value: Any) -> str:
     chosen = _text(name, value)
     if chosen not in CHOICES[name]:
@@ -80,9 +91,7 @@ def _count(name: str, value: Any, least: int = 0) -> int:
     return count
 
 
-def _ramp(name: str, value: Any) -> tuple[int, int] | None:
-    if value is None:
-        return None
+def _ramp(name: str, value: Any) -> tuple[int, int]:
     ends = _epochs(name, value)
     if len(ends) != 2:
         raise ValueError(f"{name} must be the epochs at which it begins and ends, got {list(ends)}")
@@ -91,10 +100,6 @@ def _ramp(name: str, value: Any) -> tuple[int, int] | None:
 
 def _positive_count(name: str, value: Any) -> int:
     return _count(name, value, 1)
-
-
-def _optional_count(name: str, value: Any) -> int | None:
-    return None if value is None else _count(name, value, 1)
 
 
 def _number(name: str, value: Any) -> float:
@@ -171,12 +176,12 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "final_weight_source": _number,
     "final_weight_target": _number,
     "max_weight_target": _positive,
-    "trigger": _choice,
+    "trigger": _trigger,
     "patience": _count,
     "min_delta": _number,
     "min_delta_mode": _choice,
     "milestones": _epochs,
-    "interval": _optional_count,
+    "interval": _positive_count,
     "ramp": _ramp,
     "cooldown": _count,
     "transition_step": _positive,
@@ -190,40 +195,41 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ema_beta": _factor,
     "transition_schedule": _choice,
     "missing": _choice,
+    "guard": _text,
+    "tolerance": _positive,
 }
+OPTIONAL = frozenset(name for name in CHECKS if getattr(Settings, name, ()) is None)
+"""Settings that may be None."""
 
 
 # Settings that contradict each other.
 
 
 def check_weights(c: Settings) -> None:
-    """Raise where initial or final weights contradict the cap, no weight would move, or a step would be lost."""
-    if c.initial_weight_target > c.max_weight_target:
+    """Raise where initial or final weights contradict the cap, or a step would be lost."""
+    if c.max_weight_target is not None:
+        _check_cap(c, c.max_weight_target)
+    way = distance(c)
+    if c.enabled and way and min(steps(c)) < 1e-9 * way:
         raise ValueError(
-            f"initial_weight_target must not exceed max_weight_target, got {c.initial_weight_target} and "
-            f"{c.max_weight_target}"
+            f"a step must be at least 1e-9 of the way of {way:.6g}, got transition_step {c.transition_step} "
+            "(which is in weights; left out, it is a share of the way)"
+        )
+
+
+def _check_cap(c: Settings, cap: float) -> None:
+    if c.initial_weight_target > cap:
+        raise ValueError(
+            f"initial_weight_target must not exceed max_weight_target, got {c.initial_weight_target} and {cap}"
         )
     # What the cap cuts off the target goes to the source, which must not rise above both of its ends by that.
-    cut = max(0.0, c.final_weight_target - c.max_weight_target)
+    cut = max(0.0, c.final_weight_target - cap)
     top = max(c.initial_weight_source, c.final_weight_source)
     if c.final_weight_source + cut > top + 1e-9 * max(top, c.final_weight_target):
         raise ValueError(
-            f"max_weight_target {c.max_weight_target} cuts {cut:.6g} off final_weight_target {c.final_weight_target}, "
-            f"which would lift the source above both its initial weight {c.initial_weight_source} and its final "
-            f"weight {c.final_weight_source}"
-        )
-    if not c.enabled:
-        return
-    way = distance(c)
-    if not way:
-        raise ValueError(
-            f"the final weights are the initial ones, got source {c.final_weight_source} and target "
-            f"{c.final_weight_target}: nothing is left to schedule (enabled=False keeps weights as they are)"
-        )
-    if min(c.transition_step, LEAST_STEP) < 1e-9 * way:
-        raise ValueError(
-            f"a step must be at least 1e-9 of the way of {way:.6g}, got transition_step {c.transition_step} "
-            f"(and no more than {LEAST_STEP} near the end)"
+            f"final_weight_target must not exceed max_weight_target by more than the source can take, got "
+            f"{c.final_weight_target} and {cap}: the {cut:.6g} cut off would lift the source above both its initial "
+            f"weight {c.initial_weight_source} and its final weight {c.final_weight_source}"
         )
 
 
@@ -243,7 +249,11 @@ def check_components(c: Settings) -> None:
 
 def check_trigger(c: Settings) -> None:
     """Raise where the trigger is given settings that it ignores, or that contradict each other under it."""
-    TRIGGERS[c.trigger](c).check()
+    rule(c).check(c)
+    if c.guard is not None and c.ramp is not None:
+        raise ValueError(f"guard must not stand beside a ramp, which moves whatever it says, got {c.guard!r}")
+    if c.guard is None and c.tolerance is not None:
+        raise ValueError(f"tolerance is of a guard, and there is none, got {c.tolerance}")
 
 
 def check_chain(stages: tuple[Settings, ...]) -> None:
@@ -271,6 +281,11 @@ def check_chain(stages: tuple[Settings, ...]) -> None:
         if component in reached:
             raise ValueError(f"static component {component!r} is scheduled by a stage of the chain, too")
     for number, c in enumerate(stages[:-1], 1):
+        if c.guard is not None:
+            raise ValueError(
+                f"stage {number} must have no guard, got {c.guard!r}: it could end on the way, and stage {number + 1} "
+                "would never begin"
+            )
         gone = 0.0
         for _ in c.milestones:
             gone = advance(c, gone)

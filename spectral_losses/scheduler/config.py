@@ -4,44 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self
 
 from spectral_losses.messages import listed
-from spectral_losses.scheduler.checks import CHECKS, check_chain, check_components, check_trigger, check_weights
+from spectral_losses.scheduler.checks import (
+    CHECKS,
+    OPTIONAL,
+    check_chain,
+    check_components,
+    check_trigger,
+    check_weights,
+)
 from spectral_losses.scheduler.legacy import FIELDS as LEGACY
-from spectral_losses.scheduler.legacy import monitored
+from spectral_losses.scheduler.legacy import ORIGINAL, is_former, monitored, original
 from spectral_losses.scheduler.serialization import (
     Serializable,
     as_table,
     plain,
-    read_table,
     refusing_depth,
     unknown_key,
 )
-from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.settings import Settings, Trigger
 from spectral_losses.scheduler.triggers import TRIGGERS
 
-__all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig", "load_config"]
+__all__ = ["PRESETS", "SchedulerChain", "SchedulerConfig"]
 
-# Final weights, cap and patience for three data sets of turbulence: transitional and isotropic
-# (where small scales are lost soonest and less soon), and incompressible flow.
-PRESETS: Mapping[str, Mapping[str, float]] = {
+# What the presets set: final weights, cap and patience for three data sets of turbulence, transitional and isotropic
+# (where small scales are lost soonest and less soon) and incompressible flow; and all that the scheduler had from which
+# this one grew.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     "tra": {"final_weight_source": 0.2, "final_weight_target": 0.8, "max_weight_target": 0.9, "patience": 3},
     "iso": {"final_weight_source": 0.3, "final_weight_target": 0.7, "max_weight_target": 0.8, "patience": 5},
     "inc": {"final_weight_source": 0.5, "final_weight_target": 0.5, "max_weight_target": 0.6, "patience": 8},
+    "original": ORIGINAL,
 }
-WARMUP = {"min_epochs_before_adapt": 10, "warmup_epochs": 5}
-COMPONENTS = {"field_error": ("recFieldError", "predFieldError"), "spectrum_error": ("spectrumError",)}
+WARMUP = 15
 
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulerConfig(Settings, Serializable):
     """Settings of a transition from one loss to another.
 
-    Immutable, hashable, and checked when made. The defaults are conservative. `to_dict` gives it in plain types, for
-    logs and files. ``dataclasses.replace`` keeps what it is not given, the components of both sides and the warm-up
-    among it.
+    Immutable, hashable, and checked when made. `to_dict` gives it in plain types, for logs and files.
+    ``dataclasses.replace`` keeps what it is not given: components, monitor and warm-up among it, which follow from
+    other settings where they are left out here.
 
     Parameters
     ----------
@@ -50,25 +56,27 @@ class SchedulerConfig(Settings, Serializable):
     source, target : str
         Names of the losses to move from and to.
     source_components, target_components : sequence of str
-        The weights that follow each side. By default ``recFieldError`` and ``predFieldError`` for
-        ``"field_error"``, ``spectrumError`` for ``"spectrum_error"``, and for any other loss its own name.
+        The weights that follow each side; by default one, called as the loss is.
     static_components : mapping of str to float
         Weights that stay as they are.
     initial_weight_source, initial_weight_target : float, default 1.0 and 0.0
         Weights at progress 0.
     final_weight_source, final_weight_target : float, default 0.3 and 0.7
-        Weights at progress 1.
-    max_weight_target : float, default 0.8
+        Weights at progress 1. Where they are the initial ones, the scheduler is finished from the start.
+    max_weight_target : float, optional
         Never exceeded by the target's weight; what is cut off goes to the source, so that the sum is kept.
-    trigger : {"plateau", "increase", "epoch", "auto"}
+    trigger : {"plateau", "increase", "epoch", "auto"}, or Plateau, Increase, AtEpochs or Auto
         When to move: after `patience` observations without an improvement; when the metric gets worse; at
         given epochs; when the slope of its latest values says that there is a plateau, with nothing else to choose.
+        The classes hold those of the settings below that belong to one trigger. They are another way to write them:
+        the configuration has each by its own name, and the trigger as text.
     patience : int, default 5
-        Observations without an improvement before a plateau is called one; 0 moves at every observation.
-    min_delta : float, default 1e-3
+        Trigger "plateau": observations without an improvement before a plateau is called one; 0 moves at every
+        observation.
+    min_delta : float, default 0.01
         An improvement has to be larger than this; so does what "increase" takes for a worsening.
-    min_delta_mode : {"absolute", "relative"}
-        Whether `min_delta` is in the metric's units or a fraction of the value compared with.
+    min_delta_mode : {"relative", "absolute"}
+        Whether `min_delta` is a fraction of the value compared with, or in the metric's units.
     milestones : sequence of int
         Trigger "epoch": move once for each of these epochs, at the first observation at or after it.
     interval : int, optional
@@ -79,17 +87,20 @@ class SchedulerConfig(Settings, Serializable):
         behind, so that the way is over in time.
     cooldown : int, default 0
         Observations after each move during which nothing counts as stale and nothing moves.
-    transition_step : float, default 0.1
-        How far the target's weight moves at a time (with a schedule other than "linear", on average).
+    transition_step : float, optional
+        How far the target's weight moves at a time (with a schedule other than "linear", on average); by default a
+        seventh of its way, which is 0.1 of 0.7.
     adaptive_step : bool, default True
         Shrink the step to ``transition_step * (1 - progress)``, though not under 0.05 (or under
-        `transition_step`, where that is smaller).
-    min_epochs_before_adapt, warmup_epochs : int, default 10 and 5, and 0 with the trigger "auto"
-        The warm-up lasts for the sum of both; nothing is learned from it.
-    max_consecutive_adaptations : int, default 10
+        `transition_step`, where that is smaller; or under a fourteenth of the way, where there is none).
+    warmup_epochs : int, default 15, and 0 with the trigger "auto" and for a ramp alone
+        Epochs from which nothing is learned.
+    min_epochs_before_adapt : int, default 0
+        Is added to them.
+    max_consecutive_adaptations : int, optional
         After so many moves with no improvement in between, hold until the metric improves.
-    monitor : str, default "spectrum_error"
-        Name of the metric to watch, whatever it is called.
+    monitor : str, optional
+        Name of the metric to watch, whatever it is called; by default the target's name.
     mode : {"min", "max"}
         Whether less or more of the metric is better.
     use_ema : bool, default True
@@ -101,7 +112,14 @@ class SchedulerConfig(Settings, Serializable):
         ``(1 - exp(-3 p)) / (1 - exp(-3))``; "geometric" is evenly in the logarithm of each weight, where 1/1000 of the
         other end stands for a weight of 0.
     missing : {"raise", "hold"}
-        What a step without the monitored metric does: raise a KeyError, or hold.
+        What a step without the monitored metric does: raise a KeyError, or hold. A guarded one is not waited for.
+    guard : str, optional
+        Name of a second metric, an error of the source of which less is better. Ten observations after each move it is
+        compared with what it was before the first one, and the move is taken back where it is worse by more than
+        `tolerance` and noise; then steps are half as large. Not for the trigger "epoch", nor beside a ramp.
+    tolerance : float, optional
+        By which fraction the guarded metric may get worse. By default what a full spectrum costs a relative squared
+        error e at the least, ``2 (1 - sqrt(1 - e)) / e - 1``, and no less than 0.02.
 
     Raises
     ------
@@ -116,48 +134,61 @@ class SchedulerConfig(Settings, Serializable):
     >>> config = sl.SchedulerConfig(patience=3, static_components={"divergence": 0.1})
     >>> sl.SchedulerConfig.from_json(config.to_json()) == config
     True
+    >>> sl.SchedulerConfig(trigger=sl.Plateau(3), cooldown=2).patience
+    3
     >>> sl.SchedulerConfig.preset("inc", mode="min").patience
     8
-    >>> sl.SchedulerConfig(initial_weight_target=0.9)
+    >>> sl.SchedulerConfig(initial_weight_target=0.9, max_weight_target=0.8)
     Traceback (most recent call last):
     ...
     ValueError: initial_weight_target must not exceed max_weight_target, got 0.9 and 0.8
     """
 
     def __post_init__(self) -> None:
-        for name, usual in WARMUP.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, 0 if self.trigger == "auto" else usual)
+        if isinstance(self.trigger, Trigger):
+            self._spread(self.trigger)
+        alone = self.trigger == "epoch" and self.ramp is not None
+        follow = {"warmup_epochs": 0 if alone or self.trigger == "auto" else WARMUP, "monitor": self.target}
         for name, check in CHECKS.items():
+            value = getattr(self, name)
+            value = follow.get(name) if value is None else value
             with refusing_depth(name):
-                object.__setattr__(self, name, check(name, getattr(self, name)))
+                object.__setattr__(self, name, value if value is None and name in OPTIONAL else check(name, value))
         for side in ("source", "target"):
             if not getattr(self, f"{side}_components"):
-                loss = getattr(self, side)
-                object.__setattr__(self, f"{side}_components", COMPONENTS.get(loss, (loss,)))
+                object.__setattr__(self, f"{side}_components", (getattr(self, side),))
         check_weights(self)
         check_components(self)
         check_trigger(self)
+
+    def _spread(self, trigger: Trigger) -> None:
+        """Take the settings that a trigger holds for those of their names."""
+        for each in fields(trigger):  # type: ignore[arg-type]  # all kinds are dataclasses
+            given, held = getattr(self, each.name), getattr(trigger, each.name)
+            if given not in (getattr(Settings, each.name), held):
+                raise ValueError(f"{each.name} is given twice, as {given!r} and in trigger {trigger!r}")
+            object.__setattr__(self, each.name, held)
+        object.__setattr__(self, "trigger", trigger.name)
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """The settings named in `PRESETS`, with changes.
 
-        ``"tra"`` moves soon and far, ``"iso"`` is the default, ``"inc"`` moves late and half-way.
+        ``"tra"`` moves soon and far, ``"iso"`` is the default with a cap, ``"inc"`` moves late and half-way. What they
+        do not set is as in ``SchedulerConfig()``. ``"original"`` has all defaults of the scheduler from which this one
+        grew: other names of components, an absolute `min_delta`, and a limit of consecutive moves.
         """
         if name not in PRESETS:
             raise ValueError(f"preset must be one of {listed(PRESETS)}, got {name!r}")
-        trigger = TRIGGERS.get(changes.get("trigger", cls.trigger))
-        unused = () if trigger is None else trigger.unused
-        known = {key: value for key, value in PRESETS[name].items() if key not in unused}
-        return cls(**{**known, **changes})
+        return cls(**_over(original(changes) if name == "original" else PRESETS[name], changes))
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
         """Read settings by name; those that are absent have their defaults.
 
         Also reads the ``SchedulerParams`` dictionaries of earlier code (``source_loss``, ``target_loss``,
-        ``adaptation_trigger``, ``monitor_metric``, components as ``{name: True}``).
+        ``adaptation_trigger``, ``monitor_metric``, components as ``{name: True}``): with one of these in it, what is
+        absent is as in the preset ``"original"``.
 
         Raises
         ------
@@ -178,7 +209,7 @@ class SchedulerConfig(Settings, Serializable):
                 given[name] = value
         if "monitor_metric" in settings:
             given["monitor"] = monitored(settings, {"source": cls.source, "target": cls.target, **given})
-        return cls(**given)
+        return cls(**_over(original(given), given, former=True) if is_former(settings) else given)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain strings, numbers, lists and dictionaries."""
@@ -188,6 +219,17 @@ class SchedulerConfig(Settings, Serializable):
     def stages(self) -> tuple[SchedulerConfig, ...]:
         """Itself alone: a chain of one."""
         return (self,)
+
+
+def _over(settings: Mapping[str, Any], changes: Mapping[str, Any], former: bool = False) -> dict[str, Any]:
+    """Settings with changes, without those of which the trigger makes nothing; of former ones also given ones."""
+    trigger, merged = changes.get("trigger", Settings.trigger), {**settings, **changes}
+    held = [f.name for f in fields(trigger)] if isinstance(trigger, Trigger) else []  # type: ignore[arg-type]
+    name = getattr(trigger, "name", trigger)
+    kind = TRIGGERS.get(name) if isinstance(name, str) else None
+    unused = () if kind is None else kind.unused(Settings(ramp=merged.get("ramp")))
+    drop = {*held, *unused}
+    return {name: value for name, value in merged.items() if name not in drop or (name in changes and not former)}
 
 
 @dataclass(frozen=True)
@@ -216,11 +258,11 @@ class SchedulerChain(Serializable):
     >>> import spectral_losses as sl
     >>> first = sl.SchedulerConfig()  # ends with field error 0.3, spectrum error 0.7
     >>> second = sl.SchedulerConfig(
-    ...     source="spectrum_error", target="gradient_error", monitor="gradient_error",
-    ...     initial_weight_source=0.7, final_weight_source=0.4, final_weight_target=0.3, min_epochs_before_adapt=0)
+    ...     source="spectrum_error", target="gradient_error",
+    ...     initial_weight_source=0.7, final_weight_source=0.4, final_weight_target=0.3, warmup_epochs=0)
     >>> chain = sl.SchedulerChain([first, second])
     >>> sl.LossScheduler(chain).weights
-    {'recFieldError': 1.0, 'predFieldError': 1.0, 'spectrumError': 0.0, 'gradient_error': 0.0}
+    {'field_error': 1.0, 'spectrum_error': 0.0, 'gradient_error': 0.0}
     """
 
     stages: Sequence[SchedulerConfig]
@@ -270,17 +312,3 @@ class SchedulerChain(Serializable):
     def enabled(self) -> bool:
         """Whether its stages are enabled."""
         return self.stages[0].enabled
-
-
-def load_config(path: str | Path) -> SchedulerConfig | SchedulerChain:
-    """Read a `SchedulerConfig`, or a `SchedulerChain` where there are ``stages``, from a TOML or JSON file.
-
-    Raises
-    ------
-    ValueError
-        Neither TOML nor JSON by its suffix, or not readable as such; whatever ``from_dict`` refuses.
-    OSError
-        The file cannot be read.
-    """
-    settings = read_table(Path(path))
-    return (SchedulerChain if "stages" in settings else SchedulerConfig).from_dict(settings)

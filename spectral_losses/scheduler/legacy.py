@@ -18,7 +18,19 @@ FIELDS = {
     "adaptation_trigger": "trigger",
     "monitor_metric": "monitor",
 }
-COMPONENTS = {"recMSE": "recFieldError", "predMSE": "predFieldError"}
+RENAMED = {"recMSE": "recFieldError", "predMSE": "predFieldError"}
+COMPONENTS = {"field_error": ("recFieldError", "predFieldError"), "spectrum_error": ("spectrumError",)}
+ORIGINAL: Mapping[str, Any] = {
+    "max_weight_target": 0.8,
+    "min_delta": 1e-3,
+    "min_delta_mode": "absolute",
+    "transition_step": 0.1,
+    "min_epochs_before_adapt": 10,
+    "warmup_epochs": 5,
+    "max_consecutive_adaptations": 10,
+    "monitor": "spectrum_error",
+}
+"""Its defaults, where they differ from those of `SchedulerConfig`, as its components do."""
 COUNTS = ("current_epoch", "epochs_since_improvement", "consecutive_adaptations", "total_adaptations")
 
 
@@ -27,12 +39,24 @@ def is_legacy_state(saved: Mapping[str, Any]) -> bool:
     return "best_monitored_metric" in saved
 
 
+def original(sides: Mapping[str, Any]) -> dict[str, Any]:
+    """Its defaults, for a source and a target."""
+    losses = {side: sides.get(side, getattr(Settings, side)) for side in ("source", "target")}
+    return {**ORIGINAL, **{f"{side}_components": COMPONENTS.get(loss, (loss,)) for side, loss in losses.items()}}
+
+
+def is_former(settings: Mapping[str, Any]) -> bool:
+    """Whether settings are those of a FlexibleLossScheduler, by what they are called."""
+    sides = (settings.get("source_components"), settings.get("target_components"))
+    return any(key in FIELDS for key in settings) or any(isinstance(each, Mapping) for each in sides)
+
+
 def renamed(component: str) -> str:
     """The present name of a component, with a DeprecationWarning where it was another."""
-    if component not in COMPONENTS:
+    if component not in RENAMED:
         return component
-    warn_caller(f"component {component!r} is now called {COMPONENTS[component]!r}", DeprecationWarning)
-    return COMPONENTS[component]
+    warn_caller(f"component {component!r} is now called {RENAMED[component]!r}", DeprecationWarning)
+    return RENAMED[component]
 
 
 def monitored(settings: Mapping[str, Any], sides: Mapping[str, Any]) -> Any:
@@ -65,7 +89,8 @@ def translated(config: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
         tracked = average if c.use_ema else past[-1] if past else None
         tracked = None if tracked is None else float(tracked)
         settings = saved.get("config") or c.to_dict()
-        settings = type(c).from_dict(settings if isinstance(settings, Mapping) else vars(settings)).to_dict()
+        settings = settings if isinstance(settings, Mapping) else vars(settings)
+        settings = type(c).from_dict(settings if is_former(settings) else {**original(settings), **settings}).to_dict()
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{refused}{error!r}") from error
     if min(counts) < 0:

@@ -11,7 +11,7 @@ from spectral_losses.scheduler.config import SchedulerChain, SchedulerConfig
 from spectral_losses.scheduler.serialization import refusing_depth
 from spectral_losses.scheduler.state import Decision, SchedulerState
 from spectral_losses.scheduler.step import update
-from spectral_losses.scheduler.transition import progress, weights
+from spectral_losses.scheduler.transition import next_stage, progress, weights
 
 
 class LossScheduler:
@@ -21,8 +21,8 @@ class LossScheduler:
 
     Parameters
     ----------
-    config : SchedulerConfig or SchedulerChain
-        One transition, or several that follow one another.
+    config : SchedulerConfig or SchedulerChain, optional
+        One transition, or several that follow one another; by default ``SchedulerConfig()``.
     history : int, default 1000
         How many decisions to remember for `history`.
 
@@ -34,25 +34,26 @@ class LossScheduler:
     Examples
     --------
     >>> import spectral_losses as sl
-    >>> config = sl.SchedulerConfig(patience=2, min_epochs_before_adapt=0, warmup_epochs=1)
+    >>> config = sl.SchedulerConfig(patience=2, warmup_epochs=1)
     >>> scheduler = sl.LossScheduler(config)
     >>> for error in (0.9, 0.5, 0.5, 0.5):
     ...     print(scheduler.step({"spectrum_error": error}))
     epoch 0: warmup: until epoch 1
     epoch 1: improved: average spectrum_error 0.5 is the first
-    epoch 2: waiting: average spectrum_error 0.5 is not more than 0.001 better than 0.5, 1 of 2
-    epoch 3: adapted: average spectrum_error 0.5 is not more than 0.001 better than 0.5, 2 of 2; ...
+    epoch 2: waiting: average spectrum_error 0.5 is not more than 1 % better than 0.5, 1 of 2
+    epoch 3: adapted: average spectrum_error 0.5 is not more than 1 % better than 0.5, 2 of 2; ...
     >>> scheduler.weights
-    {'recFieldError': 0.9, 'predFieldError': 0.9, 'spectrumError': 0.1}
+    {'field_error': 0.9, 'spectrum_error': 0.1}
     """
 
-    def __init__(self, config: SchedulerConfig | SchedulerChain, *, history: int = 1000) -> None:
+    def __init__(self, config: SchedulerConfig | SchedulerChain | None = None, *, history: int = 1000) -> None:
+        config = SchedulerConfig() if config is None else config
         if not isinstance(config, SchedulerConfig | SchedulerChain):
             raise TypeError(f"config must be a SchedulerConfig or a SchedulerChain, got {type(config).__name__}")
         if isinstance(history, bool) or not isinstance(history, int) or history < 0:
             raise ValueError(f"history must be a number of decisions, got {history!r}")
         self._config = config
-        self._state = SchedulerState()
+        self._state = next_stage(config, SchedulerState())
         self._history: deque[Decision] = deque(maxlen=history)
 
     @property
@@ -78,7 +79,7 @@ class LossScheduler:
     @property
     def monitored(self) -> tuple[str, ...]:
         """Names of the metrics that it looks at, in any of its stages."""
-        return tuple(dict.fromkeys(stage.monitor for stage in self._config.stages if stage.needs_metric))
+        return tuple(dict.fromkeys(name for stage in self._config.stages for name in stage.metrics))
 
     @property
     def history(self) -> tuple[Decision, ...]:

@@ -55,11 +55,16 @@ def _margin(c: Settings, than: float) -> float:
 def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float | None:
     """The metric that the first stage monitors, as a float; None where it is missing and that is no error."""
     for c in stages:  # later ones too: a mistyped name must show at the first call, not when that stage begins
-        if c.missing == "raise" and c.needs_metric and metrics.get(c.monitor) is None:
-            passed = ", ".join(repr(name) for name in metrics) or "none"
-            raise KeyError(f"monitored metric {c.monitor!r} is missing, got {passed} (missing='hold' waits for it)")
-    c = stages[0]
-    value = metrics.get(c.monitor) if c.needs_metric else None
+        for name in c.metrics if c.missing == "raise" else ():
+            if metrics.get(name) is None:
+                passed = ", ".join(repr(each) for each in metrics) or "none"
+                raise KeyError(f"monitored metric {name!r} is missing, got {passed} (missing='hold' waits for it)")
+    return number(stages[0].monitor, metrics) if stages[0].needs_metric else None
+
+
+def number(name: str | None, metrics: Mapping[str, Any]) -> float | None:
+    """A metric as a float; None where it is missing."""
+    value = None if name is None else metrics.get(name)
     if value is None:
         return None
     try:
@@ -70,4 +75,4 @@ def monitored(stages: Sequence[Settings], metrics: Mapping[str, Any]) -> float |
     except OverflowError:
         return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"metric {c.monitor!r} must be a number, got {value!r}") from None
+        raise TypeError(f"metric {name!r} must be a number, got {value!r}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,31 +21,33 @@ class Settings:
     initial_weight_target: float = 0.0
     final_weight_source: float = 0.3
     final_weight_target: float = 0.7
-    max_weight_target: float = 0.8
-    trigger: str = "plateau"
+    max_weight_target: float | None = None
+    trigger: str | Trigger = "plateau"
     patience: int = 5
-    min_delta: float = 1e-3
-    min_delta_mode: str = "absolute"
+    min_delta: float = 0.01
+    min_delta_mode: str = "relative"
     milestones: Sequence[int] = ()
     interval: int | None = None
     ramp: tuple[int, int] | None = None
     cooldown: int = 0
-    transition_step: float = 0.1
+    transition_step: float | None = None
     adaptive_step: bool = True
-    min_epochs_before_adapt: int | None = None
+    min_epochs_before_adapt: int = 0
     warmup_epochs: int | None = None
-    max_consecutive_adaptations: int = 10
-    monitor: str = "spectrum_error"
+    max_consecutive_adaptations: int | None = None
+    monitor: str | None = None
     mode: str = "min"
     use_ema: bool = True
     ema_beta: float = 0.9
     transition_schedule: str = "linear"
     missing: str = "raise"
+    guard: str | None = None
+    tolerance: float | None = None
 
     @property
     def warmup(self) -> int:
         """Epochs of the warm-up."""
-        return (self.min_epochs_before_adapt or 0) + (self.warmup_epochs or 0)
+        return self.min_epochs_before_adapt + (self.warmup_epochs or 0)
 
     @property
     def averaged(self) -> bool:
@@ -56,6 +58,22 @@ class Settings:
     def needs_metric(self) -> bool:
         """Whether anything depends on the metric."""
         return self.trigger != "epoch" or self.ramp is None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that are looked at."""
+        names = (self.monitor if self.needs_metric else None, self.guard)
+        return tuple(dict.fromkeys(name for name in names if name))
+
+
+class Trigger:
+    """When to move: the settings of `SchedulerConfig` that a way of deciding it has for itself.
+
+    Its kinds are `Plateau`, `Increase`, `AtEpochs` and `Auto`.
+    """
+
+    name: ClassVar[str]
+    """The setting's value where it is written as text."""
 
 
 class Stages(Protocol):

@@ -32,6 +32,13 @@ class SchedulerState(NamedTuple):
     latest : tuple of float
         Of the trigger "auto": observations since the last move, the one at which it looks next, how many looks in a row
         found a plateau, and the latest values.
+    guarded : tuple of float
+    reference, before : float or None
+    trial, halved : int
+    ceiling : float
+        Of a guard: the logarithms of the latest values of its metric since the last move, their level before the first
+        one, the progress before the move that is on trial, if one is, observations left until that is judged, moves
+        that were taken back, each of which has halved the step, and what the progress never exceeds.
     """
 
     epoch: int | None = None
@@ -49,18 +56,25 @@ class SchedulerState(NamedTuple):
     look: int = LEAST
     flat: int = 0
     latest: tuple[float, ...] = ()
+    guarded: tuple[float, ...] = ()
+    reference: float | None = None
+    before: float | None = None
+    trial: int = 0
+    halved: int = 0
+    ceiling: float = 1.0
 
 
 class Decision(NamedTuple):
-    """The answer to one observation. It is true where the scheduler moved on, and prints as a line for a log.
+    """The answer to one observation. It is true where weights were moved, and prints as a line for a log.
 
     Attributes
     ----------
     adapted : bool
-        Whether it moved on towards the final weights.
+        Whether the progress changed: towards the final weights, but for a move that was taken back.
     reason : str
         ``"disabled"``, ``"warmup"``, ``"missing"``, ``"not finite"``, ``"improved"``, ``"waiting"``, ``"cooldown"``,
-        ``"adapted"``, ``"holding"`` (too many moves without an improvement) or ``"finished"``.
+        ``"adapted"``, ``"holding"`` (too many moves without an improvement) or ``"finished"``; with a guard also
+        ``"on trial"`` (the last move is not judged yet), ``"stepped back"`` and ``"settled"`` (no move is left).
     weights : dict of str to float
         Of every component, from now on.
     progress : float

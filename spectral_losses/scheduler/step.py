@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spectral_losses.messages import integer
-from spectral_losses.scheduler.monitor import monitored, observe, warm_until
+from spectral_losses.scheduler import guard
+from spectral_losses.scheduler.monitor import monitored, number, observe, warm_until
 from spectral_losses.scheduler.settings import Settings, Stages
 from spectral_losses.scheduler.state import Decision, SchedulerState
-from spectral_losses.scheduler.transition import lifted, move, progress, side_weights, weights
+from spectral_losses.scheduler.transition import lifted, move, next_stage, progress, side_weights, step_back, weights
 from spectral_losses.scheduler.triggers import explain, fires, may_move, remembered
 
 
@@ -42,17 +43,18 @@ def update(
     >>> config = sl.SchedulerConfig(trigger="epoch", interval=10)
     >>> state, decision = update(config, SchedulerState(), {"spectrum_error": 0.5}, epoch=25)
     >>> decision.adapted, decision.progress, state.epoch
-    (True, 0.14285714285714288, 25)
+    (True, 0.14285714285714285, 25)
     """
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__} (step takes metrics, epoch)")
     if not config.enabled:
         epoch = None if epoch is None else checked_epoch(epoch, None)
         return state, _decide(config, state, epoch, "disabled", "weights stay as they are")
+    state = next_stage(config, state)  # of a transition that has nothing to do
     c = config.stages[state.stage]
     epoch = checked_epoch(epoch, state.epoch)
-    value = monitored(config.stages[state.stage :], metrics)
-    before, (state, decision) = state, _observed(config, c, state._replace(epoch=epoch), state, value)
+    value, guarded = monitored(config.stages[state.stage :], metrics), number(c.guard, metrics)
+    before, (state, decision) = state, _observed(config, c, state._replace(epoch=epoch), state, value, guarded)
     risen = lifted(config, state)
     if risen is state:
         return state, decision
@@ -62,9 +64,14 @@ def update(
 
 
 def _observed(
-    config: Stages, c: Settings, state: SchedulerState, before: SchedulerState, value: float | None
+    config: Stages,
+    c: Settings,
+    state: SchedulerState,
+    before: SchedulerState,
+    value: float | None,
+    guarded: float | None,
 ) -> tuple[SchedulerState, Decision]:
-    """What the trigger of the present stage makes of a metric."""
+    """What the trigger of the present stage makes of a metric, and the guard of another."""
     epoch = state.epoch or 0
     if not c.needs_metric:
         if state.progress >= 1:
@@ -79,14 +86,29 @@ def _observed(
     state, improved = observe(c, state, value)
     if not before.cooldown:
         state = remembered(c, state, value)
+    state = guard.seen(state, guarded) if c.guard is not None else state
     tracked, facts = state.tracked, explain(c, before, state, improved)
     fired = fires(c, before, state)
-    if state.progress >= 1:
+    trial = _judged(c, state)
+    if trial and not state.trial:
+        if guard.is_worse(c, state):
+            back = step_back(config, state)
+            facts = f"{trial}; {_change(config, state, back)}"
+            return back, _decide(config, back, epoch, "stepped back", facts, value, tracked)
+        state = guard.accepted(state)
+        facts = f"{facts}; {trial}"
+    if trial and state.trial:
+        reason, facts = "on trial", f"{facts}; {trial}"
+    elif state.progress >= 1:
         reason, facts = "finished", "at the final weights"
-    elif fired and may_move(c, state):
+    elif guard.settled(c, state):
+        reason, facts = "settled", f"{facts}; no move is left that {c.guard} would allow"
+    elif fired and may_move(c, state) and guard.may_move(c, state):
         moved = move(config, state)
         reason, facts = "adapted", f"{facts}; {_change(config, state, moved)}"
         state = moved
+    elif fired and may_move(c, state):
+        reason, facts = "waiting", f"{facts}; {c.guard} has not been seen yet"
     elif fired:
         reason = "holding"
         facts = f"{facts}; moves since the last improvement: {state.consecutive}, none until the next"
@@ -97,6 +119,18 @@ def _observed(
     else:
         reason = "waiting"
     return state, _decide(config, state, epoch, reason, facts, value, tracked)
+
+
+def _judged(c: Settings, state: SchedulerState) -> str:
+    """What a guard says of the last move, in words; nothing where none is on trial."""
+    if state.before is None:
+        return ""
+    if state.trial:
+        return f"the move is judged by {c.guard} in {state.trial}"
+    change, most = (100 * math.expm1(each) for each in (guard.worsening(state), guard.allowed(c, state)))
+    return (
+        f"{c.guard} is {abs(change):.3g} % {'worse' if change > 0 else 'better'} than before, {most:.3g} % are allowed"
+    )
 
 
 def checked_epoch(epoch: Any, last: int | None) -> int:
@@ -119,7 +153,7 @@ def _decide(
     metric: float | None = None,
     tracked: float | None = None,
 ) -> Decision:
-    adapted = reason == "adapted"
+    adapted = reason in ("adapted", "stepped back")
     return Decision(adapted, reason, weights(config, state), progress(config, state), epoch, detail, metric, tracked)
 
 

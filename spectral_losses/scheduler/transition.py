@@ -6,11 +6,13 @@ import math
 import sys
 from typing import Any
 
+from spectral_losses.scheduler import guard
 from spectral_losses.scheduler.settings import Settings, Stages
 from spectral_losses.scheduler.state import SchedulerState
 
 TINY = sys.float_info.min
 ALMOST = 1 - 1e-9  # ten steps of 0.1 add up to a little less than 1 in floating point: from here on it is 1
+STEP = 1 / 7  # of the way, where no step is given
 LEAST_STEP = 0.05  # of adaptive steps, which shrink with what is left to go and would never arrive
 DECAY = 3.0  # of the schedule "exponential"
 FAINT = 1e-3  # of the other end: what stands for a weight of 0 on the way of the schedule "geometric"
@@ -38,7 +40,7 @@ def weights(config: Stages, state: SchedulerState) -> dict[str, float]:
     >>> import spectral_losses as sl
     >>> from spectral_losses.scheduler import SchedulerState, weights
     >>> weights(sl.SchedulerConfig(static_components={"divergence": 0.1}), SchedulerState(progress=0.5))
-    {'recFieldError': 0.65, 'predFieldError': 0.65, 'spectrumError': 0.35, 'divergence': 0.1}
+    {'field_error': 0.65, 'spectrum_error': 0.35, 'divergence': 0.1}
     """
     result: dict[str, float] = {}
     for number, c in enumerate(config.stages):
@@ -57,7 +59,7 @@ def side_weights(c: Settings, progress: float) -> tuple[float, float]:
     """Weights of source and target at a progress; what ``max_weight_target`` cuts off one is added to the other."""
     source = along(c.transition_schedule, c.initial_weight_source, c.final_weight_source, progress)
     target = along(c.transition_schedule, c.initial_weight_target, c.final_weight_target, progress)
-    if target > c.max_weight_target:
+    if c.max_weight_target is not None and target > c.max_weight_target:
         # `check_weights` made sure that this stays in the source's range, but for rounding.
         top = max(c.initial_weight_source, c.final_weight_source)
         source, target = min(source + (target - c.max_weight_target), top), c.max_weight_target
@@ -101,11 +103,18 @@ def progress(config: Stages, state: SchedulerState) -> float:
 
 def advance(c: Settings, progress: float) -> float:
     """The progress after one move."""
-    step = c.transition_step
+    step, least = steps(c)
     if c.adaptive_step:
-        step = max(step * (1 - progress), min(LEAST_STEP, step))
+        step = max(step * (1 - progress), least)
     progress += step / distance(c)
     return progress if progress < ALMOST else 1.0
+
+
+def steps(c: Settings) -> tuple[float, float]:
+    """The step of the target's weight, and the least one that an adaptive step shrinks to."""
+    if c.transition_step is not None:
+        return c.transition_step, min(LEAST_STEP, c.transition_step)
+    return STEP * distance(c), STEP / 2 * distance(c)
 
 
 def distance(c: Settings) -> float:
@@ -116,16 +125,22 @@ def distance(c: Settings) -> float:
 def move(config: Stages, state: SchedulerState) -> SchedulerState:
     """The state after a move, perhaps in the next stage: the present value is the one to improve on from now on."""
     c = config.stages[state.stage]
-    moved = state._replace(
-        progress=advance(c, state.progress),
-        best=state.tracked,
-        stale=0,
-        consecutive=state.consecutive + 1,
-        cooldown=c.cooldown,
-        moves=state.moves + 1,
-        **ANEW,
-    )
-    return next_stage(config, moved)
+    reached = advance(c, state.progress)
+    if c.guard is not None:
+        reached = state.progress + (reached - state.progress) / 2**state.halved
+        reached = reached if reached < ALMOST * state.ceiling else state.ceiling
+        state = guard.begun(state)
+    return next_stage(config, _anew(c, state._replace(progress=reached, consecutive=state.consecutive + 1)))
+
+
+def step_back(config: Stages, state: SchedulerState) -> SchedulerState:
+    """The state after a move has been taken back."""
+    return _anew(config.stages[state.stage], guard.refused(state))
+
+
+def _anew(c: Settings, state: SchedulerState) -> SchedulerState:
+    """The state with nothing counted since weights have changed."""
+    return state._replace(best=state.tracked, stale=0, cooldown=c.cooldown, moves=state.moves + 1, **ANEW)
 
 
 def lifted(config: Stages, state: SchedulerState) -> SchedulerState:
@@ -141,8 +156,13 @@ def lifted(config: Stages, state: SchedulerState) -> SchedulerState:
 
 
 def next_stage(config: Stages, state: SchedulerState) -> SchedulerState:
-    """The beginning of the next stage where this one is finished and there is one; otherwise the state itself."""
+    """The beginning of the next stage where this one is finished and there is one; otherwise the state itself.
+
+    A stage whose final weights are its initial ones is finished from the start.
+    """
+    if config.enabled and state.progress < 1 and not distance(config.stages[state.stage]):
+        state = state._replace(progress=1.0)
     if state.progress < 1 or state.stage + 1 >= len(config.stages):
         return state
     begun = 0 if state.epoch is None else state.epoch + 1
-    return SchedulerState(state.epoch, state.stage + 1, begun)
+    return next_stage(config, SchedulerState(state.epoch, state.stage + 1, begun))

@@ -1,124 +1,206 @@
-"""When to move: a class for each trigger, which checks its settings, fires or not, and explains that in words."""
+"""When to move: a class for each trigger, with the settings of its own, which fires or not and says so in words."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
+from spectral_losses.messages import listed
 from spectral_losses.scheduler import slope
 from spectral_losses.scheduler.monitor import warm_until, worse
-from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.settings import Settings, Trigger
 from spectral_losses.scheduler.state import SchedulerState
+
+__all__ = ["AtEpochs", "Auto", "Increase", "Plateau"]
+
+
+def rule(c: Settings) -> type[Rule]:
+    """The trigger of a stage, by the name that its settings have for it."""
+    return TRIGGERS[c.trigger if isinstance(c.trigger, str) else c.trigger.name]
 
 
 def fires(c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
     """Whether an observation asks for a move, from the states before it and after it; none does in a cooldown."""
-    return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)
+    return not before.cooldown and rule(c).fires(c, before, now)
 
 
 def may_move(c: Settings, state: SchedulerState) -> bool:
     """Whether there were not too many moves since the last improvement."""
-    return not TRIGGERS[c.trigger].limited or state.consecutive < c.max_consecutive_adaptations
+    most = c.max_consecutive_adaptations
+    return most is None or state.consecutive < most
 
 
 def remembered(c: Settings, state: SchedulerState, value: float) -> SchedulerState:
     """The state with what the trigger keeps of an observation for itself."""
-    return TRIGGERS[c.trigger](c).remembered(state, value)
+    return rule(c).remembered(c, state, value)
 
 
 def explain(c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
     """The watched value and what the trigger makes of it, as a line for a log."""
     value = f"{'average ' if c.averaged else ''}{c.monitor} {now.tracked:.6g}"
-    return f"{value}{TRIGGERS[c.trigger](c).explain(before, now, improved)}"
+    return f"{value}{rule(c).explain(c, before, now, improved)}"
 
 
-class Trigger(ABC):
-    """Judges one observation under the settings of the present stage; its name in `TRIGGERS` is the setting's value."""
+class Rule(Trigger):
+    """Judges one observation under the settings of the present stage."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    @classmethod
+    def unused(cls, c: Settings) -> Sequence[str]:
+        """Settings of which it makes nothing."""
+        return ("milestones", "interval")
 
-    unused: Sequence[str] = ()
-    """Settings of which it makes nothing."""
-    limited = True
-    """Whether `max_consecutive_adaptations` holds."""
-
-    def check(self) -> None:
+    @classmethod
+    def check(cls, c: Settings) -> None:
         """Raise where settings are given that this trigger ignores, or that contradict each other under it."""
-        for name in self.unused:
-            if getattr(self.settings, name) != getattr(Settings, name):
-                raise ValueError(
-                    f"{name} has no use with trigger {self.settings.trigger!r}, got {getattr(self.settings, name)!r}"
-                )
-        for name in ("milestones", "interval"):
-            if getattr(self.settings, name):
-                raise ValueError(f"{name} is for trigger 'epoch', got trigger {self.settings.trigger!r}")
+        for name in cls.unused(c):
+            if getattr(c, name) != getattr(Settings, name):
+                use = listed(each.name for each in TRIGGERS.values() if hasattr(each, name))
+                hint = f" (it is for {use})" if use else ""
+                raise ValueError(f"{name} has no use with trigger {cls.name!r}, got {getattr(c, name)!r}{hint}")
 
+    @classmethod
     @abstractmethod
-    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+    def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether an observation asks for a move, from the states before it and after it; cooldowns are no matter."""
 
-    def remembered(self, state: SchedulerState, value: float) -> SchedulerState:
+    @classmethod
+    def remembered(cls, c: Settings, state: SchedulerState, value: float) -> SchedulerState:
         """The state with what is kept of an observation, beside what all triggers share."""
         return state
 
+    @classmethod
     @abstractmethod
-    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    def explain(cls, c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """The rest of the sentence that begins with the watched value, with the space or comma in front."""
 
-    def _than(self) -> str:
-        """``min_delta`` in the words of a comparison, with a space behind; nothing where it is 0."""
-        c = self.settings
-        size = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
-        return f"more than {size} " if c.min_delta else ""
 
+@dataclass(frozen=True)
+class Plateau(Rule):
+    """Moves after ``patience`` observations without an improvement.
 
-class Plateau(Trigger):
-    """Fires after ``patience`` observations without an improvement."""
+    Parameters
+    ----------
+    patience, min_delta, min_delta_mode, use_ema, ema_beta
+        As in `SchedulerConfig`, with the same defaults.
 
-    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+    Examples
+    --------
+    >>> import spectral_losses as sl
+    >>> sl.SchedulerConfig(trigger=sl.Plateau(3)) == sl.SchedulerConfig(trigger="plateau", patience=3)
+    True
+    """
+
+    name: ClassVar[str] = "plateau"
+    patience: int = Settings.patience
+    _: KW_ONLY
+    min_delta: float = Settings.min_delta
+    min_delta_mode: str = Settings.min_delta_mode
+    use_ema: bool = Settings.use_ema
+    ema_beta: float = Settings.ema_beta
+
+    @classmethod
+    def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether as many observations in a row were no improvement."""
-        return now.stale >= self.settings.patience
+        return now.stale >= c.patience
 
-    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    @classmethod
+    def explain(cls, c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """The best so far, and how many observations in a row did not improve on it."""
         if before.best is None or improved:
             return _improvement(before)
-        patience = self.settings.patience
-        count = f", {now.stale} of {patience}" if now.stale <= patience else f", {now.stale} times"
-        return f" is not {self._than()}better than {before.best:.6g}{count}"
+        count = f", {now.stale} of {c.patience}" if now.stale <= c.patience else f", {now.stale} times"
+        return f" is not {_than(c)}better than {before.best:.6g}{count}"
 
 
-class Increase(Trigger):
-    """Fires when the metric has become worse than it was at the observation before."""
+@dataclass(frozen=True, kw_only=True)
+class Increase(Rule):
+    """Moves when the metric has become worse than it was at the observation before.
 
-    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+    Parameters
+    ----------
+    min_delta, min_delta_mode, use_ema, ema_beta
+        As in `SchedulerConfig`, with the same defaults.
+
+    Examples
+    --------
+    >>> import spectral_losses as sl
+    >>> sl.SchedulerConfig(trigger=sl.Increase(min_delta=0.05)).min_delta
+    0.05
+    """
+
+    name: ClassVar[str] = "increase"
+    min_delta: float = Settings.min_delta
+    min_delta_mode: str = Settings.min_delta_mode
+    use_ema: bool = Settings.use_ema
+    ema_beta: float = Settings.ema_beta
+
+    @classmethod
+    def unused(cls, c: Settings) -> Sequence[str]:
+        """Settings of which it makes nothing."""
+        return (*super().unused(c), "patience")
+
+    @classmethod
+    def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether the value is worse than the one before it."""
         if before.tracked is None or now.tracked is None:
             return False
-        return worse(self.settings, now.tracked, before.tracked)
+        return worse(c, now.tracked, before.tracked)
 
-    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    @classmethod
+    def explain(cls, c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """How the value compares with the one before it."""
         if before.best is None or improved:
             return _improvement(before)
-        fired = not before.cooldown and self.fires(before, now)
-        return f" is {'' if fired else 'not '}{self._than()}worse than {before.tracked:.6g}"
+        fired = not before.cooldown and cls.fires(c, before, now)
+        return f" is {'' if fired else 'not '}{_than(c)}worse than {before.tracked:.6g}"
 
 
-class Epoch(Trigger):
-    """Fires once for each milestone, or each interval after the warm-up, at the first observation at or after it."""
+@dataclass(frozen=True)
+class AtEpochs(Rule):
+    """Moves at given epochs: once for each milestone, or each interval after the warm-up, or evenly along a ramp.
 
-    def check(self) -> None:
-        """Raise unless there is either a milestone or an interval, and none lies where nothing can move."""
-        c = self.settings
+    Parameters
+    ----------
+    milestones, interval, ramp
+        As in `SchedulerConfig`: one of them.
+
+    Examples
+    --------
+    >>> import spectral_losses as sl
+    >>> sl.SchedulerConfig(trigger=sl.AtEpochs([30, 60])).milestones
+    (30, 60)
+    >>> sl.SchedulerConfig(trigger=sl.AtEpochs(ramp=(10, 40))) == sl.SchedulerConfig(trigger="epoch", ramp=(10, 40))
+    True
+    """
+
+    name: ClassVar[str] = "epoch"
+    milestones: Sequence[int] = Settings.milestones
+    _: KW_ONLY
+    interval: int | None = Settings.interval
+    ramp: tuple[int, int] | None = Settings.ramp
+
+    @classmethod
+    def unused(cls, c: Settings) -> Sequence[str]:
+        """Settings of which it makes nothing: on a ramp all that concern a metric or a step."""
+        usual = ("patience", "cooldown", "guard", "tolerance")
+        if c.ramp is None:
+            return usual
+        metric = ("min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")
+        return (*usual, *metric, "min_epochs_before_adapt", "transition_step", "adaptive_step")
+
+    @classmethod
+    def check(cls, c: Settings) -> None:
+        """Raise unless there is one of milestones, interval and ramp, and no milestone lies where nothing can move."""
         given = [name for name in ("milestones", "interval", "ramp") if getattr(c, name)]
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"trigger 'epoch' takes one of milestones, interval and ramp, got {found}")
-        if c.cooldown:
-            raise ValueError(f"cooldown has no use with trigger 'epoch', got {c.cooldown}")
+        super().check(c)
+        if c.ramp is not None and c.warmup_epochs:
+            raise ValueError(f"warmup_epochs has no use with a ramp alone, got {c.warmup_epochs}")
         warm = c.warmup
         if c.milestones and c.milestones[0] < warm:
             raise ValueError(
@@ -126,20 +208,22 @@ class Epoch(Trigger):
                 "(min_epochs_before_adapt and warmup_epochs)"
             )
 
-    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+    @classmethod
+    def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether the epoch of the next move has been reached."""
-        return self._due(before) <= (now.epoch or 0)
+        return cls._due(c, before) <= (now.epoch or 0)
 
-    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    @classmethod
+    def explain(cls, c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """When the move was, or will be."""
-        due = self._due(before)
-        if not before.cooldown and self.fires(before, now):
+        due = cls._due(c, before)
+        if not before.cooldown and cls.fires(c, before, now):
             return f", due since epoch {due}" if due != now.epoch else ", due at this epoch"
         return f", next move at epoch {due}" if due < math.inf else ", no milestone is left"
 
-    def _due(self, state: SchedulerState) -> float:
+    @classmethod
+    def _due(cls, c: Settings, state: SchedulerState) -> float:
         """The epoch of the next move, in the past where that was put off; infinity where there is none."""
-        c = self.settings
         if c.interval is None:
             # Counted by the moves made, not by the epochs seen: a milestone that fell on a missing metric, on a NaN or
             # into a hold stays due.
@@ -149,40 +233,64 @@ class Epoch(Trigger):
         return warm + c.interval * ((since - warm) // c.interval + 1)
 
 
-class Auto(Trigger):
-    """Fires when the latest values, looked at twice, no longer improve by what counts: see `slope`."""
+@dataclass(frozen=True)
+class Auto(Rule):
+    """Moves when the latest values, looked at twice, no longer improve by what counts: nothing is to be chosen.
 
-    unused = ("patience", "min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")
-    limited = False
+    The slope of the latest values is that of Theil and Sen, of logarithms, with Kendall's bounds.
 
-    def remembered(self, state: SchedulerState, value: float) -> SchedulerState:
+    Examples
+    --------
+    >>> import spectral_losses as sl
+    >>> sl.SchedulerConfig(trigger=sl.Auto()).warmup_epochs
+    0
+    """
+
+    name: ClassVar[str] = "auto"
+
+    @classmethod
+    def unused(cls, c: Settings) -> Sequence[str]:
+        """Settings of which it makes nothing."""
+        own = ("patience", "min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")
+        return (*super().unused(c), *own)
+
+    @classmethod
+    def remembered(cls, c: Settings, state: SchedulerState, value: float) -> SchedulerState:
         """The latest values, and after a look at them how often in a row they were flat, and when to look again."""
         values, count = (*state.latest, value)[-slope.MOST :], state.observed + 1
         state = state._replace(latest=values, observed=count)
         if count < state.look:
             return state
         size = slope.window(count)
-        found = slope.look(values[-size:], self.settings.mode)
+        found = slope.look(values[-size:], c.mode)
         return state._replace(look=count + slope.spacing(size), flat=state.flat + 1 if found.flat else 0)
 
-    def fires(self, before: SchedulerState, now: SchedulerState) -> bool:
+    @classmethod
+    def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
         """Whether the last two looks found no improvement that counts."""
         return now.flat >= LOOKS
 
-    def explain(self, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
+    @classmethod
+    def explain(cls, c: Settings, before: SchedulerState, now: SchedulerState, improved: bool) -> str:
         """What was seen at a look, or when the next one is."""
         if before.cooldown or now.observed < before.look:
             return f", a look at the slope in {now.look - now.observed}"
         size = slope.window(now.observed)
-        change = slope.look(now.latest[-size:], self.settings.mode).change
+        change = slope.look(now.latest[-size:], c.mode).change
         said = f"{'improved' if change > 0 else 'got worse'} by {100 * abs(change):.3g} %" if change else "stayed"
         return f" {said} over {size} observations, {f'a plateau {now.flat} of {LOOKS}' if now.flat else 'no plateau'}"
 
 
-TRIGGERS: Mapping[str, type[Trigger]] = {"plateau": Plateau, "increase": Increase, "epoch": Epoch, "auto": Auto}
+TRIGGERS: Mapping[str, type[Rule]] = {each.name: each for each in (Plateau, Increase, AtEpochs, Auto)}
 LOOKS = 2
 """How many looks in a row have to find a plateau."""
 
 
 def _improvement(before: SchedulerState) -> str:
     return " is the first" if before.best is None else f" from {before.best:.6g} at best"
+
+
+def _than(c: Settings) -> str:
+    """``min_delta`` in the words of a comparison, with a space behind; nothing where it is 0."""
+    size = f"{100 * c.min_delta:g} %" if c.min_delta_mode == "relative" else f"{c.min_delta:g}"
+    return f"more than {size} " if c.min_delta else ""

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from spectral_losses.scheduler import SchedulerChain, SchedulerConfig, side_weights
 from spectral_losses.scheduler.checks import CHOICES
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.triggers import TRIGGERS
 
 __all__ = ["metric_streams", "metric_values", "scheduler_chains", "scheduler_configs"]
 
@@ -35,23 +37,28 @@ def scheduler_configs(draw: st.DrawFn, /, **fixed: Any) -> SchedulerConfig:
         return fixed[name] if name in fixed else draw(strategy, label=name)
 
     def judged(name: str, strategy: st.SearchStrategy[Any]) -> Any:
-        chosen = trigger == "auto" and name not in fixed  # which judges without these
-        return getattr(SchedulerConfig, name) if chosen else pick(name, strategy)
+        idle = name in unused and name not in fixed  # the trigger makes nothing of it
+        return getattr(SchedulerConfig, name) if idle else pick(name, strategy)
 
     counts = st.integers(0, 3)
     trigger = pick("trigger", st.sampled_from(["plateau", "increase", "epoch", "auto"]))
-    warmup, least = pick("warmup_epochs", counts), pick("min_epochs_before_adapt", counts)
     milestones, interval = fixed.get("milestones", ()), fixed.get("interval")
     ramps = st.tuples(st.integers(0, 12), st.integers(1, 20)).map(lambda ramp: (ramp[0], sum(ramp)))
     ramp = fixed.get("ramp")
     if "ramp" not in fixed and not milestones and interval is None:
         ramp = draw(st.one_of(st.none(), st.none(), st.none(), ramps), label="ramp")
+    alone = trigger == "epoch" and not milestones and interval is None and ramp is not None
+    unused = TRIGGERS[trigger].unused(Settings(ramp=ramp if alone else None))
+    warmup = pick("warmup_epochs", st.just(0) if alone else counts)
+    least = judged("min_epochs_before_adapt", counts)
     if trigger == "epoch" and not milestones and interval is None and ramp is None:
         if "milestones" in fixed or draw(st.booleans()):
             interval = draw(st.integers(1, 5), label="interval")
         else:
             later = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)
             milestones = tuple(warmup + least + m for m in sorted(draw(later, label="milestones after warm-up")))
+    may_guard = trigger != "epoch" and ramp is None
+    guard = pick("guard", st.sampled_from([None, None, "a guarded metric"]) if may_guard else st.none())
     enabled = pick("enabled", st.sampled_from([True] * 9 + [False]))
     source, target = pick("source", st.sampled_from(["field_error", "mse"])), fixed.get("target", "spectrum_error")
     return SchedulerConfig(
@@ -69,31 +76,35 @@ def scheduler_configs(draw: st.DrawFn, /, **fixed: Any) -> SchedulerConfig:
         milestones=milestones,
         interval=interval,
         ramp=ramp,
-        cooldown=pick("cooldown", st.just(0) if trigger == "epoch" else counts),
-        transition_step=pick("transition_step", st.sampled_from([0.1, 0.02, 1.0]) | st.floats(0.01, 3)),
-        adaptive_step=pick("adaptive_step", st.booleans()),
+        cooldown=judged("cooldown", counts),
+        transition_step=judged("transition_step", st.sampled_from([None, 0.1, 0.02, 1.0]) | st.floats(0.01, 3)),
+        adaptive_step=judged("adaptive_step", st.booleans()),
         min_epochs_before_adapt=least,
         warmup_epochs=warmup,
-        max_consecutive_adaptations=judged("max_consecutive_adaptations", st.integers(1, 4) | st.just(1000)),
+        max_consecutive_adaptations=judged("max_consecutive_adaptations", st.integers(1, 4) | st.none()),
         monitor=pick("monitor", st.sampled_from(["spectrum_error", "field_error", "a metric"])),
         mode=pick("mode", st.sampled_from(["min", "max"])),
         use_ema=judged("use_ema", st.booleans()),
         ema_beta=judged("ema_beta", st.sampled_from([0.0, 0.5, 0.9]) | st.floats(0, 1, exclude_max=True)),
         transition_schedule=pick("transition_schedule", st.sampled_from(CHOICES["transition_schedule"])),
         missing=pick("missing", st.sampled_from(["raise", "hold"])),
+        guard=guard,
+        tolerance=None if guard is None else pick("tolerance", st.sampled_from([None, 0.001, 0.05, 1.0])),
     )
 
 
 def _draw_weights(draw: st.DrawFn, fixed: dict[str, Any]) -> dict[str, Any]:
-    """Weights that move, start under the cap, and end where the cap leaves the source in its range."""
+    """Weights that start under the cap, if there is one, and end where it leaves the source in its range."""
     names = ["initial_weight_source", "final_weight_source", "initial_weight_target", "final_weight_target"]
     weights = {name: fixed[name] if name in fixed else draw(_WEIGHTS, label=name) for name in names}
     a, b, c, d = weights.values()
-    if abs(c - d) < 1e-6:  # a target that stays, or moves by less than anybody would ask for
-        weights["final_weight_target"] = d = c if abs(a - b) >= 1e-6 and draw(st.booleans()) else c + 0.5
+    if 0 < abs(a - b) < 1e-6:  # less than anybody would ask for
+        weights["final_weight_source"] = b = a
+    if abs(c - d) < 1e-6:  # a target that stays, as the source may do, too
+        weights["final_weight_target"] = d = c if draw(st.booleans()) else c + 0.5
     least = max(c, d - max(a - b, 0.0), 0.01)
     cap = draw(st.floats(least, max(least, d) + 1) | st.sampled_from([least, max(least, d)]), label="max_weight_target")
-    return {**weights, "max_weight_target": fixed.get("max_weight_target", cap)}
+    return {**weights, "max_weight_target": fixed.get("max_weight_target", draw(st.sampled_from([cap, cap, None])))}
 
 
 @st.composite
@@ -107,7 +118,14 @@ def scheduler_chains(draw: st.DrawFn, *, stages: int | None = None) -> Scheduler
         begin = {"initial_weight_source": side_weights(chain[-1], 1.0)[1]} if chain else {}
         epochs: dict[str, Any] = {"milestones": ()}
         if draw(st.booleans()):  # as many as it takes for the longest way
-            epochs = {"trigger": "epoch", "milestones": (4, 6, 7, 12), "transition_step": 1.0, "adaptive_step": False}
+            warm = {name: draw(st.integers(0, 2)) for name in ("warmup_epochs", "min_epochs_before_adapt")}
+            epochs = {
+                "trigger": "epoch",
+                "milestones": (4, 6, 7, 12),
+                "transition_step": 1.0,
+                "adaptive_step": False,
+                **warm,
+            }
         stage = scheduler_configs(
             enabled=True,
             source=losses[n],
@@ -115,8 +133,7 @@ def scheduler_chains(draw: st.DrawFn, *, stages: int | None = None) -> Scheduler
             source_components=(),
             target_components=(),
             static_components={"x": 0.5},
-            warmup_epochs=draw(st.integers(0, 2)),
-            min_epochs_before_adapt=draw(st.integers(0, 2)),
+            **({} if n == number - 1 else {"guard": None}),
             **epochs,
             **begin,
         )

@@ -9,6 +9,7 @@ gradient: its row is of values alone, in NumPy. ``--write`` puts the table into 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -141,6 +142,8 @@ def one_thread() -> Iterator[None]:
 
 def peaks(case: Case) -> dict[str, float | None]:
     """Peak memory of each, in bytes."""
+    gc.collect()
+    gc.freeze()  # or what the process holds already would be gone through again for each
     with one_thread():
         return {name: peak(function) for name, function in everything(case.problem(backward=True))[0].items()}
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import spectral_losses as sl
 from spectral_losses import SchedulerChain, SchedulerConfig, load_config
 from spectral_losses.scheduler import PRESETS
 from spectral_losses.testing import scheduler_chains, scheduler_configs
@@ -57,14 +58,124 @@ FORMER = {
 def test_defaults() -> None:
     c = SchedulerConfig()
     assert (c.source, c.target, c.monitor) == ("field_error", "spectrum_error", "spectrum_error")
-    assert (c.source_components, c.target_components) == (("recFieldError", "predFieldError"), ("spectrumError",))
+    assert (c.source_components, c.target_components) == (("field_error",), ("spectrum_error",))
     assert c.static_components == {}
     assert (c.initial_weight_source, c.initial_weight_target) == (1.0, 0.0)
+    assert (c.final_weight_source, c.final_weight_target, c.max_weight_target) == (0.3, 0.7, None)
+    assert (c.trigger, c.patience, c.min_delta, c.min_delta_mode, c.cooldown) == ("plateau", 5, 0.01, "relative", 0)
+    assert (c.transition_step, c.adaptive_step, c.transition_schedule) == (None, True, "linear")
+    assert (c.min_epochs_before_adapt, c.warmup_epochs, c.max_consecutive_adaptations) == (0, 15, None)
+    assert (c.enabled, c.mode, c.use_ema, c.ema_beta, c.missing) == (True, "min", True, 0.9, "raise")
+    assert (c.guard, c.tolerance) == (None, None)
+
+
+def test_the_defaults_of_the_original() -> None:
+    c = SchedulerConfig.preset("original")
+    assert (c.source, c.target, c.monitor) == ("field_error", "spectrum_error", "spectrum_error")
+    assert (c.source_components, c.target_components) == (("recFieldError", "predFieldError"), ("spectrumError",))
     assert (c.final_weight_source, c.final_weight_target, c.max_weight_target) == (0.3, 0.7, 0.8)
-    assert (c.trigger, c.patience, c.min_delta, c.cooldown) == ("plateau", 5, 1e-3, 0)
+    assert (c.trigger, c.patience, c.min_delta, c.min_delta_mode, c.cooldown) == ("plateau", 5, 1e-3, "absolute", 0)
     assert (c.transition_step, c.adaptive_step, c.transition_schedule) == (0.1, True, "linear")
     assert (c.min_epochs_before_adapt, c.warmup_epochs, c.max_consecutive_adaptations) == (10, 5, 10)
-    assert (c.enabled, c.mode, c.use_ema, c.ema_beta, c.missing) == (True, "min", True, 0.9, "raise")
+    assert SchedulerConfig.preset("original", source="mse").source_components == ("mse",)
+    assert SchedulerConfig.preset("original", source_components=["a"]).source_components == ("a",)
+
+
+def test_the_monitor_follows_the_target() -> None:
+    assert SchedulerConfig(target="log_spectral_distance").monitor == "log_spectral_distance"
+    assert SchedulerConfig(target="log_spectral_distance", monitor="field_error").monitor == "field_error"
+
+
+# Triggers as classes
+
+
+@pytest.mark.parametrize(
+    ("trigger", "flat"),
+    [
+        (sl.Plateau(), {}),
+        (sl.Plateau(3, min_delta=0.1, use_ema=False), {"patience": 3, "min_delta": 0.1, "use_ema": False}),
+        (sl.Increase(ema_beta=0.5), {"trigger": "increase", "ema_beta": 0.5}),
+        (sl.AtEpochs([20, 30]), {"trigger": "epoch", "milestones": [20, 30]}),
+        (sl.AtEpochs(interval=4), {"trigger": "epoch", "interval": 4}),
+        (sl.AtEpochs(ramp=(3, 9)), {"trigger": "epoch", "ramp": [3, 9]}),
+        (sl.Auto(), {"trigger": "auto"}),
+    ],
+)
+def test_a_trigger_is_the_settings_that_it_holds(trigger: Any, flat: dict[str, Any]) -> None:
+    config = SchedulerConfig(trigger=trigger)
+    assert config == SchedulerConfig(**flat)
+    assert config.trigger == trigger.name
+    assert SchedulerConfig.from_toml(config.to_toml()) == config
+    assert dataclasses.replace(SchedulerConfig(), trigger=sl.Auto(), warmup_epochs=0).trigger == "auto"
+
+
+def test_a_trigger_takes_the_place_of_a_presets() -> None:
+    c = SchedulerConfig.preset("tra", trigger=sl.Plateau(9))
+    assert (c.patience, c.max_weight_target) == (9, 0.9)
+    c = SchedulerConfig.preset("original", trigger=sl.Auto())
+    assert (c.trigger, c.source_components) == ("auto", ("recFieldError", "predFieldError"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {"trigger": sl.Plateau(3), "patience": 7},
+            ValueError,
+            r"patience is given twice, as 7 and in trigger Plateau\(patience=3",
+        ),
+        ({"trigger": sl.Plateau(-1)}, ValueError, "patience must be at least 0, got -1"),
+        ({"trigger": sl.Plateau}, TypeError, r"got the class Plateau: call it, as Plateau\(\)"),
+        ({"trigger": sl.AtEpochs()}, ValueError, "takes one of milestones, interval and ramp, got none"),
+        ({"trigger": "linear"}, ValueError, r"got 'linear': weights that go evenly .* trigger='epoch', ramp="),
+        ({"trigger": "ramp"}, ValueError, r"got 'ramp': weights that go evenly .* trigger='epoch', ramp="),
+    ],
+)
+def test_contradictory_triggers(settings: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        SchedulerConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"trigger": "increase", "patience": 7}, "patience"),
+        ({"trigger": "epoch", "interval": 5, "patience": 7}, "patience"),
+        ({"trigger": "epoch", "ramp": (2, 5), "patience": 7}, "patience"),
+        ({"trigger": "epoch", "ramp": (2, 5), "warmup_epochs": 7}, "warmup_epochs"),
+        ({"trigger": "epoch", "ramp": (2, 5), "min_epochs_before_adapt": 7}, "min_epochs_before_adapt"),
+        ({"trigger": "epoch", "ramp": (2, 5), "min_delta": 0.2}, "min_delta"),
+        ({"trigger": "epoch", "ramp": (2, 5), "transition_step": 0.2}, "transition_step"),
+        ({"trigger": "epoch", "ramp": (2, 5), "max_consecutive_adaptations": 3}, "max_consecutive_adaptations"),
+        ({"trigger": "epoch", "interval": 5, "guard": "field_error"}, "guard"),
+        ({"trigger": "auto", "min_delta": 0.2}, "min_delta"),
+        ({"trigger": "auto", "max_consecutive_adaptations": 3}, "max_consecutive_adaptations"),
+    ],
+)
+def test_what_a_trigger_makes_nothing_of_is_refused(settings: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} has no use with "):
+        SchedulerConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"guard": "field_error", "ramp": (2, 5)}, "guard must not stand beside a ramp, .* got 'field_error'"),
+        ({"tolerance": 0.1}, "tolerance is of a guard, and there is none, got 0.1"),
+        ({"guard": "field_error", "tolerance": 0}, "tolerance must be above 0, got 0"),
+        ({"guard": ""}, "guard must be a name, got an empty string"),
+    ],
+)
+def test_guards_that_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SchedulerConfig(**settings)
+
+
+def test_a_guard_is_of_the_last_stage() -> None:
+    guarded = SchedulerConfig(guard="field_error")
+    with pytest.raises(ValueError, match="stage 1 must have no guard, got 'field_error'"):
+        SchedulerChain([guarded, SchedulerConfig(**SECOND)])
+    SchedulerChain([SchedulerConfig(), SchedulerConfig(**SECOND, guard="field_error")])
 
 
 def test_a_loss_of_any_name_is_its_own_component() -> None:
@@ -116,7 +227,7 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
         ({"trigger": "epoch", "interval": 0}, ValueError, "interval must be at least 1, got 0"),
         # Contradictions
         (
-            {"initial_weight_target": 0.9},
+            {"initial_weight_target": 0.9, "max_weight_target": 0.8},
             ValueError,
             "initial_weight_target must not exceed max_weight_target, got 0.9",
         ),
@@ -127,14 +238,14 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
             "source_components and target_components must not share a name, got 'a'",
         ),
         (
-            {"static_components": {"spectrumError": 0.5}},
+            {"static_components": {"spectrum_error": 0.5}},
             ValueError,
-            "static_components and target_components must not share a name, got 'spectrumError'",
+            "static_components and target_components must not share a name, got 'spectrum_error'",
         ),
         (
-            {"static_components": {"predFieldError": 0.5}},
+            {"static_components": {"field_error": 0.5}},
             ValueError,
-            "static_components and source_components must not share a name, got 'predFieldError'",
+            "static_components and source_components must not share a name, got 'field_error'",
         ),
         (
             {
@@ -144,12 +255,7 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
                 "max_weight_target": 0.5,
             },
             ValueError,
-            "max_weight_target 0.5 cuts 0.4 off .*its initial weight 0.2 and its final weight 0.1",
-        ),
-        (
-            {"final_weight_source": 1.0, "final_weight_target": 0.0},
-            ValueError,
-            "the final weights are the initial ones, got source 1.0 and target 0.0",
+            "got 0.9 and 0.5: the 0.4 cut off would .*its initial weight 0.2 and its final weight 0.1",
         ),
         (
             {"transition_step": 1e-12},
@@ -161,8 +267,8 @@ def test_a_loss_of_any_name_is_its_own_component() -> None:
             ValueError,
             "a step must be at least 1e-9 of the way of 1e.20, got transition_step 1000000000000.0",
         ),
-        ({"interval": 5}, ValueError, "interval is for trigger 'epoch', got trigger 'plateau'"),
-        ({"milestones": [20]}, ValueError, "milestones is for trigger 'epoch', got trigger 'plateau'"),
+        ({"interval": 5}, ValueError, "interval has no use with trigger 'plateau', got 5 .it is for 'epoch'"),
+        ({"milestones": [20]}, ValueError, "milestones has no use with trigger 'plateau', .* .it is for 'epoch'"),
         ({"trigger": "epoch"}, ValueError, "trigger 'epoch' takes one of milestones, interval and ramp, got none"),
         (
             {"trigger": "epoch", "milestones": [20], "interval": 3},
@@ -195,7 +301,8 @@ def test_limits_are_allowed() -> None:
     SchedulerConfig(final_weight_target=0.9, final_weight_source=0.1, max_weight_target=0.5)  # the source ends at 0.5
     SchedulerConfig(ema_beta=0.0, patience=0, min_delta=0, cooldown=0, warmup_epochs=0, min_epochs_before_adapt=0)
     SchedulerConfig(trigger="epoch", milestones=[15])
-    SchedulerConfig(enabled=False, final_weight_source=1.0, final_weight_target=0.0)
+    SchedulerConfig(final_weight_source=1.0, final_weight_target=0.0)  # finished from the start
+    SchedulerConfig(final_weight_target=100.0)  # there is no cap but what is given
     SchedulerConfig(final_weight_target=0.0)  # the source moves alone
 
 
@@ -269,14 +376,19 @@ def test_presets(name: str) -> None:
         "iso": (0.3, 0.7, 0.8, 5),
         "inc": (0.5, 0.5, 0.6, 8),
     }
+    if name == "original":
+        return
     c = SchedulerConfig.preset(name)
     assert (c.final_weight_source, c.final_weight_target, c.max_weight_target, c.patience) == expected[name]
     assert SchedulerConfig.preset(name, patience=1).patience == 1
-    assert set(PRESETS) == set(expected)
+    assert set(PRESETS) == {*expected, "original"}
+    own = dict.fromkeys(PRESETS[name])
+    rest = {key: value for key, value in c.to_dict().items() if key not in own}
+    assert rest == {key: value for key, value in SchedulerConfig().to_dict().items() if key not in own}
 
 
 def test_unknown_preset() -> None:
-    with pytest.raises(ValueError, match="preset must be one of 'tra', 'iso', 'inc', got 'isotropic'"):
+    with pytest.raises(ValueError, match="preset must be one of 'tra', 'iso', 'inc', 'original', got 'isotropic'"):
         SchedulerConfig.preset("isotropic")
 
 
@@ -327,7 +439,7 @@ def test_a_chain_goes_on_from_where_it_is() -> None:
         (
             [SchedulerConfig(), SchedulerConfig(**{**SECOND, "initial_weight_source": 1.0})],
             ValueError,
-            "stage 2 must go on .*'spectrumError' is left at 0.7, got initial_weight_source 1.0",
+            "stage 2 must go on .*'spectrum_error' is left at 0.7, got initial_weight_source 1.0",
         ),
         (
             [SchedulerConfig(), SchedulerConfig(**SECOND, enabled=False)],
@@ -343,9 +455,9 @@ def test_a_chain_goes_on_from_where_it_is() -> None:
             "'a' must have one weight in all stages, got 0.1 and in stage 2 0.2",
         ),
         (
-            [SchedulerConfig(), SchedulerConfig(**SECOND, static_components={"recFieldError": 0.3})],
+            [SchedulerConfig(), SchedulerConfig(**SECOND, static_components={"field_error": 0.3})],
             ValueError,
-            "'recFieldError' is scheduled by a stage",
+            "'field_error' is scheduled by a stage",
         ),
         (
             [SchedulerConfig(trigger="epoch", milestones=[20, 30]), SchedulerConfig(**SECOND)],
@@ -378,7 +490,8 @@ def test_former_dictionaries_are_read_as_they_are() -> None:
     assert (c.source, c.target, c.trigger, c.monitor) == ("lsim", "field_error", "increase", "field_error")
     assert (c.source_components, c.target_components) == (("recLSIM",), ("recFieldError", "predFieldError"))
     assert c.static_components == {"regDiv": 0.1}
-    same = set(FORMER) - {"source_loss", "target_loss", "adaptation_trigger", "monitor_metric"}
+    assert c.patience == SchedulerConfig.patience  # of which "increase" makes nothing
+    same = set(FORMER) - {"source_loss", "target_loss", "adaptation_trigger", "monitor_metric", "patience"}
     for name in same - {"source_components", "target_components"}:
         assert getattr(c, name) == FORMER[name]
 
@@ -389,6 +502,13 @@ def test_former_dictionaries_are_read_as_they_are() -> None:
 )
 def test_former_roles_of_the_metric(metric: str, expected: str) -> None:
     assert SchedulerConfig.from_dict({**FORMER, "monitor_metric": metric}).monitor == expected
+
+
+@pytest.mark.parametrize("mark", [{"source_loss": "field_error"}, {"source_components": {"a": True}}])
+def test_what_a_former_dictionary_does_not_say_is_as_it_was(mark: dict[str, Any]) -> None:
+    c, original = SchedulerConfig.from_dict({**mark, "patience": 8}), SchedulerConfig.preset("original", patience=8)
+    assert dataclasses.replace(c, source_components=original.source_components) == original
+    assert SchedulerConfig.from_dict({"patience": 8}) == SchedulerConfig(patience=8)
 
 
 def test_a_role_is_a_role_under_its_former_name_alone() -> None:

@@ -34,8 +34,14 @@ from spectral_losses.scheduler import (
     worse,
 )
 
-# No warm-up, no average: every observation counts as it is.
-BARE: dict[str, Any] = {"warmup_epochs": 0, "min_epochs_before_adapt": 0, "use_ema": False}
+# No warm-up, no average: every observation counts as it is. And numbers that are round.
+BARE: dict[str, Any] = {
+    "warmup_epochs": 0,
+    "use_ema": False,
+    "min_delta": 1e-3,
+    "min_delta_mode": "absolute",
+    "transition_step": 0.1,
+}
 
 
 def bare(**settings: Any) -> sl.SchedulerConfig:
@@ -61,6 +67,7 @@ def three_losses(**second: Any) -> sl.SchedulerChain:
     settings = {
         "source": "spectrum_error",
         "target": "gradient_error",
+        "monitor": "spectrum_error",
         "initial_weight_source": 0.7,
         "final_weight_source": 0.4,
         "final_weight_target": 0.3,
@@ -338,6 +345,46 @@ def test_move() -> None:
     assert after == before._replace(progress=advance(c, 0.5), best=0.4, stale=0, consecutive=2, cooldown=2, moves=4)
 
 
+def test_a_step_that_is_not_given_is_a_share_of_the_way() -> None:
+    usual = [d.progress for d in run(sl.SchedulerConfig(patience=1, warmup_epochs=0), [0.5] * 20)]
+    for ends in ({"final_weight_target": 100.0}, {"final_weight_target": 1e-3}, {"final_weight_source": 1.0}):
+        c = sl.SchedulerConfig(patience=1, warmup_epochs=0, **ends)
+        assert [d.progress for d in run(c, [0.5] * 20)] == pytest.approx(usual)
+    assert usual[12] == 1.0 > usual[11]
+    equal = sl.SchedulerConfig(patience=1, warmup_epochs=0, adaptive_step=False)
+    assert [d.progress for d in run(equal, [0.5] * 8)] == pytest.approx([n / 7 for n in range(8)])
+
+
+@pytest.mark.parametrize("metric", [0.5, 1e-6, 1e6])
+def test_a_default_run_ends(metric: float) -> None:
+    decisions = run(sl.SchedulerConfig(), [metric] * 100)
+    assert decisions[75].progress == 1.0 > decisions[74].progress
+    assert decisions[-1].reason == "finished"
+
+
+def test_without_settings_there_are_the_defaults() -> None:
+    assert sl.LossScheduler().config == sl.SchedulerConfig()
+
+
+def test_final_weights_that_are_the_initial_ones_are_reached_from_the_start() -> None:
+    still = {"final_weight_source": 1.0, "final_weight_target": 0.0}
+    scheduler = sl.LossScheduler(bare(**still))
+    assert scheduler.progress == 1.0
+    assert {scheduler.step({"spectrum_error": v}).reason for v in (0.5, 0.5, 0.4)} == {"finished"}
+    assert scheduler.weights == {"field_error": 1.0, "spectrum_error": 0.0}
+    state, decision = update(bare(**still), SchedulerState(), {"spectrum_error": 0.5})
+    assert (decision.reason, decision.progress, state.progress) == ("finished", 1.0, 1.0)
+    off = sl.LossScheduler(bare(**still, enabled=False))
+    assert (off.step({}).reason, off.progress) == ("disabled", 0.0)
+    # In a chain the next stage begins at once.
+    chain = sl.SchedulerChain(
+        [bare(**still), bare(source="spectrum_error", target="mse", initial_weight_source=0.0, patience=1)]
+    )
+    scheduler = sl.LossScheduler(chain)
+    assert (scheduler.state.stage, scheduler.progress) == (1, 0.5)
+    assert [scheduler.step({"mse": 0.5}).reason for _ in range(2)] == ["improved", "adapted"]
+
+
 # The weights
 
 
@@ -383,8 +430,8 @@ def test_a_chain_moves_from_loss_to_loss() -> None:
         "improved", "adapted", "improved", "adapted", "adapted", "finished", "finished", "finished",
     ]  # fmt: skip
     assert [d.progress for d in decisions[:5]] == [0.0, 0.5, 0.5, 0.75, 1.0]
-    fields = [d.weights["recFieldError"] for d in decisions]
-    spectra = [d.weights["spectrumError"] for d in decisions]
+    fields = [d.weights["field_error"] for d in decisions]
+    spectra = [d.weights["spectrum_error"] for d in decisions]
     gradients = [d.weights["gradient_error"] for d in decisions]
     assert fields == pytest.approx([1, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3])
     assert spectra == pytest.approx([0, 0.7, 0.7, 0.55, 0.4, 0.4, 0.4, 0.4])
@@ -443,7 +490,7 @@ def test_step_answers_in_words() -> None:
     )
     assert second
     assert not first
-    assert second.weights == scheduler.weights == {"recFieldError": 0.9, "predFieldError": 0.9, "spectrumError": 0.1}
+    assert second.weights == scheduler.weights == {"field_error": 0.9, "spectrum_error": 0.1}
     assert second.progress == scheduler.progress == advance(scheduler.config.stages[0], 0)
     assert (second.metric, second.tracked, second.epoch) == (0.5, 0.5, 1)
     assert scheduler.history == (first, second)
@@ -560,7 +607,7 @@ def test_disabled() -> None:
     for metrics in ({}, {"spectrum_error": 0.1}, {"spectrum_error": "nonsense"}):
         decision = scheduler.step(metrics, 3)
         assert (decision.adapted, decision.reason) == (False, "disabled")
-        assert decision.weights == {"recFieldError": 1.0, "predFieldError": 1.0, "spectrumError": 0.0, "x": 0.5}
+        assert decision.weights == {"field_error": 1.0, "spectrum_error": 0.0, "x": 0.5}
     assert scheduler.state == before == SchedulerState()
     with pytest.raises(TypeError, match="epoch must be an integer, got 'three'"):
         scheduler.step({}, "three")  # type: ignore[arg-type]
@@ -600,9 +647,9 @@ def test_a_config_is_needed() -> None:
 
 def test_weights_are_the_callers_to_change() -> None:
     scheduler = sl.LossScheduler(bare())
-    scheduler.weights["spectrumError"] = 5.0
-    scheduler.step({"spectrum_error": 0.5}).weights["spectrumError"] = 5.0
-    assert scheduler.weights["spectrumError"] == scheduler.history[0].weights["spectrumError"] == 0.0
+    scheduler.weights["spectrum_error"] = 5.0
+    scheduler.step({"spectrum_error": 0.5}).weights["spectrum_error"] = 5.0
+    assert scheduler.weights["spectrum_error"] == scheduler.history[0].weights["spectrum_error"] == 0.0
 
 
 def test_copies_and_pickles() -> None:
@@ -652,14 +699,14 @@ def test_saved_states_are_copies() -> None:
     scheduler = sl.LossScheduler(bare(patience=1))
     scheduler.step({"spectrum_error": 0.5})
     state = scheduler.state_dict()
-    state["history"][0]["weights"]["spectrumError"] = 9.0
+    state["history"][0]["weights"]["spectrum_error"] = 9.0
     state["config"]["patience"] = 9
     assert scheduler.state_dict() != state
-    assert scheduler.history[0].weights["spectrumError"] == 0.0
+    assert scheduler.history[0].weights["spectrum_error"] == 0.0
 
 
 def loaded(state: dict[str, Any]) -> SchedulerState:
-    return SchedulerState(**{**state["state"], "latest": tuple(state["state"]["latest"])})
+    return SchedulerState(**{name: tuple(v) if isinstance(v, list) else v for name, v in state["state"].items()})
 
 
 def test_another_configuration_is_explained_and_taken_deliberately() -> None:
@@ -791,7 +838,7 @@ def test_a_chain_of_one_is_its_stage() -> None:
         (["history"], 3, r"state\['history'\] is not one that a scheduler saves"),
         (["history"], {}, r"state\['history'\] is not one that a scheduler saves"),
         (["history", 0, "weights"], None, r"state\['history'\] is not one that a scheduler saves"),
-        (["history", 0, "weights", "recFieldError"], "1", r"state\['history'\] is not one that a scheduler saves"),
+        (["history", 0, "weights", "field_error"], "1", r"state\['history'\] is not one that a scheduler saves"),
         (["history", 0, "metric"], "x", r"state\['history'\] is not one that a scheduler saves"),
         (["history", 0, "reason"], None, r"state\['history'\] is not one that a scheduler saves"),
         (["state", "tracked"], None, r"state\['state'\] is not one that a scheduler saves"),
@@ -873,7 +920,7 @@ def test_missing_parts_are_refused() -> None:
 @pytest.mark.parametrize("name", reference_cases("scheduler"))
 def test_reference_trajectories(name: str) -> None:
     case = reference_cases("scheduler")[name]
-    decisions = run(sl.SchedulerConfig.from_dict(case["config"]), case["metric"])
+    decisions = run(sl.SchedulerConfig.preset("original", **case["config"]), case["metric"])
     assert [d.epoch for d in decisions if d] == case["adapted_at"]
     for key, component in (("weight_source", "recFieldError"), ("weight_target", "spectrumError")):
         assert [d.weights[component] for d in decisions] == pytest.approx(case[key], abs=1e-9, rel=0)

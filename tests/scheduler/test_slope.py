@@ -130,8 +130,8 @@ def test_there_is_no_warm_up_no_patience_and_no_limit() -> None:
     assert sl.SchedulerConfig.preset("tra", trigger="auto").final_weight_target == 0.8
     for name, value in (
         ("patience", 3),
-        ("min_delta", 0.01),
-        ("min_delta_mode", "relative"),
+        ("min_delta", 0.02),
+        ("min_delta_mode", "absolute"),
         ("use_ema", False),
         ("ema_beta", 0.5),
         ("max_consecutive_adaptations", 3),
