@@ -117,7 +117,7 @@ class CompositeLoss:
     ...         "predFieldError": sl.Component("field_error", frames=slice(1, None)),
     ...         "spectrumError": "spectrum_error",
     ...     },
-    ...     weights=sl.LossScheduler(sl.SchedulerConfig()).weights,
+    ...     weights={"recFieldError": 1.0, "predFieldError": 1.0},
     ... )
     >>> target = np.random.default_rng(0).normal(size=(2, 4, 1, 16, 16))  # batch, time, channels, height, width
     >>> total, parts = loss(1.1 * target, target)

@@ -109,7 +109,7 @@ def test_fields_are_transformed_once_for_all_components(monkeypatch: pytest.Monk
 
 
 def test_weights_from_a_scheduler() -> None:
-    config = sl.SchedulerConfig(patience=0, warmup_epochs=0, min_epochs_before_adapt=0, static_components={})
+    config = sl.SchedulerConfig(patience=0, warmup_epochs=0, source_components=NAMES[:2], target_components=NAMES[2:])
     scheduler, loss = sl.LossScheduler(config), original(recFieldError=1.0)
     loss.set_weights(scheduler)
     assert loss.weights == scheduler.weights

@@ -26,7 +26,7 @@ HEAVY = {
     "hypothesis",
     "array_api_compat",
 }
-STANDARD_LIBRARY_ALONE = {"errors", "messages", "scheduler", "controller", "history", "_lazy"}
+STANDARD_LIBRARY_ALONE = {"errors", "messages", "scheduler", "controller", "configs", "history", "_lazy"}
 NUMPY_ALONE = {"fields", "transforms", "spectra", "losses", "composite", "evaluation", "gradients", "balance"}
 
 

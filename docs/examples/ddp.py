@@ -39,14 +39,10 @@ def main() -> None:
     criterion = CompositeCriterion({"field_error": "field_error", "spectrum_error": "spectrum_error"})
     scheduler = sl.LossScheduler(
         sl.SchedulerConfig(
-            source_components="field_error",
-            target_components="spectrum_error",
             warmup_epochs=1,
-            min_epochs_before_adapt=0,
             patience=1,
             use_ema=False,
             min_delta=0.1,
-            min_delta_mode="relative",
         )
     )
     training = fields(64, seed=1)

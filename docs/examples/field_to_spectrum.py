@@ -26,11 +26,11 @@ COMPONENTS = {
     "spectrumError": sl.Component("spectrum_error", channels="sum"),
 }
 CONFIG = sl.SchedulerConfig(  # a short run: the defaults wait for longer
+    source_components=("recFieldError", "predFieldError"),
+    target_components="spectrumError",
     warmup_epochs=4,
-    min_epochs_before_adapt=0,
     patience=1,
     min_delta=0.05,
-    min_delta_mode="relative",
     ema_beta=0.5,
 )
 

@@ -30,13 +30,9 @@ except ModuleNotFoundError:
 GRID, BATCH, WIDTH = 32, 16, 8
 LOSS = sl.CompositeLoss({"field_error": "field_error", "spectrum_error": "spectrum_error"})
 CONFIG = sl.SchedulerConfig(
-    source_components="field_error",
-    target_components="spectrum_error",
     warmup_epochs=5,
-    min_epochs_before_adapt=0,
     patience=3,
     min_delta=0.02,
-    min_delta_mode="relative",
     use_ema=False,
 )
 OPTIMIZER = optax.adam(3e-3)

@@ -61,14 +61,10 @@ def main() -> None:
     scheduler = sl.LossScheduler(
         sl.SchedulerConfig(
             monitor="val_spectrum_error",
-            source_components="field_error",
-            target_components="spectrum_error",
             warmup_epochs=1,
-            min_epochs_before_adapt=0,
             patience=1,
             use_ema=False,
             min_delta=0.1,
-            min_delta_mode="relative",
         )
     )
     emulator = Emulator()

@@ -26,13 +26,9 @@ import spectral_losses as sl
 GRID, BATCH, REACH = 32, 8, 3
 OFFSETS = range(-REACH, REACH + 1)
 CONFIG = sl.SchedulerConfig(
-    source_components="field_error",
-    target_components="spectrum_error",
     warmup_epochs=5,
-    min_epochs_before_adapt=0,
     patience=3,
     min_delta=0.02,
-    min_delta_mode="relative",
     use_ema=False,
 )
 

@@ -28,12 +28,10 @@ CONFIG = sl.SchedulerConfig(
     source="perceptual",
     target="field_error",
     source_components=["recPerceptual", "predPerceptual"],
-    monitor="field_error",
+    target_components=["recFieldError", "predFieldError"],
     warmup_epochs=4,
-    min_epochs_before_adapt=0,
     patience=1,
     min_delta=0.1,
-    min_delta_mode="relative",
     ema_beta=0.5,
 )
 

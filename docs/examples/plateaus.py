@@ -37,29 +37,15 @@ RESTING = ("logistic", "two stairs")
 """Curves that lie still for a while before they go on: what comes is not to be known then."""
 RULES: dict[str, dict[str, Any]] = {
     '`trigger="auto"`': {"trigger": "auto"},
-    "the defaults": {"warmup_epochs": 0, "min_epochs_before_adapt": 0},
-    "the defaults, 1 % relative": {
-        "warmup_epochs": 0,
-        "min_epochs_before_adapt": 0,
-        "min_delta": 0.01,
-        "min_delta_mode": "relative",
-    },
+    "the defaults": {"warmup_epochs": 0},
+    'the preset `"original"`': {"warmup_epochs": 0, "min_delta": 1e-3, "min_delta_mode": "absolute"},
     "patience 10 on the raw metric, 0.01 %": {
         "warmup_epochs": 0,
-        "min_epochs_before_adapt": 0,
         "patience": 10,
         "use_ema": False,
         "min_delta": 1e-4,
-        "min_delta_mode": "relative",
     },
-    "patience 20 on the raw metric, 1 %": {
-        "warmup_epochs": 0,
-        "min_epochs_before_adapt": 0,
-        "patience": 20,
-        "use_ema": False,
-        "min_delta": 0.01,
-        "min_delta_mode": "relative",
-    },
+    "patience 20 on the raw metric, 1 %": {"warmup_epochs": 0, "patience": 20, "use_ema": False},
 }
 
 

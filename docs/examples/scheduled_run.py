@@ -25,11 +25,9 @@ import spectral_losses as sl
 EPOCHS, SEED = 180, 0
 NAN, SPIKE, SMALLER_RATE = 32, 58, 115  # epochs
 CONFIG = sl.SchedulerConfig(
-    min_epochs_before_adapt=5,
-    warmup_epochs=5,
+    warmup_epochs=10,
     patience=5,
     min_delta=0.05,
-    min_delta_mode="relative",
     cooldown=2,
     transition_step=0.2,
     max_consecutive_adaptations=2,
@@ -63,7 +61,7 @@ def run(epochs: int = EPOCHS, seed: int = SEED) -> list[Seen]:
     scheduler = sl.LossScheduler(CONFIG)
     error, seen = 6.0, []
     for epoch in range(epochs):
-        weight = scheduler.weights["spectrumError"]
+        weight = scheduler.weights["spectrum_error"]
         floor = max(1.2 * math.exp(-4 * weight), 0.3 if epoch < SMALLER_RATE else 0.0)
         error = floor + (error - floor) * math.exp(-1 / 3)
         measured = error * math.exp(noise.gauss(0, 0.05))
@@ -117,8 +115,8 @@ def draw(path: Path, seen: Sequence[Seen]) -> None:
 
     # A decision counts from the next epoch on.
     for name, color, label, side in (
-        ("recFieldError", FIELD, "field error", "top"),
-        ("spectrumError", SPECTRUM, "spectrum error", "bottom"),
+        ("field_error", FIELD, "field error", "top"),
+        ("spectrum_error", SPECTRUM, "spectrum error", "bottom"),
     ):
         values = [d.weights[name] for d in decisions]
         middle.step(epochs, values, color=color, lw=2.4, where="post")

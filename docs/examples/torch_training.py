@@ -32,11 +32,11 @@ import spectral_losses as sl
 GRID, FRAMES, SPACING = 32, 4, 0.1
 METRICS = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}  # "sum": the spectrum of kinetic energy
 CONFIG = sl.SchedulerConfig(
+    source_components=("recFieldError", "predFieldError"),
+    target_components="spectrumError",
     warmup_epochs=4,
-    min_epochs_before_adapt=0,
     patience=1,
     min_delta=0.05,
-    min_delta_mode="relative",
     ema_beta=0.5,
 )
 

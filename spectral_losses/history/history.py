@@ -123,7 +123,8 @@ class History:
         weights : mapping of str to number, or anything with such ``weights``, optional
             ``weight/NAME``; by default those of the decision.
         decision : Decision, optional
-            ``scheduler/reason``, in files only, and ``scheduler/progress``.
+            Of a scheduler or a controller: ``scheduler/reason``, in files only, and ``scheduler/progress``, of a
+            controller the share of its constraints that hold.
 
         Returns
         -------

@@ -10,7 +10,7 @@ from typing import Any
 from spectral_losses.messages import integer, listed, nearest
 from spectral_losses.scheduler.legacy import renamed
 from spectral_losses.scheduler.settings import Settings, Trigger
-from spectral_losses.scheduler.transition import advance, distance, side_weights, steps
+from spectral_losses.scheduler.transition import advance, side_weights, steps
 from spectral_losses.scheduler.triggers import TRIGGERS, rule
 
 CHOICES = {
@@ -209,8 +209,8 @@ def check_weights(c: Settings) -> None:
     """Raise where initial or final weights contradict the cap, or a step would be lost."""
     if c.max_weight_target is not None:
         _check_cap(c, c.max_weight_target)
-    way = distance(c)
-    if c.enabled and way and min(steps(c)) < 1e-9 * way:
+    step, least, way = steps(c)
+    if c.enabled and min(step, least) < 1e-9 * way:
         raise ValueError(
             f"a step must be at least 1e-9 of the way of {way:.6g}, got transition_step {c.transition_step} "
             "(which is in weights; left out, it is a share of the way)"

@@ -42,7 +42,7 @@ def settled(c: Settings, state: SchedulerState) -> bool:
 def begun(state: SchedulerState) -> SchedulerState:
     """The state at the beginning of a trial, just before a move."""
     reference = median(state.guarded) if state.reference is None else state.reference
-    return state._replace(guarded=(), reference=reference, before=state.progress, trial=TRIAL)
+    return state._replace(reference=reference, before=state.progress, trial=TRIAL)
 
 
 def accepted(state: SchedulerState) -> SchedulerState:

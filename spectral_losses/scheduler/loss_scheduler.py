@@ -78,7 +78,9 @@ class LossScheduler:
 
     @property
     def monitored(self) -> tuple[str, ...]:
-        """Names of the metrics that it looks at, in any of its stages."""
+        """Names of the metrics that it looks at, in any of its stages; none where it is disabled."""
+        if not self._config.enabled:
+            return ()
         return tuple(dict.fromkeys(name for stage in self._config.stages for name in stage.metrics))
 
     @property

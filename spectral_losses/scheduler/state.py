@@ -36,9 +36,9 @@ class SchedulerState(NamedTuple):
     reference, before : float or None
     trial, halved : int
     ceiling : float
-        Of a guard: the logarithms of the latest values of its metric since the last move, their level before the first
-        one, the progress before the move that is on trial, if one is, observations left until that is judged, moves
-        that were taken back, each of which has halved the step, and what the progress never exceeds.
+        Of a guard: the logarithms of the latest values of its metric, their level before the first move, the progress
+        before the move that is on trial, if one is, observations left until that is judged, moves that were taken
+        back, each of which has halved the step, and what the progress never exceeds.
     """
 
     epoch: int | None = None

@@ -43,7 +43,7 @@ def update(
     >>> config = sl.SchedulerConfig(trigger="epoch", interval=10)
     >>> state, decision = update(config, SchedulerState(), {"spectrum_error": 0.5}, epoch=25)
     >>> decision.adapted, decision.progress, state.epoch
-    (True, 0.14285714285714285, 25)
+    (True, 0.14285714285714288, 25)
     """
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__} (step takes metrics, epoch)")

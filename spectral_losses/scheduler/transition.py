@@ -12,8 +12,9 @@ from spectral_losses.scheduler.state import SchedulerState
 
 TINY = sys.float_info.min
 ALMOST = 1 - 1e-9  # ten steps of 0.1 add up to a little less than 1 in floating point: from here on it is 1
-STEP = 1 / 7  # of the way, where no step is given
+STEP = 0.1  # of a way of 0.7, where no step is given
 LEAST_STEP = 0.05  # of adaptive steps, which shrink with what is left to go and would never arrive
+USUAL = 0.7
 DECAY = 3.0  # of the schedule "exponential"
 FAINT = 1e-3  # of the other end: what stands for a weight of 0 on the way of the schedule "geometric"
 ANEW: dict[str, Any] = {name: SchedulerState._field_defaults[name] for name in ("observed", "look", "flat", "latest")}
@@ -103,18 +104,20 @@ def progress(config: Stages, state: SchedulerState) -> float:
 
 def advance(c: Settings, progress: float) -> float:
     """The progress after one move."""
-    step, least = steps(c)
+    if not distance(c):
+        return 1.0
+    step, least, way = steps(c)
     if c.adaptive_step:
         step = max(step * (1 - progress), least)
-    progress += step / distance(c)
+    progress += step / way
     return progress if progress < ALMOST else 1.0
 
 
-def steps(c: Settings) -> tuple[float, float]:
-    """The step of the target's weight, and the least one that an adaptive step shrinks to."""
-    if c.transition_step is not None:
-        return c.transition_step, min(LEAST_STEP, c.transition_step)
-    return STEP * distance(c), STEP / 2 * distance(c)
+def steps(c: Settings) -> tuple[float, float, float]:
+    """The step, the least one that an adaptive step shrinks to, and the way on which they lie."""
+    if c.transition_step is None:
+        return STEP, LEAST_STEP, USUAL
+    return c.transition_step, min(LEAST_STEP, c.transition_step), distance(c)
 
 
 def distance(c: Settings) -> float:

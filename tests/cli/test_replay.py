@@ -13,21 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from replays import drawn, only, refused, replayed, tables, write_config, write_csv
 
 import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.replay.configs import Named
 from spectral_losses.cli.replay.metrics_log import read_metrics
-from spectral_losses.cli.replay.outcome import replay
+from spectral_losses.cli.replay.outcome import replay, subject
 from spectral_losses.scheduler import PRESETS
 
 pytest.importorskip("rich")
 pytest.importorskip("matplotlib")
-ERROR = "spectral-losses: error: "
-SOON = sl.SchedulerConfig(patience=2, min_delta=0.05, min_epochs_before_adapt=1, warmup_epochs=2)
+TWO = {"source_components": ("recFieldError", "predFieldError"), "target_components": ("spectrumError",)}
+EXACT = {"min_delta_mode": "absolute", "warmup_epochs": 2, "min_epochs_before_adapt": 1}
+LATE = {"warmup_epochs": 15, "min_epochs_before_adapt": 0}
+PLATEAU = {**LATE, "patience": 5, "min_delta": 0.001, "min_delta_mode": "absolute"}
+SOON = sl.SchedulerConfig(patience=2, min_delta=0.05, **EXACT, **TWO)
 CHAIN = sl.SchedulerChain(
     [
-        sl.SchedulerConfig(patience=0, transition_step=0.4, min_epochs_before_adapt=1),
+        sl.SchedulerConfig(patience=0, transition_step=0.4, warmup_epochs=6),
         sl.SchedulerConfig(
             source="spectrum_error",
             target="gradient_error",
@@ -35,10 +39,9 @@ CHAIN = sl.SchedulerChain(
             initial_weight_source=0.7,
             final_weight_source=0.4,
             final_weight_target=0.3,
-            min_epochs_before_adapt=0,
-            warmup_epochs=2,
             patience=1,
             min_delta=2.0,
+            **EXACT,
             static_components={"divergence": 0.1},
         ),
     ]
@@ -46,19 +49,6 @@ CHAIN = sl.SchedulerChain(
 # Falls, wavers and stays.
 ERRORS = [0.3 + 2 * math.exp(-epoch / 6) + 0.03 * math.sin(epoch) for epoch in range(40)]
 MAGIC = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
-
-
-def write_csv(path: Path, columns: dict[str, Any], encoding: str = "utf-8") -> str:
-    with path.open("w", newline="", encoding=encoding) as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-    return str(path)
-
-
-def write_config(path: Path, config: sl.SchedulerConfig | sl.SchedulerChain) -> str:
-    path.write_text(config.to_toml() if path.suffix == ".toml" else config.to_json(), encoding="utf-8")
-    return str(path)
 
 
 @pytest.fixture
@@ -72,41 +62,6 @@ def soon(tmp_path) -> str:
     return write_config(tmp_path / "soon.toml", SOON)
 
 
-def no_constant(name: str) -> Any:
-    raise AssertionError(f"{name} is no JSON")
-
-
-def replayed(capsys: pytest.CaptureFixture[str], *argv: object) -> dict[str, Any]:
-    """What ``--json`` prints, which must be strictly JSON."""
-    assert main(["replay", *map(str, argv), "--json"]) == 0
-    printed = capsys.readouterr()
-    assert printed.err == ""
-    found: dict[str, Any] = json.loads(printed.out, parse_constant=no_constant)
-    return found
-
-
-def only(capsys: pytest.CaptureFixture[str], *argv: object) -> dict[str, Any]:
-    """The same of the only configuration."""
-    (found,) = replayed(capsys, *argv)["configurations"]
-    return found
-
-
-def tables(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
-    assert main(["replay", *map(str, argv)]) == 0
-    printed = capsys.readouterr()
-    assert printed.err == ""
-    return printed.out
-
-
-def refused(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
-    assert main(["replay", *map(str, argv)]) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith(ERROR)
-    assert printed.err.count("\n") == 1
-    return printed.err.removeprefix(ERROR).strip()
-
-
 def stepped(config: Any, observations: list[tuple[int, dict[str, float]]]) -> dict[str, Any]:
     """What ``--json`` has to say, from a scheduler that takes the steps itself."""
     scheduler = sl.LossScheduler(config)
@@ -117,6 +72,7 @@ def stepped(config: Any, observations: list[tuple[int, dict[str, float]]]) -> di
         "adaptations": [
             {
                 "epoch": decision.epoch,
+                "reason": decision.reason,
                 "detail": decision.detail,
                 "metric": decision.metric,
                 "tracked": decision.tracked,
@@ -162,6 +118,24 @@ def test_the_chain_comes_to_its_second_stage(run, tmp_path, capsys):
     found = only(capsys, run, "--config", write_config(tmp_path / "chain.toml", CHAIN))
     assert [move["progress"] > 0.5 for move in found["adaptations"]].count(True) > 1
     assert "gradient_error" in found["adaptations"][-1]["detail"]
+
+
+def test_a_guard_reads_its_metric(tmp_path, capsys):
+    """A move that costs too much is taken back, and is told among the adaptations."""
+    config = sl.SchedulerConfig(patience=1, guard="cost", tolerance=0.1, use_ema=False, **{**EXACT, "min_delta": 0.05})
+    costs = [1.0] * 6 + [2.0] * 34
+    path = write_csv(tmp_path / "a.csv", {"spectrum_error": [1.0] * 40, "cost": costs})
+    file = write_config(tmp_path / "guarded.toml", config)
+    observations = [(epoch, {"spectrum_error": 1.0, "cost": cost}) for epoch, cost in enumerate(costs)]
+    found = only(capsys, path, "--config", file, "--plot", tmp_path / "a.png")
+    assert without_name(found) == stepped(config, observations)
+    assert found["reasons"]["stepped back"] > 0
+    assert "no column 'cost'" in refused(
+        capsys, write_csv(tmp_path / "b.csv", {"spectrum_error": [1.0]}), "--config", file
+    )
+    path = write_csv(tmp_path / "c.csv", {"spectrum_error": [1.0] * 9, "cost": ["nan"] * 9})
+    out = tables(capsys, path, "--config", file)
+    assert "The weights never moved: no row after the warm-up has a finite cost, which is the guard.\n" in out
 
 
 def test_presets_files_and_the_default(run, soon, capsys):
@@ -217,7 +191,9 @@ def test_csv_and_json_lines_agree(tmp_path, soon, capsys, suffix):
 
 
 def test_json_lines_without_the_key_and_with_words(tmp_path, capsys):
-    config = write_config(tmp_path / "hold.json", sl.SchedulerConfig(missing="hold", min_epochs_before_adapt=0))
+    config = write_config(
+        tmp_path / "hold.json", sl.SchedulerConfig(missing="hold", warmup_epochs=5, min_epochs_before_adapt=0)
+    )
     path = tmp_path / "a.jsonl"
     cells = ["{}", '{"spectrum_error": "NaN"}', f'{{"spectrum_error": {"9" * 400}}}', '{"spectrum_error": "0.5"}']
     path.write_text("\n".join(['{"loss": 1}'] * 5 + cells))
@@ -254,7 +230,7 @@ def test_byte_order_marks_line_ends_and_blank_lines(tmp_path, soon, capsys, enco
 
 
 def test_a_lone_column_may_have_empty_cells(tmp_path, capsys):
-    config = write_config(tmp_path / "hold.toml", sl.SchedulerConfig(missing="hold"))
+    config = write_config(tmp_path / "hold.toml", sl.SchedulerConfig(missing="hold", **LATE))
     path = tmp_path / "a.csv"
     path.write_text("spectrum_error\n" + "0.5\n" * 15 + '""\n\n0.5\n')  # what csv.writer writes for an empty cell
     assert only(capsys, path, "--config", config)["reasons"] == {"warmup": 15, "missing": 1, "improved": 1}
@@ -326,19 +302,20 @@ def test_former_names_are_warned_of(run, soon, tmp_path, capsys):
     assert "no column 'u'" in refused(capsys, run, "--config", config, "--config", other)  # on one line
 
 
-def test_a_long_run_takes_little_memory(tmp_path):
-    rows = 20_000
-    path = tmp_path / "long.csv"
-    path.write_text("spectrum_error,note\n" + "0.5,some text that is not needed\n" * rows)
-    configs = [Named("epochs", sl.SchedulerConfig(trigger="epoch", interval=100))]
-    tracemalloc.start()
-    try:
-        found = replay(path, read_metrics(path, ["spectrum_error"], lambda amount: None), configs)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert found.rows == rows
-    assert peak < 500_000  # of which Python keeps 2000 freed states at hand
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    peaks = []
+    for rows in (3000, 12_000):  # Python keeps up to 2000 freed tuples of a size at hand
+        path = tmp_path / f"{rows}.csv"
+        path.write_text("spectrum_error,note\n" + "0.5,some text that is not needed\n" * rows)
+        subjects = [subject(Named("epochs", sl.SchedulerConfig(trigger="epoch", interval=1000, **LATE)))]
+        tracemalloc.start()
+        try:
+            found = replay(path, read_metrics(path, ["spectrum_error"], lambda amount: None), subjects)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert found.rows == rows
+    assert peaks[1] - peaks[0] < 100_000
 
 
 # The tables
@@ -382,7 +359,7 @@ def test_the_comparison_of_several(run, soon, tmp_path, capsys):
     weights = [each["final"]["weights"].get("gradient_error") for each in found]
     assert cells("final gradient_error") == ["-" if w is None else f"{w:.4g}" for w in weights]
     assert cells("rows warmup") == [str(each["reasons"].get("warmup", 0)) for each in found]
-    assert cells("stage 1 patience") == ["2", "5", "0", "5"]
+    assert cells("stage 1 patience") == [str(each["config"].get("patience", 0)) for each in found]
     assert cells("stage 1 enabled") == ["True", "True", "True", "False"]
     assert "ema_beta" not in out  # in which they agree
     assert "stage 2" not in out  # which only one has
@@ -399,22 +376,40 @@ def test_equal_configurations_have_no_settings_to_show(run, soon, capsys):
     ("settings", "values", "message"),
     [
         ({"enabled": False}, [1.0], "the scheduler is disabled"),
-        ({}, [1.0] * 15, "the warm-up, until epoch 15, outlasted the run"),
-        ({}, [1.0] * 15 + ["nan"], "no row after the warm-up has a finite spectrum_error: 0 have none, 1 one that"),
-        ({}, [1.0] * 15 + [0.9, 0.8], "each of 2 observations after the warm-up was an improvement"),
-        ({}, [1.0] * 18 + [0.5], "at most 2 of 4 observations"),
-        ({}, [1.0] * 18, "at most 2 of 3 observations after the warm-up in a row came without an improvement, and pa"),
+        ({"final_weight_source": 1, "final_weight_target": 0}, [1.0], "the final weights are the initial ones"),
+        (PLATEAU, [1.0] * 15, "the warm-up, until epoch 15, outlasted the run"),
         (
-            {"trigger": "increase"},
+            PLATEAU,
+            [1.0] * 15 + ["nan"],
+            "no row after the warm-up has a finite spectrum_error: 0 have none, 1 one that",
+        ),
+        (PLATEAU, [1.0] * 15 + [0.9, 0.8], "each of 2 observations after the warm-up was an improvement"),
+        (PLATEAU, [1.0] * 18 + [0.5], "at most 2 of 4 observations"),
+        (
+            PLATEAU,
+            [1.0] * 18,
+            "at most 2 of 3 observations after the warm-up in a row came without an improvement, and p",
+        ),
+        (
+            {**LATE, "trigger": "increase", "min_delta": 0.001, "min_delta_mode": "absolute"},
             [1.0] * 16,
             "spectrum_error never got worse by more than 0.001 in 1 observation after the warm-up",
         ),
-        ({"trigger": "epoch", "milestones": [20, 30]}, [1.0] * 16, "the first move comes at epoch 20, and no later"),
+        (
+            {**LATE, "trigger": "increase", "min_delta": 0.02, "min_delta_mode": "relative"},
+            [1.0] * 16,
+            "spectrum_error never got worse by more than 2 % in 1 observation after the warm-up",
+        ),
+        (
+            {**LATE, "trigger": "epoch", "milestones": [20, 30]},
+            [1.0] * 16,
+            "the first move comes at epoch 20, and no later",
+        ),
         ({"trigger": "auto"}, [1.0] * 8, "no two looks in a row found a plateau in 8 observations in the run"),
         ({"trigger": "epoch", "ramp": [20, 30]}, [1.0] * 16, "the ramp goes from epoch 20 to 30"),
-        ({"trigger": "epoch", "interval": 7}, [1.0] * 16, "the first move comes at epoch 22, and no later row has"),
+        ({**LATE, "trigger": "epoch", "interval": 7}, [1.0] * 16, "the first move comes at epoch 22, and no later row"),
         (
-            {"min_epochs_before_adapt": 0, "warmup_epochs": 0, "missing": "hold"},
+            {"warmup_epochs": 0, "min_epochs_before_adapt": 0, "missing": "hold"},
             ["nan", "", ""],
             "no row in the run has a finite spectrum_error: 2 have none, 1 one that is not finite",
         ),
@@ -442,11 +437,6 @@ def broken_run(tmp_path) -> str:
     values = [100 * v if i not in (9, 10, 20) else ("nan", "inf", "")[i % 9 % 3] for i, v in enumerate(ERRORS)]
     values[0] = 1e5
     return write_csv(tmp_path / "broken.csv", {"spectrum_error": values, "gradient_error": ERRORS})
-
-
-def drawn(path: Path) -> str:
-    """The words in an SVG, which stand in comments beside their shapes."""
-    return " ".join(re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"), re.DOTALL))
 
 
 @pytest.mark.parametrize("suffix", MAGIC)
@@ -529,16 +519,17 @@ def test_the_picture_of_few_and_of_huge_values(tmp_path, capsys, values):
 
 def test_the_average_begins_anew_in_each_stage(run):
     stages = [stage.to_dict() | {"monitor": "spectrum_error", "patience": 0} for stage in CHAIN.stages]
-    configs = [Named("chain", sl.SchedulerChain.from_dict({"stages": stages}))]
+    config = sl.SchedulerChain.from_dict({"stages": stages})
     rows = list(read_metrics(Path(run), ["spectrum_error"], lambda amount: None))
-    found = replay(Path(run), rows, configs, traced=True)
-    curve = found.outcomes[0].tracked["spectrum_error"]
+    found = replay(Path(run), rows, [subject(Named("chain", config))], traced=True)
+    (watched,) = found.subjects[0].watched
+    curve = watched.curve
     (gap,) = [i for i, value in enumerate(curve.values) if math.isnan(value)]
     assert curve.values[gap + 1] == ERRORS[int(curve.epochs[gap + 1])]
     assert list(found.epochs) == list(range(40))
     assert list(found.metrics["spectrum_error"].values) == ERRORS
-    without = replay(Path(run), rows, configs)
-    assert (list(without.epochs), without.metrics, without.outcomes[0].tracked) == ([], {}, {})
+    without = replay(Path(run), rows, [subject(Named("chain", config))])
+    assert (list(without.epochs), without.metrics, without.subjects[0].watched) == ([], {}, [])
 
 
 def test_tracing_changes_nothing(run, soon, tmp_path, capsys):
@@ -653,8 +644,8 @@ def test_metrics_that_cannot_be_read(tmp_path, capsys, place, message):
         ("a.json", "{", "a.json: Expecting property name"),
         ("a.json", "[]", "a.json: the JSON must be a table of settings by name, got list"),
         ("none.toml", None, "none.toml: No such file or directory"),
-        ("trra", None, "takes a file that ends in .toml or .json, or one of tra, iso, inc, got 'trra'"),
-        ("a.yaml", "patience: 1", "takes a file that ends in .toml or .json, or one of tra, iso, inc, got 'a.yaml'"),
+        ("trra", None, "takes a file that ends in .toml or .json, or one of {presets}, got 'trra'"),
+        ("a.yaml", "patience: 1", "takes a file that ends in .toml or .json, or one of {presets}, got 'a.yaml'"),
     ],
 )
 def test_bad_configurations(run, tmp_path, capsys, monkeypatch, name, content, message):
@@ -664,7 +655,7 @@ def test_bad_configurations(run, tmp_path, capsys, monkeypatch, name, content, m
     before = sorted(tmp_path.iterdir())
     found = refused(capsys, run, "--config", "iso", "--config", name, "--plot", "a.png")
     assert found.startswith("--config: ")
-    assert message in found
+    assert message.replace("{presets}", ", ".join(PRESETS)) in found
     assert sorted(tmp_path.iterdir()) == before
 
 

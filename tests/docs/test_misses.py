@@ -106,7 +106,7 @@ def test_the_scheduled_run_shows_every_reason_and_arrives(scheduled: Any) -> Non
     assert len(seen) == scheduled.EPOCHS
     assert {decision.reason for decision in decisions} == set(scheduled.REASONS)
     assert [d.epoch for d in decisions if d.reason == "not finite"] == [scheduled.NAN]
-    assert decisions[-1].weights["spectrumError"] == scheduled.CONFIG.final_weight_target
+    assert decisions[-1].weights["spectrum_error"] == scheduled.CONFIG.final_weight_target
     # It holds until the learning rate falls, and soon after that there is an improvement.
     held = [d.epoch for d in decisions if d.reason == "holding"]
     assert scheduled.SMALLER_RATE - 1 in held

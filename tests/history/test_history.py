@@ -21,7 +21,14 @@ from frameworks import Framework
 import spectral_losses as sl
 from spectral_losses.cli import main
 
-CONFIG = sl.SchedulerConfig(warmup_epochs=1, min_epochs_before_adapt=1, patience=2, use_ema=False)
+CONFIG = sl.SchedulerConfig(
+    source_components=("recFieldError", "predFieldError"),
+    target_components="spectrumError",
+    warmup_epochs=1,
+    min_epochs_before_adapt=1,
+    patience=2,
+    use_ema=False,
+)
 METRICS = [1 / 3 + 1 / (1 + i) ** 2 + 0.01 * math.sin(7 * i) for i in range(40)]
 METRICS[5], METRICS[9], METRICS[21] = math.nan, math.inf, -math.inf
 SUFFIXES = [".csv", ".jsonl", ".ndjson", ".json"]
@@ -64,6 +71,45 @@ def test_replay_decides_as_the_run_did(suffix: str, tmp_path: Path, capsys: pyte
     assert [a["weights"] for a in found["adaptations"]] == [decision.weights for decision in adapted]
     assert found["reasons"]["not finite"] == 3
     assert found["final"]["weights"] == scheduler.weights
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_run_with_a_controller_is_replayed_and_drawn(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, writer = tmp_path / f"run{suffix}", Writer()
+    limit = sl.ConstraintConfig("field_error", 1.05, of="source", relative_to=0.4)
+    config = sl.ControllerConfig([sl.ConstraintConfig("spectrum_error", 0.5), limit], target="spectrum_error")
+    history, controller = sl.History(path, writer), sl.LossController(config)
+    for epoch, error in enumerate(METRICS):
+        metrics = {"spectrum_error": error, "field_error": 0.5 / (1 + 0.01 * epoch)}
+        history.record(epoch, losses=error, metrics=metrics, decision=controller.step(metrics, epoch))
+    row = history.rows[-1]
+    assert (row["weight/field_error"], row["weight/spectrum_error"]) == tuple(controller.weights.values())
+    assert (row["scheduler/progress"], row["scheduler/reason"]) == (1.0, controller.history[-1].reason)
+    assert {"weight/spectrum_error", "scheduler/progress"} <= {tag for tag, _, _ in writer.calls}
+    file = tmp_path / "controller.json"
+    file.write_text(config.to_json())
+    plot = tmp_path / "a.png"
+    assert main(["replay", str(path), "--config", str(file), "--json", "--plot", str(plot)]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["configurations"]
+    changes = [decision for decision in controller.history if decision]
+    assert [move["weights"] for move in found["adaptations"]] == [decision.weights for decision in changes]
+    assert found["reasons"]["not finite"] == 3
+    assert found["final"] == {"progress": 1.0, "weights": controller.weights, "ratio": controller.ratio}
+    assert plot.stat().st_size > 5000
+
+
+def test_a_run_with_a_balancer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.csv"
+    history, balancer = sl.History(path), sl.Balancer({"field_error": 1, "spectrum_error": 0.1})
+    for epoch, error in enumerate(METRICS):
+        balancer.step({"field_error": 3.0, "spectrum_error": 60.0 + epoch})
+        row = history.record(epoch, losses=1.0, metrics={"spectrum_error": error}, weights=balancer)
+        assert {name: row[f"weight/{name}"] for name in balancer.weights} == balancer.weights
+    assert [column for column in row if column.startswith("scheduler")] == []
+    assert sl.History(path).epoch == len(METRICS) - 1
+    assert replayed(path, tmp_path, capsys)["reasons"]["not finite"] == 3  # by a scheduler, which none was there
 
 
 def test_the_columns(tmp_path: Path) -> None:

@@ -39,8 +39,7 @@ def started() -> tuple[Any, Any, sl.LossScheduler]:
     )
     config = sl.SchedulerConfig(
         source_components="field_error", target_components="spectrum_error", initial_weight_target=0.2,
-        patience=1, min_delta=0.02, min_delta_mode="relative", use_ema=False, warmup_epochs=1,
-        min_epochs_before_adapt=0,
+        patience=1, min_delta=0.02, use_ema=False, warmup_epochs=1,
     )  # fmt: skip
     return model, criterion, sl.LossScheduler(config)
 

@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
+from frameworks import no_waiting
 
 import spectral_losses as sl
 
@@ -70,7 +71,7 @@ def test_a_component_without_weight_is_not_computed() -> None:
 
 
 def test_weights_from_a_scheduler_and_its_decision() -> None:
-    config = sl.SchedulerConfig(trigger="epoch", interval=1, warmup_epochs=0, min_epochs_before_adapt=0)
+    config = sl.SchedulerConfig(trigger="epoch", interval=1, warmup_epochs=0)
     scheduler = sl.LossScheduler(config)
     names = list(scheduler.weights)
     criterion = CompositeCriterion(dict.fromkeys(names, "field_error"))
@@ -213,8 +214,7 @@ def test_new_weights_compile_nothing(dtype: Any) -> None:
     p, t = pair(dtype=dtype)
     p.requires_grad_()
     config = sl.SchedulerConfig(
-        source_components="field_error", target_components="spectrum_error",
-        trigger="epoch", interval=1, warmup_epochs=0, min_epochs_before_adapt=0,
+        trigger="epoch", interval=1, warmup_epochs=0,
     )  # fmt: skip
     scheduler = sl.LossScheduler(config)
     for epoch in range(4):
@@ -314,10 +314,7 @@ class Run:
         self.model = torch.nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular")
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.03)
         self.criterion = CompositeCriterion(FIELD_AND_SPECTRUM)
-        config = sl.SchedulerConfig(
-            source_components="field_error", target_components="spectrum_error",
-            patience=1, min_delta=0.05, min_delta_mode="relative", warmup_epochs=1, min_epochs_before_adapt=0,
-        )  # fmt: skip
+        config = sl.SchedulerConfig(patience=1, min_delta=0.05, warmup_epochs=1)
         self.scheduler = sl.LossScheduler(config)
         self.criterion.set_weights(self.scheduler)
         self.stateful = ("model", "optimizer", "criterion", "scheduler")
@@ -378,13 +375,10 @@ def test_no_call_waits_for_the_device() -> None:
     p.requires_grad_()
     criterion.set_weights({"spectrum_error": 0.5})
     criterion(p, t).backward()  # constants are uploaded once
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         for weight in (0.0, 0.25, 0.5):
             criterion.set_weights({"spectrum_error": weight})
             criterion(p, t).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     on_cpu = CompositeCriterion(FIELD_AND_SPECTRUM, criterion.weights)(p.cpu(), t.cpu())
     torch.testing.assert_close(criterion(p, t).cpu(), on_cpu, rtol=1e-4, atol=0)
 

@@ -85,6 +85,15 @@ def test_it_settles_where_every_move_costs_too_much() -> None:
     assert {d.reason for d in step(scheduler, 0.01, 30)} == {"settled"}
 
 
+def test_it_settles_at_a_move_that_was_taken_back_once() -> None:
+    scheduler = guarded(adaptive_step=False)
+    first = step(scheduler, 0.1)[0]
+    step(scheduler, 0.2, 10)
+    decisions = [d for d in step(scheduler, 0.1, 40) if d.reason != "on trial"]
+    assert [d.progress for d in decisions[:2]] == pytest.approx([first.progress / 2, first.progress])
+    assert {d.reason for d in decisions[2:]} == {"settled"}
+
+
 def test_it_ends_where_the_cost_says() -> None:
     scheduler = guarded(tolerance=0.05, transition_step=0.2, adaptive_step=False)
     draw = random.Random(0)
@@ -92,6 +101,22 @@ def test_it_ends_where_the_cost_says() -> None:
         decisions = step(scheduler, 0.1 * (1 + 0.1 * scheduler.progress) * math.exp(0.003 * draw.gauss(0, 1)))
     assert decisions[-1].reason == "settled"
     assert 0.4 < scheduler.progress < 0.6
+
+
+@pytest.mark.parametrize("tolerance", [0.05, 0.1])
+def test_simulated_trainings_end_near_the_tolerance(tolerance: float) -> None:
+    ends = []
+    for seed in range(6):
+        scheduler, draw, cost = (
+            guarded(trigger="auto", patience=5, use_ema=True, tolerance=tolerance),
+            random.Random(seed),
+            0.0,
+        )
+        for _ in range(300):
+            cost += (0.3 * scheduler.progress - cost) / 4  # late, and in the end 30 %
+            step(scheduler, 0.1 * (1 + cost) * math.exp(0.02 * draw.gauss(0, 1)))
+        ends.append(0.3 * scheduler.progress)
+    assert tolerance / 2 < min(ends) <= max(ends) < 2 * tolerance
 
 
 def test_a_trial_at_the_final_weights_comes_before_the_end() -> None:

@@ -169,10 +169,10 @@ def test_nothing_is_looked_at_in_a_cooldown() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [("auto", "plateau"), ("plateau", "auto")])
 def test_another_trigger_that_averages_otherwise_begins_anew(before: str, after: str) -> None:
-    scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger=before, warmup_epochs=0, min_epochs_before_adapt=0))
+    scheduler = sl.LossScheduler(sl.SchedulerConfig(trigger=before, warmup_epochs=0))
     for value in (1.0, 0.5, 0.01, 0.3, 0.29):
         scheduler.step({"spectrum_error": value})
-    other = sl.LossScheduler(sl.SchedulerConfig(trigger=after, warmup_epochs=0, min_epochs_before_adapt=0))
+    other = sl.LossScheduler(sl.SchedulerConfig(trigger=after, warmup_epochs=0))
     other.load_state_dict(scheduler.state_dict(), accept_changes=True)
     assert (other.state.tracked, other.state.best, other.state.stale) == (None, None, 0)
 

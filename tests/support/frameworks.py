@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -39,8 +41,26 @@ def needs(*packages: str) -> pytest.MarkDecorator:
 
 @lru_cache
 def sees_a_device(package: str) -> bool:
-    """Whether PyTorch or CuPy is installed and finds a CUDA device."""
-    return find_spec(package) is not None and bool(import_module(package).cuda.is_available())
+    """Whether PyTorch, CuPy or JAX is installed and finds a CUDA device."""
+    if find_spec(package) is None:
+        return False
+    if package == "jax":
+        return any(device.platform == "gpu" for device in import_module("jax").devices())
+    return bool(import_module(package).cuda.is_available())
+
+
+@contextmanager
+def no_waiting() -> Iterator[None]:
+    """PyTorch raises where the host waits for a CUDA device."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype", UserWarning)
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def _numpy() -> Framework:

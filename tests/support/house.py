@@ -13,7 +13,7 @@ FLOORS = (
     ("errors", "messages", "backends"),
     ("io", "_lazy", "history", "scheduler", "fields", "transforms"),
     ("spectra", "controller"),
-    ("losses",),
+    ("losses", "configs"),
     ("composite", "diagnostics", "evaluation"),
     ("plot",),
     ("gradients",),

@@ -58,14 +58,10 @@ class Setting(NamedTuple):
 # For so few epochs: a short warm-up, one epoch's patience, no average, equal steps; and improvements that are relative,
 # for the default of 0.001 is as large as the error itself.
 SCHEDULER = SchedulerConfig(
-    source_components=("field_error",),
-    target_components=("spectrum_error",),
     monitor="spectrum_error",
-    min_epochs_before_adapt=0,
     warmup_epochs=3,
     patience=1,
     min_delta=0.1,
-    min_delta_mode="relative",
     use_ema=False,
     transition_step=0.2,
     adaptive_step=False,

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from spectral_losses.cli.replay.configs import monitored
-from spectral_losses.cli.replay.outcome import Outcome, Replay, weight_curves
+from spectral_losses.cli.replay.outcome import Replay
+from spectral_losses.cli.replay.subject import Subject, number
 from spectral_losses.cli.ui.console import console, count, write
 from spectral_losses.errors import needed
-from spectral_losses.scheduler.checkpoint import plain_decision
 
-REASONS = (
-    "disabled",
-    "warmup",
-    "missing",
-    "not finite",
-    "improved",
-    "waiting",
-    "cooldown",
-    "adapted",
-    "holding",
-    "finished",
-)
+SHOWN = 20  # moves in a table
+CAVEAT = "A replay cannot know how the metrics would have answered to these weights."
 
 
 def print_tables(found: Replay) -> None:
-    """Print tables to stdout: the adaptations of each configuration, and before them a comparison of several."""
+    """Print tables to stdout: the moves of each configuration, and before them a comparison of several."""
     needed("rich", "the table")
     with console() as printer:
         _print(printer, found)
@@ -42,17 +32,14 @@ def print_json(found: Replay) -> None:
         "last_epoch": found.last,
         "configurations": [
             {
-                "name": outcome.name,
-                "config": outcome.config.to_dict(),
-                "adaptations": [
-                    {name: move[name] for name in ("epoch", "detail", "metric", "tracked", "progress", "weights")}
-                    for move in map(plain_decision, outcome.moves)
-                ],
-                "reasons": {reason: outcome.reasons[reason] for reason in REASONS if outcome.reasons[reason]},
-                "finished": outcome.finished,
-                "final": {"progress": outcome.progress, "weights": outcome.weights},
+                "name": subject.name,
+                "config": subject.machine.config.to_dict(),
+                "adaptations": subject.adaptations(),
+                "reasons": subject.counts(),
+                **subject.found(),
+                "final": subject.final(),
             }
-            for outcome in found.outcomes
+            for subject in found.subjects
         ],
     }
     write(json.dumps(document, allow_nan=False) + "\n")
@@ -62,115 +49,104 @@ def _print(printer: Any, found: Replay) -> None:
     def line(words: str, style: str = "") -> None:
         printer.print(words, style=style, soft_wrap=True)  # soft, because names are to be copied whole
 
-    names = [outcome.name for outcome in found.outcomes]
-    line(f"{found.path} under {', '.join(names)}", "bold")
+    names = [subject.name for subject in found.subjects]
+    line(f"{found.path} under {'; '.join(names)}", "bold")
     line(f"{count(found.rows, 'row')}, {_span(found)}")
     if len(names) > 1:
         printer.print(_comparison(found))
-    for outcome in found.outcomes:
+    for subject in found.subjects:
         if len(names) > 1:
-            line(outcome.name, "bold")
-        if outcome.moves:
-            printer.print(_adaptations(outcome))
+            line(subject.name, "bold")
+        if subject.moves:
+            printer.print(_moves(subject))
         else:
-            line(f"The weights never moved: {_why_not(outcome, found)}.")
+            line(f"The weights never moved: {subject.why_not(found.rows)}.")
+        if len(subject.moves) > SHOWN:
+            line(f"{SHOWN} of {len(subject.moves)} changes; --json has them all.")
         if len(names) == 1:
-            line(f"Rows: {', '.join(f'{outcome.reasons[r]} {r}' for r in REASONS if outcome.reasons[r])}.")
-            final = ", ".join(f"{name} {_number(weight)}" for name, weight in outcome.weights.items())
-            line(f"At the end: progress {_number(outcome.progress)}, {final}.")
+            line(f"Rows: {', '.join(f'{n} {reason}' for reason, n in subject.counts().items())}.")
+            for words in subject.closing():
+                line(words)
+    line(CAVEAT)
 
 
-def _adaptations(outcome: Outcome) -> Any:
-    # Weights that never move are told once, at the end.
-    curves = {names: curve for names, curve in weight_curves(outcome).items() if len(set(curve)) > 1}
-    stages = outcome.config.stages
-    watched = f"average\n{stages[0].monitor}" if stages[0].averaged else stages[0].monitor
-    heading = watched if len(stages) == 1 and stages[0].needs_metric else "watched"
-    table = _table("epoch", heading, "progress", *(",\n".join(names) for names in curves), "why")
+def _moves(subject: Subject) -> Any:
+    columns = subject.columns()
+    table = _table("epoch", *(column.heading for column in columns), "why")
     table.columns[-1].justify = "left"
-    for i, move in enumerate(outcome.moves, 1):
-        numbers = [move.tracked, move.progress, *(curve[i] for curve in curves.values())]
-        why = move.detail.rsplit("; ", 1)[0]  # what follows is the change of weights, which has columns of its own
-        table.add_row(str(move.epoch), *map(_number, numbers), why)
+    for i in _some(len(subject.moves)):
+        numbers = (number(column.numbers[i]) for column in columns)
+        table.add_row(str(subject.moves[i].epoch), *numbers, subject.why(i))
     return table
+
+
+def _some(n: int) -> list[int]:
+    """The first of many, the last, and some evenly between them."""
+    return list(range(n)) if n <= SHOWN else [round(i * (n - 1) / (SHOWN - 1)) for i in range(SHOWN)]
 
 
 def _comparison(found: Replay) -> Any:
-    outcomes = found.outcomes
-    table = _table("", *(outcome.name for outcome in outcomes))
+    subjects = found.subjects
+    table = _table("", *(subject.name for subject in subjects))
     table.columns[0].justify = "left"
-
-    def row(label: str, cells: Iterable[object], last: bool = False) -> None:
-        words = ["-" if cell is None or cell == "" else str(cell) for cell in cells]
-        table.add_row(label, *words, end_section=last)
-
-    differing = _differing(outcomes)
-    row("monitors", (", ".join(monitored(o.config)) for o in outcomes), last=not differing)
-    for label, stage, name in differing:
-        row(label, (_setting(o, stage, name) for o in outcomes), last=label == differing[-1][0])
-    row("adaptations", (len(o.moves) for o in outcomes))
-    row("first at epoch", (o.moves[0].epoch if o.moves else None for o in outcomes))
-    row("last at epoch", (o.moves[-1].epoch if o.moves else None for o in outcomes))
-    row("finished at epoch", (o.finished for o in outcomes), last=True)
-    row("final progress", (_number(o.progress) for o in outcomes))
-    components = list(dict.fromkeys(name for o in outcomes for name in o.weights))
-    for name in components:
-        row(f"final {name}", (_number(o.weights.get(name)) for o in outcomes), last=name == components[-1])
-    for reason in REASONS:
-        if any(o.reasons[reason] for o in outcomes):
-            row(f"rows {reason}", (o.reasons[reason] for o in outcomes))
+    monitors = [", ".join(subject.monitored) for subject in subjects]
+    moves = [[move.epoch for move in subject.moves] for subject in subjects]
+    weights = [{f"final {name}": number(w) for name, w in s.machine.weights.items()} for s in subjects]
+    sections: list[list[tuple[str, list[Any]]]] = [
+        [("monitors", monitors), *_differing(subjects)],
+        [
+            ("adaptations", list(map(len, moves))),
+            ("first at epoch", [epochs[0] if epochs else None for epochs in moves]),
+            ("last at epoch", [epochs[-1] if epochs else None for epochs in moves]),
+        ],
+        _rows([subject.facts() for subject in subjects]),
+        _rows(weights),
+        _answers(subjects),
+    ]
+    for section in sections:
+        for label, cells in section:
+            table.add_row(label, *("-" if cell is None or cell == "" else str(cell) for cell in cells))
+        table.add_section()
     return table
 
 
-def _differing(outcomes: Sequence[Outcome]) -> list[tuple[str, int, str]]:
-    """Settings in which configurations differ, stage by stage among those that have the stage."""
-    found = []
-    longest = max(len(outcome.config.stages) for outcome in outcomes)
-    for stage in range(longest):
-        having = [outcome.config.stages[stage].to_dict() for outcome in outcomes if len(outcome.config.stages) > stage]
-        for name, first in having[0].items():
-            if any(settings[name] != first for settings in having) and name != "monitor":
-                found.append((f"stage {stage + 1} {name}" if longest > 1 else name, stage, name))
-    return found
+def _rows(each: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Any]]]:
+    """One row for each label that there is; a cell is None where a configuration has nothing of that name."""
+    return [(label, [cells.get(label) for cells in each]) for label in dict.fromkeys(chain.from_iterable(each))]
 
 
-def _setting(outcome: Outcome, stage: int, name: str) -> object:
-    if stage >= len(outcome.config.stages):
-        return None
-    value = outcome.config.stages[stage].to_dict()[name]
+def _answers(subjects: Sequence[Subject]) -> list[tuple[str, list[Any]]]:
+    """How many rows had each reason; None where a kind knows no such reason."""
+    reasons = dict.fromkeys(reason for subject in subjects for reason in (*subject.known_reasons, *subject.reasons))
+    return [
+        (f"rows {reason}", [s.reasons[reason] if reason in s.known_reasons else None for s in subjects])
+        for reason in reasons
+        if any(s.reasons[reason] for s in subjects)
+    ]
+
+
+def _differing(subjects: Sequence[Subject]) -> list[tuple[str, list[Any]]]:
+    """The settings in which those that have them differ."""
+    sections = [subject.settings() for subject in subjects]
+    several = {kind for each in sections for kind, n, _ in each if n > 1}
+    labelled: list[dict[str, Any]] = []
+    for each in sections:
+        labelled.append({})
+        for kind, n, settings in each:
+            which = f"{kind} {n} " if kind in several else ""
+            labelled[-1].update((f"{which}{name}", value) for name, value in settings.items())
+    differing = []
+    for label, cells in _rows(labelled):
+        having = [settings[label] for settings in labelled if label in settings]
+        if any(value != having[0] for value in having):
+            differing.append((label, list(map(_setting, cells))))
+    return differing
+
+
+def _setting(value: Any) -> Any:
     if isinstance(value, dict):
         return ", ".join(f"{key} {weight:g}" for key, weight in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _why_not(outcome: Outcome, found: Replay) -> str:
-    """Why a scheduler never moved: by what its rows were answered."""
-    c, reasons = outcome.config.stages[0], outcome.reasons
-    counted = found.rows - sum(reasons[reason] for reason in ("disabled", "warmup", "missing", "not finite"))
-    after = "after the warm-up" if reasons["warmup"] else "in the run"
-    if reasons["disabled"]:
-        return "the scheduler is disabled"
-    if reasons["warmup"] == found.rows:
-        return f"the warm-up, until epoch {outcome.warm_ups[0].stop}, outlasted the run"
-    if not c.needs_metric and c.ramp is not None:
-        return f"the ramp goes from epoch {c.ramp[0]} to {c.ramp[1]}"
-    if not counted:
-        without = f"{reasons['missing']} have none, {reasons['not finite']} one that is not finite"
-        return f"no row {after} has a finite {c.monitor}: {without}"
-    if c.trigger == "increase":
-        return f"{c.monitor} never got worse by more than {c.min_delta:g} in {count(counted, 'observation')} {after}"
-    if c.trigger == "epoch":
-        warm = c.warmup
-        first = c.milestones[0] if c.interval is None else warm + c.interval
-        return f"the first move comes at epoch {first}, and no later row has a finite {c.monitor}"
-    if c.trigger == "auto":
-        return f"no two looks in a row found a plateau in {count(counted, 'observation')} {after}"
-    if not outcome.stalest:
-        return f"each of {count(counted, 'observation')} {after} was an improvement"
-    return (
-        f"at most {outcome.stalest} of {count(counted, 'observation')} {after} in a row came without an improvement, "
-        f"and patience is {c.patience}"
-    )
 
 
 def _table(*headings: str) -> Any:
@@ -183,10 +159,6 @@ def _table(*headings: str) -> Any:
         width = min(16, max(map(len, heading.split("\n"))))
         table.add_column(heading, justify="right", overflow="fold", min_width=width)
     return table
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
 
 
 def _span(found: Replay) -> str:
