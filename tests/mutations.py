@@ -1,8 +1,7 @@
 """Break the code in one place at a time and see that a test fails: ``python tests/mutations.py``.
 
 Each mutation is one edit of a copy of the packages; the tests of its group then have to fail. ``--group NAME`` takes one
-group, ``--only WORD`` the mutations whose name has that word, and ``--markdown`` prints a table for each group, of which
-docs/scheduler.md has the first.
+group, and ``--only WORD`` the mutations whose name has that word.
 """
 
 from __future__ import annotations
@@ -43,56 +42,56 @@ class Group(NamedTuple):
 
 
 SCHEDULER = [
-    Mutation("cap: never applied", "transition.py", "if target > c.max_weight_target:", "if False:"),
+    Mutation("cap: never applied", "transition.py", "is not None and target > c.max_weight_target:", "is not None and False:"),
     Mutation("cap: what is cut off is lost", "transition.py", "min(source + (target - c.max_weight_target), top)", "source"),
     Mutation("cap: final weights may contradict it", "checks.py", "if c.final_weight_source + cut > top", "if False and cut > top"),
-    Mutation("cap: initial weight may exceed it", "checks.py", "c.initial_weight_target > c.max_weight_target:", "False:"),
+    Mutation("cap: initial weight may exceed it", "checks.py", "c.initial_weight_target > cap:", "False:"),
     Mutation("warm-up: never", "step.py", "if epoch < warm_until(c, state):", "if False:"),
     Mutation("warm-up: one epoch longer", "step.py", "if epoch < warm_until(c, state):", "if epoch <= warm_until(c, state):"),
-    Mutation("warm-up: warmup_epochs alone", "settings.py", "return (self.min_epochs_before_adapt or 0) + ", "return "),
+    Mutation("warm-up: warmup_epochs alone", "settings.py", "return self.min_epochs_before_adapt + ", "return "),
     Mutation("warm-up: later stages have none", "monitor.py", "return state.started + c.warmup", "return c.warmup"),
     Mutation("NaN: enters the average", "step.py", "if not math.isfinite(value):", "if math.isinf(value):"),
     Mutation("infinity: enters the average", "step.py", "if not math.isfinite(value):", "if math.isnan(value):"),
-    Mutation("NaN: an interval that it fell on is lost", "step.py", "_observed(config, c, state._replace(epoch=epoch), state, value)", "_observed(config, c, state._replace(epoch=epoch, seen=epoch), state, value)"),
-    Mutation("missing: always held", "monitor.py", 'if c.missing == "raise" and c.needs', "if False and c.needs"),
+    Mutation("NaN: an interval that it fell on is lost", "step.py", "_observed(config, c, state._replace(epoch=epoch), state, value, guarded)", "_observed(config, c, state._replace(epoch=epoch, seen=epoch), state, value, guarded)"),
+    Mutation("missing: always held", "monitor.py", 'if c.missing == "raise" else ():', "if False else ():"),
     Mutation("missing: later stages are not asked", "step.py", "config.stages[state.stage :], metrics", "config.stages[state.stage : state.stage + 1], metrics"),
-    Mutation("patience: one more", "triggers.py", "return now.stale >= self.settings.patience", "return now.stale > self.settings.patience"),
-    Mutation("patience: none", "triggers.py", "return now.stale >= self.settings.patience", "return now.stale >= 1"),
-    Mutation("patience: kept after a move", "transition.py", "        stale=0,\n        consecutive=state.consecutive + 1,", "        consecutive=state.consecutive + 1,"),
+    Mutation("patience: one more", "triggers.py", "return now.stale >= c.patience", "return now.stale > c.patience"),
+    Mutation("patience: none", "triggers.py", "return now.stale >= c.patience", "return now.stale >= 1"),
+    Mutation("patience: kept after a move", "transition.py", "best=state.tracked, stale=0, cool", "best=state.tracked, cool"),
     Mutation("patience: kept after an improvement", "monitor.py", "stale=0 if improved else state.stale", "stale=state.stale"),
-    Mutation("best: kept after a move", "transition.py", "        best=state.tracked,\n", ""),
+    Mutation("best: kept after a move", "transition.py", "best=state.tracked, stale=0, cool", "stale=0, cool"),
     Mutation("min_delta: equality improves", "monitor.py", "return value < than - _margin(c, than) if", "return value <= than - _margin(c, than) if"),
     Mutation("min_delta: relative to a signed value", "monitor.py", "c.min_delta * abs(than)", "c.min_delta * than"),
     Mutation("min_delta: always absolute", "monitor.py", 'return c.min_delta * abs(than) if c.min_delta_mode == "relative" else c.min_delta', "return c.min_delta"),
     Mutation("mode: max as min", "monitor.py", 'return value < than - _margin(c, than) if c.mode == "min" else value > than + _margin(c, than)', "return value < than - _margin(c, than)"),
-    Mutation("consecutive limit: never binds", "step.py", "elif fired and may_move(c, state):", "elif fired:"),
-    Mutation("consecutive limit: one more", "triggers.py", "or state.consecutive < c.max_consecutive_adaptations", "or state.consecutive <= c.max_consecutive_adaptations"),
+    Mutation("consecutive limit: never binds", "step.py", "elif fired and may_move(c, state) and guard", "elif fired and guard"),
+    Mutation("consecutive limit: one more", "triggers.py", "or state.consecutive < most", "or state.consecutive <= most"),
     Mutation("consecutive limit: never released", "monitor.py", "consecutive=0 if improved else state.consecutive,", "consecutive=state.consecutive,"),
     Mutation("consecutive limit: released by holding", "step.py", "    elif fired:\n", "    elif fired:\n        state = state._replace(consecutive=0)\n"),
     Mutation("EMA: starts at zero", "monitor.py", "if c.averaged and state.tracked is not None:\n        tracked = c.ema_beta * state.tracked", "if c.averaged:\n        state = state._replace(tracked=state.tracked or 0.0)\n        tracked = c.ema_beta * state.tracked"),
     Mutation("EMA: weights exchanged", "monitor.py", "c.ema_beta * state.tracked + (1 - c.ema_beta) * value", "c.ema_beta * value + (1 - c.ema_beta) * state.tracked"),
     Mutation("EMA: rounding leads out of the range", "monitor.py", "        tracked = min(max(tracked, min(state.tracked, value)), max(state.tracked, value))\n", ""),
-    Mutation("cooldown: moves all the same", "triggers.py", "return not before.cooldown and TRIGGERS[c.trigger](c).fires(before, now)", "return TRIGGERS[c.trigger](c).fires(before, now)"),
+    Mutation("cooldown: moves all the same", "triggers.py", "return not before.cooldown and rule(c).fires(c, before, now)", "return rule(c).fires(c, before, now)"),
     Mutation("cooldown: counts as stale", "monitor.py", "state.stale + (not state.cooldown)", "state.stale + 1"),
     Mutation("cooldown: never ends", "monitor.py", "cooldown=max(0, state.cooldown - 1)", "cooldown=state.cooldown"),
-    Mutation("increase: against the best", "triggers.py", "return worse(self.settings, now.tracked, before.tracked)", "return worse(self.settings, now.tracked, now.best or 0.0)"),
-    Mutation("epoch: only on the very epoch", "triggers.py", "return self._due(before) <= (now.epoch or 0)", "return self._due(before) == (now.epoch or 0)"),
+    Mutation("increase: against the best", "triggers.py", "return worse(c, now.tracked, before.tracked)", "return worse(c, now.tracked, now.best or 0.0)"),
+    Mutation("epoch: only on the very epoch", "triggers.py", "return cls._due(c, before) <= (now.epoch or 0)", "return cls._due(c, before) == (now.epoch or 0)"),
     Mutation("epoch: interval from zero", "triggers.py", "return warm + c.interval * ((since - warm) // c.interval + 1)", "return c.interval * (since // c.interval + 1)"),
     Mutation("epoch: a held milestone is lost", "triggers.py", "state.started + c.milestones[state.moves] if state.moves < len(c.milestones) else math.inf", "next((state.started + m for m in c.milestones if state.started + m > (-1 if state.seen is None else state.seen)), math.inf)"),
     Mutation("epochs: may go back", "step.py", "if number < (last or 0):", "if number < 0:"),
     Mutation("progress: rounding leaves a rest", "transition.py", "return progress if progress < ALMOST else 1.0", "return min(progress, 1.0)"),
     Mutation("progress: beyond one", "transition.py", "return progress if progress < ALMOST else 1.0", "return progress"),
-    Mutation("progress: no least step", "transition.py", "max(step * (1 - progress), min(LEAST_STEP, step))", "step * (1 - progress)"),
-    Mutation("progress: least step above the step", "transition.py", "min(LEAST_STEP, step))", "LEAST_STEP)"),
-    Mutation("finished: moves on", "step.py", "if state.progress >= 1:\n        reason", "if state.progress > 1:\n        reason"),
+    Mutation("progress: no least step", "transition.py", "max(step * (1 - progress), least)", "step * (1 - progress)"),
+    Mutation("progress: least step above the step", "transition.py", "min(LEAST_STEP, c.transition_step)", "LEAST_STEP"),
+    Mutation("finished: moves on", "step.py", "elif state.progress >= 1:\n        reason", "elif state.progress > 1:\n        reason"),
     Mutation("disabled: steps all the same", "step.py", "if not config.enabled:", "if False:"),
     Mutation("weights: ends missed by rounding", "transition.py", "return b if s == 1 else min(max(a + (b - a) * s, min(a, b)), max(a, b))", "return a + (b - a) * s"),
     Mutation("chain: earlier weights fall back", "transition.py", "else float(number < state.stage)", "else 0.0"),
-    Mutation("chain: the monitor is kept", "transition.py", "return SchedulerState(state.epoch, state.stage + 1, begun)", "return state._replace(stage=state.stage + 1, started=begun, progress=0.0)"),
+    Mutation("chain: the monitor is kept", "transition.py", "SchedulerState(state.epoch, state.stage + 1, begun)", "state._replace(stage=state.stage + 1, started=begun, progress=0.0)"),
     Mutation("chain: weights may jump", "checks.py", "if not math.isclose(before, initial", "if False and not math.isclose(before, initial"),
-    Mutation("state: best is not saved", "checkpoint.py", '"latest": list(state.latest)}', '"latest": list(state.latest), "best": None}'),
-    Mutation("state: stale is not saved", "checkpoint.py", '"latest": list(state.latest)}', '"latest": list(state.latest), "stale": 0}'),
-    Mutation("state: seen is not saved", "checkpoint.py", '"latest": list(state.latest)}', '"latest": list(state.latest), "seen": None}'),
+    Mutation("state: best is not saved", "checkpoint.py", '"guarded": list(state.guarded)}', '"guarded": list(state.guarded), "best": None}'),
+    Mutation("state: stale is not saved", "checkpoint.py", '"guarded": list(state.guarded)}', '"guarded": list(state.guarded), "stale": 0}'),
+    Mutation("state: seen is not saved", "checkpoint.py", '"guarded": list(state.guarded)}', '"guarded": list(state.guarded), "seen": None}'),
     Mutation("state: floats are rounded", "checkpoint.py", '{**state._asdict(), ', '{**{k: round(v, 6) if isinstance(v, float) else v for k, v in state._asdict().items()}, '),
     Mutation("state: other settings are not noticed", "loss_scheduler.py", "if changes and not accept_changes:", "if False and not accept_changes:"),
     Mutation("state: the metric of other settings goes on", "checkpoint.py", 'if changed & {"monitor", "mode", "use_ema"} or', "if"),
@@ -118,14 +117,43 @@ SCHEDULER = [
     Mutation("auto: bound off by one", "slope.py", "math.floor((len(slopes) - half) / 2) - 1", "math.floor((len(slopes) - half) / 2)"),
     Mutation("auto: max as min", "slope.py", 'if mode == "max":', "if False:"),
     Mutation("auto: units of the metric", "slope.py", "return [math.log(value) for value in values]", "return list(values)"),
-    Mutation("auto: a limit of moves", "triggers.py", "    limited = False\n", ""),
-    Mutation("auto: another metric is looked at with the old one", "checkpoint.py", "        state = state._replace(**ANEW)\n    if changed & {\"trigger\", \"mile", "        pass\n    if changed & {\"trigger\", \"mile"),
+    Mutation("auto: a limit of moves", "triggers.py", 'own = ("patience", "min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")', 'own = ("patience", "min_delta", "min_delta_mode", "use_ema", "ema_beta")'),
+    Mutation("auto: another metric is looked at with the old one", "checkpoint.py", "        state = state._replace(**ANEW)\n", "        pass\n"),
     Mutation("auto: looks in a cooldown", "step.py", "if not before.cooldown:\n        state = remembered", "if True:\n        state = remembered"),
     Mutation("auto: an average of before it counts", "checkpoint.py", ' or "auto" in triggers:', ":"),
     Mutation("ramp: from zero in later stages", "transition.py", "state.epoch - state.started - begin", "state.epoch - begin"),
     Mutation("ramp: falls back", "transition.py", "if reached <= state.progress:", "if reached == state.progress:"),
     Mutation("ramp: wants a metric", "settings.py", 'return self.trigger != "epoch" or self.ramp is None', "return True"),
     Mutation("geometric: from the other end's size", "transition.py", "max(FAINT * other, TINY)", "max(other, TINY)"),
+    Mutation("ramp: what it makes nothing of is taken", "triggers.py", "        if c.ramp is None:\n            return usual\n", "        return usual\n"),
+    Mutation("triggers: two patiences are taken", "config.py", "if given not in (getattr(Settings, each.name), held):", "if False:"),
+    Mutation("step: shares of the way shrink without end", "transition.py", "return STEP, LEAST_STEP, USUAL", "return STEP, 0.0, USUAL"),
+    Mutation("step: not a share of the way", "transition.py", "return STEP, LEAST_STEP, USUAL", "return STEP, LEAST_STEP, distance(c)"),
+    Mutation("defaults: final weights that are the initial ones never end", "transition.py", "if config.enabled and state.progress < 1 and not distance", "if False and not distance"),
+    Mutation("defaults: the stage after one that has nothing to do is skipped", "transition.py", "    return next_stage(config, SchedulerState(state.epoch, state.stage + 1, begun))", "    return SchedulerState(state.epoch, state.stage + 1, begun, progress=state.progress)"),
+    Mutation("defaults: former dictionaries have those of today", "config.py", "if is_former(settings) else given", "if False else given"),
+    Mutation("defaults: the monitor does not follow the target", "config.py", '"monitor": self.target}', '"monitor": "spectrum_error"}'),
+    Mutation("guard: judged one observation early", "guard.py", "TRIAL = 10", "TRIAL = 9"),
+    Mutation("guard: moves while on trial", "step.py", "if trial and state.trial:", "if False:"),
+    Mutation("guard: nothing is taken back", "step.py", "if guard.is_worse(c, state):", "if False:"),
+    Mutation("guard: compared with the last move", "guard.py", "if state.reference is None else state.reference", ""),
+    Mutation("guard: noise is no excuse", "guard.py", "allowed(c, state) + noise", "allowed(c, state)"),
+    Mutation("guard: the last value in place of the level", "guard.py", "return median(state.guarded) - ", "return state.guarded[-1] - "),
+    Mutation("guard: as far as before", "guard.py", "ceiling=state.progress, ", ""),
+    Mutation("guard: the same steps again", "guard.py", "halved=state.halved + 1", "halved=state.halved"),
+    Mutation("guard: never settles", "guard.py", "state.halved > HALVINGS or", "False or"),
+    Mutation("guard: goes on at the ceiling", "guard.py", "or state.ceiling <= state.progress < 1", "or False"),
+    Mutation("guard: settles at the end", "guard.py", "state.ceiling <= state.progress < 1", "state.ceiling <= state.progress"),
+    Mutation("guard: steps are not halved", "transition.py", "(reached - state.progress) / 2**state.halved", "(reached - state.progress)"),
+    Mutation("guard: the ceiling is passed", "transition.py", "reached if reached < ALMOST * state.ceiling else state.ceiling", "reached"),
+    Mutation("guard: moves before it has been seen", "guard.py", "c.guard is None or bool(state.guarded)", "True"),
+    Mutation("guard: a NaN is judged", "guard.py", "or not math.isfinite(value)", ""),
+    Mutation("guard: no price is allowed", "guard.py", "max(math.log(2 / (1 + math.sqrt(1 - error))), math.log1p(LEAST))", "math.log1p(LEAST)"),
+    Mutation("guard: no least price", "guard.py", "max(math.log(2 / (1 + math.sqrt(1 - error))), math.log1p(LEAST))", "math.log(2 / (1 + math.sqrt(1 - error)))"),
+    Mutation("guard: the tolerance is not asked", "guard.py", "if c.tolerance is not None:", "if False:"),
+    Mutation("guard: another one goes on", "checkpoint.py", "        state = state._replace(**UNGUARDED)\n", "        pass\n"),
+    Mutation("guard: a trial of nothing is loaded", "checkpoint.py", "if not _is_on_trial(state) or", "if"),
+    Mutation("guard: an earlier stage has one", "checks.py", "        if c.guard is not None:\n            raise ValueError(\n                f\"stage", "        if False:\n            raise ValueError(\n                f\"stage"),
     Mutation("geometric: linear", "transition.py", "math.exp((1 - progress) * math.log(low) + progress * math.log(high))", "(1 - progress) * low + progress * high"),
 ]  # fmt: skip
 
@@ -255,6 +283,8 @@ BALANCER = [
         "xp.minimum(xp.maximum(ratio, one / LARGEST), one * LARGEST)",
         "ratio",
     ),
+    Mutation("balancer: floats take the larger", "balance/rule.py", "math.exp, min, max", "math.exp, max, max"),
+    Mutation("balancer: arrays are taken as floats", "balance/rule.py", "    if arrays:\n", "    if False:\n"),
     Mutation(
         "balancer: infinity is a unit", "balance/influence.py", "xp.isfinite(largest) & (largest > 0)", "(largest > 0)"
     ),
@@ -463,6 +493,9 @@ GROUPS = {
         (
             "scheduler/test_scheduler.py",
             "scheduler/test_config.py",
+            "scheduler/test_guard.py",
+            "scheduler/test_slope.py",
+            "scheduler/test_ways.py",
             "scheduler/test_legacy.py",
             "scheduler/test_scheduler_properties.py",
             "scheduler/test_scheduler_machine.py",
@@ -483,6 +516,7 @@ GROUPS = {
         "spectral_losses",
         (
             "balance/test_balancer.py",
+            "balance/test_balancer_machine.py",
             "balance/test_influence.py",
             "balance/test_balanced_criterion.py",
             "balance/test_balance_ranks.py",
@@ -517,7 +551,6 @@ GROUPS = {
 def main() -> int:
     """Run all mutations and print what noticed them; 1 where one survives."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--markdown", action="store_true", help="tables for the documentation")
     parser.add_argument("--group", choices=GROUPS, help="the mutations of one group")
     parser.add_argument("--only", default="", metavar="WORD", help="mutations whose name has this word")
     args = parser.parse_args()
@@ -530,17 +563,15 @@ def main() -> int:
         if failed is not None:
             print(f"without any mutation, {failed} fails")
             return 1
-        row = "| {} | {} |" if args.markdown else "{:<60} {}"
-        print(f"\n{name}\n", row.format("mutation", "the first test that fails"), sep="\n")
-        print("|---|---|" if args.markdown else "", flush=True)
+        row = "{:<60} {}"
+        print(f"\n{name}\n", row.format("mutation", "the first test that fails"), "", sep="\n", flush=True)
         alive = []
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             found = pool.map(lambda mutation, group=group: first_failure(group, mutation), chosen)
             for mutation, failed in zip(chosen, found, strict=True):
                 if failed is None:
                     alive.append(mutation.guard)
-                said = "**none: it survives**" if failed is None else f"`{failed}`" if args.markdown else failed
-                print(row.format(mutation.guard, said), flush=True)
+                print(row.format(mutation.guard, failed or "NONE: IT SURVIVES"), flush=True)
         print(f"\n{len(chosen) - len(alive)} of {len(chosen)} mutations were noticed.", flush=True)
         survivors += [f"{name}: {guard}" for guard in alive]
     print("", *(["alive:", *survivors] if survivors else ["none is alive"]), sep="\n")

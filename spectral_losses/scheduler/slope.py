@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -74,10 +75,15 @@ def look(values: Sequence[float], mode: str = "min") -> Look:
     >>> look([0.5, 0.4, 0.33, 0.27, 0.22, 0.18, 0.15, 0.12]).flat, look([0.5] * 8).flat
     (False, True)
     """
+    return _looked(tuple(values), mode)
+
+
+@lru_cache(maxsize=4)  # a look is decided by, and then told
+def _looked(values: tuple[float, ...], mode: str) -> Look:
     z, n = _relative(values), len(values)
     if mode == "max":
         z = [-each for each in z]
-    slopes = sorted((z[j] - z[i]) / (j - i) for i in range(n) for j in range(i + 1, n))
+    slopes = sorted([(later - z[i]) / (j - i) for j, later in enumerate(z) for i in range(j)])
     slope = median(slopes)
     level = median(each - slope * i for i, each in enumerate(z))
     rest = [each - slope * i - level for i, each in enumerate(z)]

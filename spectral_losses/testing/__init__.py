@@ -1,6 +1,6 @@
-"""For users who test their own code: hypothesis strategies, float64 references, a conformance check, a state machine.
+"""For users who test their own code: hypothesis strategies, float64 references, a conformance check, state machines.
 
-Needs hypothesis (``pip install hypothesis``); what concerns the scheduler needs nothing else, not even
+Needs hypothesis (``pip install hypothesis``); what concerns schedulers and controllers needs nothing else, not even
 NumPy. A third-party backend proves itself with::
 
     from spectral_losses.testing import check_backend
@@ -17,6 +17,8 @@ and a scheduler that was subclassed with::
             return MyScheduler(config)
 
     TestMyScheduler = MyMachine.TestCase
+
+A controller has a `ControllerMachine`, a balancer a `BalancerMachine`.
 """
 
 from typing import TYPE_CHECKING
@@ -25,12 +27,23 @@ from spectral_losses._lazy import lazily
 
 if TYPE_CHECKING:
     from spectral_losses.testing.arrays import *  # noqa: F403
+    from spectral_losses.testing.balancing import *  # noqa: F403
+    from spectral_losses.testing.controlling import *  # noqa: F403
     from spectral_losses.testing.machine import *  # noqa: F403
+    from spectral_losses.testing.naive import *  # noqa: F403
     from spectral_losses.testing.scheduling import *  # noqa: F403
 
 _HOMES = {
-    "NaiveScheduler": "machine",
+    "BalancerMachine": "balancing",
+    "ControllerMachine": "controlling",
+    "NaiveBalancer": "balancing",
+    "NaiveController": "controlling",
+    "NaiveScheduler": "naive",
     "SchedulerMachine": "machine",
+    "balancer_configs": "balancing",
+    "constraint_configs": "controlling",
+    "controller_configs": "controlling",
+    "influence_values": "balancing",
     "metric_streams": "scheduling",
     "metric_values": "scheduling",
     "scheduler_chains": "scheduling",

@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import pickle
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,23 +17,15 @@ from hypothesis import strategies as st
 import spectral_losses as sl
 from spectral_losses.balance import Balancer, BalancerState, influences
 from spectral_losses.balance.influence import combined
+from spectral_losses.testing import influence_values
 
 SHARES = {"a": 1.0, "b": 0.1, "c": 0.5}
-SIZES = st.floats(-15, 15).map(lambda x: 10.0**x)
-CONSTANTS = st.floats(-10, 10).map(lambda x: 10.0**x)
+SIZES = influence_values(usual=True)
 BATCHES = st.lists(st.fixed_dictionaries(dict.fromkeys(SHARES, SIZES)), min_size=1, max_size=12)
-ODD = st.sampled_from([0.0, math.nan, math.inf])
 
 
 def after(balancer: Balancer, batches: Any) -> list[dict[str, float]]:
     return [balancer.step(batch) for batch in batches]
-
-
-def by_hand(batches: Any, half_life: float = 100) -> dict[str, float]:
-    """The weights, of a geometric mean over all batches at once."""
-    kept = [0.5 ** ((len(batches) - 1 - i) / half_life) for i in range(len(batches))]
-    mean = {n: sum(k * math.log(b[n]) for k, b in zip(kept, batches, strict=True)) / sum(kept) for n in SHARES}
-    return {name: share * math.exp(mean["a"] - mean[name]) for name, share in SHARES.items()}
 
 
 def near(weights: Any, rel: float = 1e-9) -> Any:
@@ -49,34 +40,11 @@ def test_the_first_batch_counts_fully() -> None:
     assert Balancer(SHARES).step({"a": 2.0, "b": 8.0, "c": 0.5}) == near({"a": 1, "b": 0.1 / 4, "c": 0.5 * 4})
 
 
-def test_the_geometric_mean_of_a_half_life() -> None:
-    rng = np.random.default_rng(0)
-    for half_life in (0.5, 7.0, 100.0):
-        # Slowly enough for no batch to move a weight by a factor of 2.
-        batches = [
-            {name: float(x) for name, x in zip(SHARES, row, strict=True)} for row in rng.uniform(1, 1.9, (40, 3))
-        ]
-        balancer = Balancer(SHARES, half_life=half_life)
-        after(balancer, batches)
-        assert balancer.weights == near(by_hand(batches, half_life))
-
-
 @given(BATCHES)
 def test_equal_losses_have_weights_in_the_ratio_of_the_shares(batches: Any) -> None:
     balancer = Balancer(SHARES)
     after(balancer, [dict.fromkeys(SHARES, batch["a"]) for batch in batches])
     assert balancer.weights == SHARES
-
-
-@given(BATCHES, st.fixed_dictionaries(dict.fromkeys(SHARES, CONSTANTS)))
-def test_constants_cancel(batches: Any, constants: dict[str, float]) -> None:
-    """A weight times its loss stays what it was, in units of the first loss."""
-    plain, scaled = Balancer(SHARES), Balancer(SHARES)
-    bounded = [{name: 10 ** math.fmod(math.log10(v), 3) for name, v in batch.items()} for batch in batches]
-    before = after(plain, bounded)
-    since = after(scaled, [{name: constants[name] * v for name, v in batch.items()} for batch in bounded])
-    for one, other in zip(before, since, strict=True):
-        assert {n: w * constants[n] / constants["a"] for n, w in other.items()} == near(one)
 
 
 @given(BATCHES, SIZES)
@@ -88,57 +56,13 @@ def test_all_shares_times_a_constant(batches: Any, constant: float) -> None:
     assert other.state == one.state
 
 
-@given(BATCHES)
-def test_one_batch_changes_a_weight_by_a_factor_of_two_at_most(batches: Any) -> None:
-    weights = after(Balancer(SHARES, half_life=1), batches)
-    for before, now in pairwise(weights):
-        assert before["a"] == now["a"] == 1.0
-        for name in ("b", "c"):
-            assert 0.5 <= now[name] / before[name] <= 2.0
-
-
 def test_a_first_batch_that_was_an_exception_is_overcome() -> None:
     weights = after(Balancer(SHARES), [{"a": 1.0, "b": 1e9, "c": 1.0}] + 100 * [{"a": 1.0, "b": 1.0, "c": 1.0}])
     assert weights[0]["b"] == pytest.approx(1e-10)
     assert 0.05 < weights[-1]["b"] < 0.1
 
 
-@given(BATCHES, ODD, st.sampled_from(["b", "c"]))
-def test_what_is_zero_or_not_finite_changes_nothing(batches: Any, odd: float, name: str) -> None:
-    balancer = Balancer(SHARES)
-    assert balancer.step({"a": 1.0, "b": 1.0, "c": 1.0, name: odd})[name] == 0  # not seen so far
-    assert balancer.state.seen[name] == 0
-    after(balancer, batches)
-    before = balancer.state
-    now = balancer.step({"a": 1.0, "b": 1.0, "c": 1.0, name: odd})
-    for field, old in zip(balancer.state, before, strict=True):
-        assert field[name] == old[name]
-    assert now[name] == SHARES[name] * before.scales[name]
-    balancer.step({"a": odd, "b": 1.0, "c": 1.0})
-    assert {each[name] for each in balancer.state} == {each[name] for each in before}
-
-
-@given(st.lists(st.fixed_dictionaries(dict.fromkeys(SHARES, SIZES | ODD | st.floats(0, 1e300))), max_size=8))
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
-def test_weights_are_finite_whatever_comes(batches: Any) -> None:
-    balancer = Balancer(SHARES, half_life=2)
-    for weights in after(balancer, batches):
-        assert all(math.isfinite(weight) and weight >= 0 for weight in weights.values())
-    again = Balancer(SHARES)
-    again.load_state_dict(balancer.state_dict())
-
-
 # Its state.
-
-
-@given(BATCHES, st.integers(0, 12))
-def test_saving_and_loading_changes_no_later_answer(batches: Any, place: int) -> None:
-    straight, first = Balancer(SHARES, half_life=3), Balancer(SHARES, half_life=3)
-    expected = after(straight, batches)
-    found = after(first, batches[:place])
-    second = Balancer(SHARES, half_life=3)
-    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    assert found + after(second, batches[place:]) == expected  # the same bits
 
 
 def test_the_pure_function_is_the_object() -> None:
@@ -286,6 +210,27 @@ def test_all_frameworks_agree(framework: Framework, dtype: str, tolerance: float
         )
     assert balancer.weights == near(reference.weights, tolerance)
     assert all(type(weight) is float for weight in balancer.weights.values())
+
+
+def test_arrays_say_what_floats_say(framework: Framework) -> None:
+    """Also where influences are 0, not finite or far apart, and where a batch moves a weight by a factor of 2."""
+    plain, balancer = (Balancer({"a": 1.0, "b": 0.1}, half_life=2) for _ in range(2))
+    odd = [
+        (0.0, 1.0),
+        (1.0, math.nan),
+        (1.0, 1.0),
+        (1.0, 9.0),
+        (math.inf, 1.0),
+        (1e-40, 1e40),
+        (1e40, 1e-40),
+        (2.0, 0.0),
+    ]
+    for values in odd:
+        batch = dict(zip("ab", values, strict=True))
+        plain.step(batch)
+        balancer.step({name: framework.asarray(np.asarray(value)) for name, value in batch.items()})
+        for ours, theirs in zip(balancer.state, plain.state, strict=True):
+            assert ours == near(theirs, 1e-12)
 
 
 @pytest.mark.parametrize("framework", on("numpy", "strict", "torch", "jax", "torch-cuda"), indirect=True)
