@@ -57,7 +57,7 @@ def steps(setting: Setting) -> Iterator[tuple[str, Callable[[], Any], tuple[int,
     def demo() -> Any:
         from spectral_losses.cli.demo.operator import FourierOperator
 
-        return FourierOperator(width=16, modes=12, layers=4)
+        return FourierOperator(2, width=16, modes=12, layers=4, change=True)
 
     for batch, n in ((2, 32),) if setting.quick else ((8, 64), (8, 128), (4, 256)):
         yield f"FNO of neuraloperator, {layers} layers", fno, (batch, 1, n, n)

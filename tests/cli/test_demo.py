@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -22,32 +21,24 @@ import torch
 import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.demo import experiment
+from spectral_losses.cli.demo.command import NAMES
 from spectral_losses.cli.demo.data import make_data
+from spectral_losses.cli.demo.flows import DecayingTurbulence
+from spectral_losses.cli.demo.judging import Measured, ahead, bands, estimates, measured, numbers, ratio, roll_out
 from spectral_losses.cli.demo.operator import FourierOperator
+from spectral_losses.cli.demo.recipes import ALONE, GOAL, RECIPES, SCHEDULED
 from spectral_losses.cli.demo.report import document
-from spectral_losses.cli.demo.rollout import bands_of, roll_out, score
-from spectral_losses.cli.demo.setting import FULL, QUICK, SCHEDULER
+from spectral_losses.cli.demo.setting import FLOWS
 from spectral_losses.cli.demo.training import train
 
-TINY = QUICK._replace(
-    solver_grid=24,
-    grid=16,
-    viscosity=2e-2,
-    first=0.2,
-    interval=0.1,
-    frames=4,
-    training=2,
-    validation=1,
-    test=2,
-    width=4,
-    modes=4,
-    layers=1,
-    epochs=3,
-    short=1,
-    long=3,
-    timed=1,
-    scheduler=dataclasses.replace(SCHEDULER, warmup_epochs=0, patience=0),
-)
+QUICK = FLOWS["chaos"][1]
+SMALL = {"training": 2, "validation": 1, "test": 2, "width": 4, "layers": 1, "timed": 1, "batch": 4}
+TINY = {
+    "chaos": QUICK._replace(frames=7, modes=4, steps=12, looks=6, long=4, **SMALL),
+    "turbulence": FLOWS["turbulence"][1]._replace(
+        flow=DecayingTurbulence(24, 16, 2e-2, 0.2, 0.1), frames=6, modes=4, steps=12, looks=6, **SMALL
+    ),
+}
 
 
 @contextmanager
@@ -73,6 +64,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
         patch.setattr(report, "print_tables", watched)
+        patch.setenv("COLUMNS", "200")
         assert main(["demo", "--quick", "--seed", "3", "--output", str(figure)]) == 0
     return out.getvalue(), figure, found[0]
 
@@ -80,114 +72,121 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_the_tables(quick: Any) -> None:
     printed, figure, outcome = quick
     lines = printed.splitlines()
-    (heading,) = [line for line in lines if "steps, time" in line]
-    assert f"{QUICK.short} steps, time 0.5" in heading
-    assert f"{QUICK.long} steps, time 2" in heading
-    for label in ("field error ", "spectrum error ", *(f"error, {b} band" for b in ("low", "middle", "high"))):
-        (row,) = [line for line in lines if line.startswith(f" {label}") and "alone" not in line and "ms" not in line]
-        numbers = [float(word) for word in row.split(")")[-1].split() if word[0].isdigit()]
-        assert len(numbers) == 4
-    (row,) = [line for line in lines if line.startswith(" energy ratio, high band (7 to 16)")]
-    pairs = outcome.scores[QUICK.short] + outcome.scores[QUICK.long]
-    expected = [each.bands[2].energy_ratio for each in pairs]
-    assert [float(word) for word in row.split(")")[1].split()] == pytest.approx(expected, rel=6e-3)
+    (heading,) = [line for line in lines if "unseen flows [95 %" in line]
+    assert all(recipe.name in heading for recipe in RECIPES)
+    assert any("1 step ahead, time 12" in line for line in lines)
+    assert any("rollouts, mean of steps 7 to 12" in line for line in lines)
+    rows = [line for line in lines if line.strip().startswith("log spectral distance  ")]
+    expected = [*outcome.forecasts.values(), outcome.rollouts]
+    assert len(rows) == len(expected) == 3
+    for row, found in zip(rows, expected, strict=True):
+        told = [float(word) for word in row.replace("[", " ").replace(",", " ").replace("]", " ").split()[3:]]
+        wanted = [value for r in RECIPES for value in estimates(found[r.key])["log_spectral_distance"]]
+        assert told == pytest.approx(wanted, rel=6e-3)
     assert "seed 3" in lines[0]
-    assert "patience 1" in printed
-    assert "min_delta 0.1, min_delta_mode relative" in printed
-    assert lines[-1] == f"wrote {figure}"
+    assert f"to bring it to {QUICK.goal:g}" in printed
+    (bought,) = [line for line in lines if line.startswith("  log spectral distance x")]
+    change = ratio("log_spectral_distance", *(outcome.forecasts[1][recipe.key] for recipe in (GOAL, ALONE)))
+    assert float(bought.split()[4]) == pytest.approx(change.value, rel=6e-3)
+    assert f"wrote {figure}" in lines
 
 
-def test_the_figure(quick: Any) -> None:
+def test_the_figures(quick: Any, tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    picture = imread(quick[1])
-    assert picture.shape[0] > 1000
-    assert picture.shape[1] > 1500
-    assert picture[..., :3].std() > 0.05
+    from spectral_losses.cli.demo.figure import write_figure
+
+    of_a_square = tmp_path / "square.png"
+    write_figure(of_a_square, experiment.run_demo("turbulence", TINY["turbulence"], 0, silent))
+    for path in (quick[1], of_a_square):
+        picture = imread(path)
+        assert picture.shape[0] > 1000
+        assert picture.shape[1] > 1500
+        assert picture[..., :3].std() > 0.05
 
 
 def test_the_document(quick: Any) -> None:
     outcome = quick[2]
     found = json.loads(json.dumps(document(outcome, quick[1]), allow_nan=False))
     assert set(found) == {
-        "seed", "setting", "machine", "rollout", "training", "adaptations", "simulation_seconds", "step_seconds",
-        "step_overhead", "figure",
+        "flow", "seed", "setting", "machine", "forecasts", "rollouts", "training", "simulation_seconds",
+        "step_seconds", "step_overhead", "figure",
     }  # fmt: skip
-    assert [each["steps"] for each in found["rollout"]] == [QUICK.short, QUICK.long]
-    for each in found["rollout"]:
-        for side in ("field", "scheduled"):
-            numbers = [each[side]["field_error"], each[side]["spectrum_error"]]
-            numbers += [band[kind] for band in each[side]["bands"] for kind in ("error", "energy_ratio")]
-            assert len(numbers) == 8
-            assert all(0 < number < 100 for number in numbers)
-    config = sl.SchedulerConfig.from_dict(found["setting"]["scheduler"])
-    assert config == QUICK.scheduler
-    for side in ("field", "scheduled"):
-        assert found["training"][side]["steps"] == 120
-        assert len(found["training"][side]["validation"]) == QUICK.epochs
+    assert (found["flow"], found["seed"]) == ("chaos", 3)
+    assert [each["steps"] for each in found["forecasts"]] == list(QUICK.leads)
+    for each in (*found["forecasts"], found["rollouts"]):
+        for recipe in RECIPES:
+            of = each[recipe.key]
+            told = [of["field_error"], of["log_spectral_distance"]]
+            told += [of[band][what] for band in ("low", "middle", "high") for what in ("error", "energy_ratio")]
+            assert len(told) == 8
+            assert all(0 <= low <= high for _, low, high in told)
+    for recipe in RECIPES:
+        looks = found["training"][recipe.key]["looks"]
+        assert [look["step"] for look in looks] == list(range(3, 61, 3))
+        assert all((look["decision"] is None) == (recipe is ALONE) for look in looks)
     assert found["step_overhead"] == pytest.approx(found["step_seconds"]["both"] / found["step_seconds"]["field"] - 1)
 
 
-def test_both_trainings_learn_and_the_scheduler_moves(quick: Any) -> None:
-    field, scheduled = quick[2].runs
-    assert field.metrics[-1]["field_error"] < 0.9 * field.metrics[0]["field_error"]
-    assert {tuple(each.values()) for each in field.weights} == {(1.0, 0.0)}
-    assert field.decisions == ()
-    moved = [decision.epoch for decision in scheduled.decisions if decision]
-    assert moved
-    assert moved[0] >= QUICK.scheduler.warmup_epochs
-    # A decision holds from the next epoch on; until the first one the two trainings are one.
-    weights = [decision.weights for decision in scheduled.decisions]
-    assert scheduled.weights[1:] == weights[:-1]
-    assert scheduled.weights[-1]["spectrum_error"] > 0.3
-    assert scheduled.first_losses == field.first_losses
-    assert scheduled.metrics[: moved[0] + 1] == field.metrics[: moved[0] + 1]
-    assert scheduled.metrics[moved[0] + 1] != field.metrics[moved[0] + 1]
+def test_all_trainings_learn_and_weights_move(quick: Any) -> None:
+    runs = quick[2].runs
+    field, scheduled, goal = (runs[recipe.key] for recipe in RECIPES)
+    assert field.looks[-1].metrics["field_error"] < field.looks[0].metrics["field_error"]
+    assert {tuple(look.weights.values()) for look in field.looks} == {(1.0, 0.0)}
+    assert scheduled.looks[-1].weights == {"field_error": 1.0, "log_spectral_distance": QUICK.weight}
+    weights = [look.weights["log_spectral_distance"] for look in scheduled.looks]
+    assert weights == sorted(weights)
+    # Until the first weight of the spectrum two trainings are one.
+    assert scheduled.first_losses == field.first_losses != goal.first_losses
+    assert scheduled.looks[0].metrics == field.looks[0].metrics
+    distances = [run.looks[-1].metrics["log_spectral_distance"] for run in (field, scheduled, goal)]
+    assert distances == sorted(distances, reverse=True)
 
 
-def test_a_seed_is_a_run() -> None:
-    numbers = []
+@pytest.mark.parametrize("name", NAMES)
+def test_a_seed_is_a_run(name: str) -> None:
+    found = []
     for seed in (5, 5, 6):
         state = torch.random.get_rng_state()
-        outcome = experiment.run_demo(TINY, seed, silent)
+        outcome = experiment.run_demo(name, TINY[name], seed, silent)
         assert torch.equal(torch.random.get_rng_state(), state)
-        assert any(outcome.runs[1].decisions)
-        found = document(outcome, Path("demo.png"))
-        for side in found["training"].values():
+        said = document(outcome, Path("demo.png"))
+        for side in said["training"].values():
             del side["seconds"]
-        del found["simulation_seconds"], found["step_seconds"], found["step_overhead"]
-        numbers.append((found, outcome.data, outcome.rollouts))
-    (one, data, rollouts), (two, data_2, rollouts_2), (other, data_3, _) = numbers
+        del said["simulation_seconds"], said["step_seconds"], said["step_overhead"]
+        found.append((said, outcome.data))
+    (one, data), (two, data_2), (other, data_3) = found
     assert one == two
-    assert one["rollout"] != other["rollout"]
+    assert one["forecasts"] != other["forecasts"]
     assert torch.equal(data.test, data_2.test)
-    assert all(torch.equal(a, b) for a, b in zip(rollouts, rollouts_2, strict=True))
     assert not torch.equal(data.test, data_3.test)
 
 
-def test_trajectories_are_scaled_and_all_different() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_trajectories_are_scaled_and_all_different(name: str) -> None:
     done: list[int] = []
-    data = make_data(TINY, 0, done.append)
+    setting = TINY[name]
+    data = make_data(setting, 0, done.append)
     assert sum(done) == 5
     shapes = [tuple(part.shape) for part in (data.training, data.validation, data.test)]
-    assert shapes == [(2, 4, 1, 16, 16), (1, 4, 1, 16, 16), (2, 4, 1, 16, 16)]
+    assert shapes == [(n, setting.frames, 1, *setting.flow.grid) for n in (2, 1, 2)]
     assert float(data.training.square().mean()) == pytest.approx(1, rel=1e-5)
     first = torch.cat((data.training, data.validation, data.test))[:, 0].flatten(1)
-    assert float(torch.corrcoef(first).fill_diagonal_(0).abs().max()) < 0.5
+    assert float(torch.corrcoef(first).fill_diagonal_(0).abs().max()) < 0.9
 
 
 def test_an_interrupt_leaves_no_work_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     begun: list[int] = []
-    from spectral_losses.cli.demo import data
+    from spectral_losses.cli.demo import turbulence
 
-    solve = data.simulate
-    monkeypatch.setattr(data, "simulate", lambda *args, **more: begun.append(1) or solve(*args, **more))
+    solve = turbulence.simulate
+    monkeypatch.setattr(turbulence, "simulate", lambda *args, **more: begun.append(1) or solve(*args, **more))
 
     def interrupt(amount: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_data(TINY._replace(training=200), 0, interrupt)
+        make_data(TINY["turbulence"]._replace(training=200), 0, interrupt)
     assert len(begun) < 20
 
     def interrupted(*args: Any) -> None:
@@ -200,35 +199,64 @@ def test_an_interrupt_leaves_no_work_behind(monkeypatch: pytest.MonkeyPatch, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_operator_commutes_with_shifts() -> None:
+@pytest.mark.parametrize("dimensions", [1, 2])
+@pytest.mark.parametrize("change", [True, False])
+def test_the_operator_commutes_with_shifts(dimensions: int, change: bool) -> None:
     """A convolution in every layer: it knows no place, and a periodic box has none."""
-    model = FourierOperator(4, 3, 2)
-    x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    model = FourierOperator(dimensions, 4, 3, 2, change=change)
+    x = torch.randn(2, 1, *(16,) * dimensions, generator=torch.Generator().manual_seed(0))
+    axes, by = tuple(range(-dimensions, 0)), (3, 5)[:dimensions]
     with torch.no_grad():
-        moved, there = model(x.roll((3, 5), (-2, -1))), model(x).roll((3, 5), (-2, -1))
+        moved, there = model(x.roll(by, axes)), model(x).roll(by, axes)
         assert model(x).shape == x.shape
     torch.testing.assert_close(moved, there, rtol=1e-4, atol=1e-5)
 
 
-def test_scores_and_rollouts() -> None:
-    truth = torch.randn(3, 4, 1, 16, 16, generator=torch.Generator().manual_seed(1))
-    perfect, half, broken = score(truth[:, 0], truth[:, 0]), score(truth[:, 0] / 2, truth[:, 0]), truth[:, 0].clone()
-    assert perfect.field_error == perfect.spectrum_error == 0
-    assert [each.energy_ratio for each in perfect.bands] == pytest.approx([1, 1, 1])
-    assert half.field_error == pytest.approx(0.25)
-    assert [each.error for each in half.bands] == pytest.approx([0.25] * 3)
-    assert [each.energy_ratio for each in half.bands] == pytest.approx([0.25] * 3)
-    assert [band.name for band in bands_of(16)] == ["low", "middle", "high"]
-    broken[0] = torch.inf  # a rollout that ran away is no error, and has no numbers
-    lost = score(broken, truth[:, 0])
-    assert (lost.field_error, lost.spectrum_error, lost.bands[0].error) == (None, None, None)
-
-    rolled = roll_out(lambda x: 2 * x, truth)  # type: ignore[arg-type]
-    assert torch.equal(rolled, truth[:, :1] * torch.tensor([1.0, 2, 4, 8])[None, :, None, None, None])
+def test_forecasts_and_rollouts() -> None:
+    frames = torch.randn(3, 5, 1, 16, generator=torch.Generator().manual_seed(1))
+    double: Any = lambda x: 2 * x  # noqa: E731
+    prediction, truth = ahead(double, frames, 2)
+    assert torch.equal(prediction, 4 * frames[:, :3])
+    assert torch.equal(truth, frames[:, 2:])
+    prediction, truth = roll_out(double, frames, 4)
+    assert torch.equal(prediction, frames[:, :1] * torch.tensor([8.0, 16.0])[None, :, None, None])
+    assert torch.equal(truth, frames[:, 3:])
 
 
-def test_a_training_without_the_scheduler_never_computes_the_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
-    from spectral_losses.cli.demo import training
+def test_numbers_are_those_of_the_library() -> None:
+    generator = torch.Generator().manual_seed(1)
+    truth, noise = torch.randn(2, 6, 4, 1, 24, generator=generator, dtype=torch.float64)
+    prediction = 0.8 * truth + 0.3 * noise
+    found = numbers(measured(prediction, truth))
+    layout = {"spatial_axes": -1, "channel_axis": None}
+    p, t = prediction[:, :, 0], truth[:, :, 0]
+    assert found["field_error"] == pytest.approx(float(sl.field_error(p, t, **layout)))
+    distance = float(sl.log_spectral_distance(p, t, pool="frames", **layout))
+    assert found["log_spectral_distance"] == pytest.approx(distance, rel=1e-6)
+    half = numbers(measured(truth / 2, truth))
+    assert half["field_error"] == pytest.approx(0.25)
+    for band in bands(measured(truth, truth).plane):
+        assert half[f"{band.name}.error"] == half[f"{band.name}.energy_ratio"] == pytest.approx(0.25)
+        assert half[f"{band.name}.coherence"] == pytest.approx(1)
+
+
+def test_intervals_are_of_the_trajectories() -> None:
+    truth = torch.randn(12, 2, 1, 24, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    sizes = torch.linspace(0.1, 0.5, 12, dtype=torch.float64)[:, None, None, None]
+    found = measured(truth * (1 + sizes), truth)
+    whole = estimates(found)["field_error"]
+    assert whole.value == pytest.approx(float(sizes.square().mean()))
+    # The standard error of the mean of twelve trajectories, twice.
+    spread = 2 * float(sizes.square().std()) / 12**0.5
+    assert whole.high - whole.low == pytest.approx(2 * spread, rel=0.2)
+    twice = Measured(2 * found.errors, found.power, found.plane)
+    assert ratio("field_error", twice, found) == pytest.approx((2, 2, 2))  # drawn together
+    lost = estimates(measured(truth * torch.inf, truth))
+    assert str(lost["field_error"].value) in ("inf", "nan")
+
+
+def test_a_training_by_field_error_alone_never_computes_a_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
+    from spectral_losses.cli.demo import recipes
 
     seen: list[set[str]] = []
 
@@ -238,24 +266,32 @@ def test_a_training_without_the_scheduler_never_computes_the_spectrum(monkeypatc
             seen.append(set(found[1]))
             return found
 
-    monkeypatch.setattr(training, "CompositeLoss", Watched)
-    train(make_data(TINY, 0, len_of), TINY, 0, None, len_of)
-    assert len(seen) == TINY.epochs
+    monkeypatch.setattr(recipes, "CompositeLoss", Watched)
+    tiny = TINY["chaos"]
+    data = make_data(tiny, 0, len_of)
+    train(data, tiny, 0, ALONE, len_of)
+    assert len(seen) == tiny.steps
     assert all(parts == {"field_error"} for parts in seen)
+    seen.clear()
+    train(data, tiny, 0, SCHEDULED, len_of)
+    assert seen[-1] == {"field_error", "log_spectral_distance"}
 
 
 def len_of(amount: int) -> int:
     return amount
 
 
-def test_the_settings_fit_their_schedules() -> None:
-    for setting in (FULL, QUICK):
-        assert setting.short < setting.long == setting.frames - 1
-        # The solver has all that the network's grid can hold, but for its last shell.
-        assert (setting.solver_grid - 1) // 3 >= setting.grid // 2 - 1
-        assert 2 * setting.modes <= setting.grid
-        # Five moves at the soonest, each after an epoch without an improvement.
-        assert setting.scheduler.warmup_epochs + 5 < setting.epochs
+def test_the_settings_fit_together() -> None:
+    assert tuple(FLOWS) == NAMES
+    for full, quick in FLOWS.values():
+        for setting in (full, quick):
+            assert max(*setting.leads, setting.long) < setting.frames
+            assert setting.steps % setting.looks == 0
+            assert 2 * setting.modes <= setting.flow.grid[0]
+            flow = setting.flow
+            if isinstance(flow, DecayingTurbulence):
+                # The solver has all that the network's grid can hold, but for its last shell.
+                assert (flow.solver_grid - 1) // 3 >= flow.points // 2 - 1
 
 
 @pytest.mark.parametrize("module", ["torch", "matplotlib", "rich"])
@@ -280,6 +316,7 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, capsys: Any, t
         (["--seed", "x"], "takes a whole number, 0 or more, got 'x'"),
         (["--seeds", "3"], "unrecognized arguments: --seeds 3"),
         (["--qui"], "unrecognized arguments: --qui"),
+        (["--flow", "weather"], "invalid choice: 'weather'"),
     ],
 )
 def test_bad_arguments_are_one_line_errors(
@@ -296,7 +333,7 @@ def test_bad_arguments_are_one_line_errors(
 def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
     from spectral_losses.cli.demo import setting
 
-    monkeypatch.setattr(setting, "QUICK", TINY)
+    monkeypatch.setattr(setting, "FLOWS", {"chaos": (TINY["chaos"], TINY["chaos"])})
     figure = tmp_path / "demo.svg"
     assert main(["demo", "--quick", "--json", "--output", str(figure)]) == 0
     out, err = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""One figure of the demo: last frames, their spectra, and how the scheduled training went."""
+"""One figure of the demo: a forecast, its spectra and coherence, the bill in field error, and the weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from spectral_losses.cli.demo.experiment import NAMES, Outcome
-from spectral_losses.cli.demo.rollout import bands_of
+from spectral_losses.cli.demo.experiment import Outcome
+from spectral_losses.cli.demo.judging import Measured, ahead, bands, estimates
+from spectral_losses.cli.demo.recipes import ALONE, GOAL, RECIPES
 from spectral_losses.cli.ui.figures import save_figure
-from spectral_losses.spectra import radial_spectrum
 
 __all__ = ["write_figure"]
 
 # Of the palette of Okabe and Ito; curves also differ in dash.
-TRUTH, FIELD, SCHEDULED = "#000000", "#0072B2", "#D55E00"
-STYLES = ((FIELD, (0, (5, 1.5))), (SCHEDULED, "-"))
+TRUTH = "#000000"
+STYLES: dict[str, tuple[str, Any]] = {
+    "field": ("#0072B2", (0, (5, 1.5))),
+    "scheduled": ("#009E73", (0, (1, 1))),
+    "goal": ("#D55E00", "-"),
+}
+SHOWN = (ALONE, GOAL)
 
 
 def write_figure(path: Path, outcome: Outcome) -> None:
@@ -28,13 +33,14 @@ def write_figure(path: Path, outcome: Outcome) -> None:
     CommandError
         The file cannot be written.
     """
-    fig = Figure(figsize=(12, 8.4), layout="constrained")
-    upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=(10, 9)))
-    _vorticity(upper, outcome)
-    axes = lower.subplot_mosaic([["spectra", "metric"], ["spectra", "weights"]], height_ratios=(3, 2))
-    axes["weights"].sharex(axes["metric"])
+    fig = Figure(figsize=(12, 9), layout="constrained")
+    upper, lower = np.asarray(fig.subfigures(2, 1, height_ratios=(9, 10)))
+    (_lines if len(outcome.setting.flow.grid) == 1 else _images)(upper, outcome)
+    axes = lower.subplot_mosaic([["spectra", "bill"], ["spectra", "bill"], ["coherence", "weights"]])
+    axes["coherence"].sharex(axes["spectra"])
     _spectra(axes["spectra"], outcome)
-    _metric(axes["metric"], outcome)
+    _coherence(axes["coherence"], outcome)
+    _bill(axes["bill"], outcome)
     _weights(axes["weights"], outcome)
     for ax in axes.values():
         ax.spines[["top", "right"]].set_visible(False)
@@ -42,73 +48,131 @@ def write_figure(path: Path, outcome: Outcome) -> None:
     save_figure(path, fig, "--output")
 
 
-def _vorticity(fig: Any, outcome: Outcome) -> None:
-    last = outcome.setting.long
-    unit, time = outcome.data.unit, outcome.data.times[last]
-    fields = [x[0, last, 0].numpy() * unit for x in (outcome.data.test, *outcome.rollouts)]
-    # The truth's range: a rollout that runs away is to be seen as such, and not to make the others pale.
-    top = float(np.quantile(abs(fields[0]), 0.998))
-    axes = fig.subplots(1, 3)
-    for ax, field, name in zip(axes, fields, ("truth", *NAMES), strict=True):
-        edges = (0, 2 * np.pi) * 2
-        image = ax.imshow(field, origin="lower", cmap="RdBu_r", vmin=-top, vmax=top, extent=edges)
+def _forecasts(outcome: Outcome, lead: int) -> tuple[Any, dict[str, Any]]:
+    """The first forecast of the first unseen trajectory: the truth, and each recipe's."""
+    found = {r.key: ahead(outcome.runs[r.key].model, outcome.data.test[:1], lead) for r in RECIPES}
+    truth = found[ALONE.key][1][0, 0, 0].numpy()
+    return truth * outcome.data.unit, {key: p[0, 0, 0].numpy() * outcome.data.unit for key, (p, _) in found.items()}
+
+
+def _title(outcome: Outcome, lead: int) -> str:
+    step = "step" if lead == 1 else "steps"
+    return f"An unseen flow, {lead} {step} or {lead * outcome.setting.flow.spacing:g} time units ahead"
+
+
+def _lines(fig: Any, outcome: Outcome) -> None:
+    """Fields on a line, and what of them is small."""
+    lead = outcome.setting.leads[0]
+    truth, forecasts = _forecasts(outcome, lead)
+    least = _least(outcome)
+    whole, small = fig.subplots(2, 1, sharex=True)
+    for ax, from_wavenumber in ((whole, 0), (small, least)):
+        ax.plot(_small(truth, from_wavenumber), color=TRUTH, lw=3, alpha=0.3, label="truth")
+        for recipe in SHOWN:
+            color, dash = STYLES[recipe.key]
+            ax.plot(_small(forecasts[recipe.key], from_wavenumber), color=color, ls=dash, lw=1.5, label=recipe.name)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.margins(x=0)
+    whole.set_ylabel(outcome.setting.flow.variable)
+    small.set_ylabel(f"wavenumbers\nfrom {least}")
+    small.set_xlabel("point")
+    whole.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    whole.set_title(_title(outcome, lead), loc="right", fontsize="medium")
+
+
+def _images(fig: Any, outcome: Outcome) -> None:
+    """Fields on a square."""
+    lead = outcome.setting.leads[-1]
+    truth, forecasts = _forecasts(outcome, lead)
+    fields = {"truth": truth, **{recipe.name: forecasts[recipe.key] for recipe in SHOWN}}
+    top = float(np.quantile(abs(truth), 0.998))
+    axes = fig.subplots(1, len(fields))
+    for ax, (name, field) in zip(axes, fields.items(), strict=True):
+        image = ax.imshow(field, origin="lower", cmap="RdBu_r", vmin=-top, vmax=top)
         ax.set_title(name)
         ax.set_xticks([])
         ax.set_yticks([])
-    bar = fig.colorbar(image, ax=axes, shrink=0.85, pad=0.01, extend="both")
-    bar.set_label("vorticity")
-    ahead = last * outcome.setting.interval
-    fig.suptitle(f"An unseen flow at time {time:g}, {last} steps or {ahead:g} time units after the only frame given")
+    fig.colorbar(image, ax=axes, shrink=0.85, pad=0.01, extend="both").set_label(outcome.setting.flow.variable)
+    fig.suptitle(_title(outcome, lead))
 
 
 def _spectra(ax: Any, outcome: Outcome) -> None:
-    last = outcome.setting.long
-    for x, name, (color, dash) in zip(
-        (outcome.data.test, *outcome.rollouts), ("truth", *NAMES), ((TRUTH, "-"), *STYLES), strict=True
-    ):
-        spectrum = radial_spectrum(x[:, last])
-        power = np.asarray(spectrum.power).mean(axis=(0, 1))
-        ax.loglog(np.asarray(spectrum.wavenumber), power, color=color, ls=dash, lw=1.8, label=name)
-    for band in bands_of(outcome.setting.grid):
-        middle = np.sqrt(max(band.edges[0], 1) * band.centres[1])
-        above = {"ha": "center", "color": "0.35", "fontsize": "small"}
-        ax.annotate(band.name, (middle, 1), (0, 2), ("data", "axes fraction"), "offset points", **above)
-        if band.name != "low":
-            ax.axvline(band.edges[0], color="0.6", lw=0.8, ls=":")
-    ax.set_xlabel("wavenumber $k$ (waves across the box)")
-    ax.set_ylabel("power of the vorticity")
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.legend(frameon=False, loc="lower left", title=f"after {last} steps, mean of {len(outcome.data.test)} flows")
-
-
-def _metric(ax: Any, outcome: Outcome) -> None:
-    for run, name, (color, dash) in zip(outcome.runs, NAMES, STYLES, strict=True):
-        errors = [metrics["spectrum_error"] for metrics in run.metrics]
-        ax.plot(errors, color=color, ls=dash, lw=1.8, label=name)
-    ax.set_yscale("log")
-    ax.set_ylabel("spectrum error\nof the validation")
+    """Mean power over wavenumbers: of rollouts where there are long ones."""
+    lead = outcome.setting.leads[-1]
+    long = outcome.rollouts
+    found = long or outcome.forecasts[lead]
+    any_of_them = found[ALONE.key]
+    centres = _centres(any_of_them)
+    ax.loglog(centres, any_of_them.power.mean(0)[1], color=TRUTH, lw=3, alpha=0.3, label="truth")
+    for recipe in RECIPES:
+        color, dash = STYLES[recipe.key]
+        power = found[recipe.key].power.mean(0)[0]
+        ax.loglog(centres, power, color=color, ls=dash, lw=1.8, label=recipe.name)
+    steps = (
+        f"rollouts, steps {outcome.setting.long // 2 + 1} to {outcome.setting.long}" if long else f"{lead} steps ahead"
+    )
+    ax.set_ylabel(f"power of {outcome.setting.flow.variable}")
     ax.tick_params(labelbottom=False)
-    _moves(ax, outcome)
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, loc="lower left", title=f"{steps}, mean of {len(any_of_them.errors)} flows")
+
+
+def _coherence(ax: Any, outcome: Outcome) -> None:
+    """How far phases agree, over wavenumbers, at the first lead."""
+    lead = outcome.setting.leads[0]
+    for recipe in RECIPES:
+        color, dash = STYLES[recipe.key]
+        p, t, d = outcome.forecasts[lead][recipe.key].power.mean(0)
+        with np.errstate(all="ignore"):
+            ax.plot(
+                _centres(outcome.forecasts[lead][recipe.key]), (p + t - d) / (2 * np.sqrt(p * t)), color=color, ls=dash
+            )
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1.03)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel("wavenumber (waves across the box)")
+    ax.set_ylabel(f"coherence,\n{lead} step ahead")
+
+
+def _bill(ax: Any, outcome: Outcome) -> None:
+    """Field error at each lead, with its interval."""
+    leads = outcome.setting.leads
+    for i, recipe in enumerate(RECIPES):
+        color, _ = STYLES[recipe.key]
+        found = [estimates(outcome.forecasts[lead][recipe.key])["field_error"] for lead in leads]
+        values = np.asarray([each.value for each in found])
+        spread = np.asarray([(each.value - each.low, each.high - each.value) for each in found]).T
+        at = np.arange(len(leads)) + 0.25 * (i - 1)
+        ax.bar(at, values, 0.22, yerr=spread, color=color, label=recipe.name, error_kw={"lw": 1, "capsize": 3})
+        for x, value, high in zip(at, values, values + spread[1], strict=True):
+            ax.annotate(f"{value:.3g}", (x, high), (0, 2), textcoords="offset points", ha="center", fontsize="small")
+    ax.set_xticks(range(len(leads)), [f"{lead} step{'s' if lead > 1 else ''} ahead" for lead in leads])
+    ax.set_ylabel("field error: the bill")
+    ax.margins(y=0.15)
+    ax.legend(frameon=False, loc="upper left")
 
 
 def _weights(ax: Any, outcome: Outcome) -> None:
-    weights = outcome.runs[1].weights
-    for name, (color, dash) in zip(weights[0], STYLES, strict=True):
-        ax.step(range(len(weights)), [each[name] for each in weights], where="mid", color=color, ls=dash, lw=1.8)
-        ax.annotate(
-            name.replace("_", " "), (len(weights) - 1, weights[-1][name]), (6, 0), textcoords="offset points",
-            color=color, va="center", annotation_clip=False,
-        )  # fmt: skip
-    _moves(ax, outcome)
-    ax.set_ylabel("weight")
-    ax.set_xlabel("epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    """The weight of the spectrum in each training that has one."""
+    for recipe in RECIPES[1:]:
+        color, dash = STYLES[recipe.key]
+        looks = outcome.runs[recipe.key].looks
+        weights = [look.weights["log_spectral_distance"] or np.nan for look in looks]
+        ax.plot([look.step for look in looks], weights, color=color, ls=dash, lw=1.8)
+    ax.set_yscale("log")
+    ax.set_ylabel("weight of\nthe spectrum")
+    ax.set_xlabel("step of the training")
 
 
-def _moves(ax: Any, outcome: Outcome) -> None:
-    label: str | None = "adaptation"
-    for decision in outcome.runs[1].decisions:
-        if decision:
-            ax.axvline(decision.epoch, color="0.45", lw=0.9, ls=":", zorder=1, label=label)
-            label = None
+def _centres(found: Measured) -> Any:
+    return np.asarray(found.plane.centres())
+
+
+def _least(outcome: Outcome) -> int:
+    """The first wavenumber of the highest band, as `lay_bands` has it."""
+    return round(bands(outcome.forecasts[outcome.setting.leads[0]][ALONE.key].plane)[-1].centres[0])
+
+
+def _small(field: Any, least: int) -> Any:
+    modes = np.fft.rfft(field)
+    modes[:least] = 0
+    return np.fft.irfft(modes, len(field))

@@ -9,54 +9,66 @@ __all__ = ["FourierOperator"]
 
 
 class FourierOperator(nn.Module):
-    """Predicts the change from one frame to the next, on a square periodic grid.
+    """Predicts the next frame from the last, on a periodic line or square.
 
     Parameters
     ----------
+    dimensions : {1, 2}
     width : int
         Channels of the hidden fields.
     modes : int
         Wavenumbers along each axis that the layers mix in Fourier space; what lies above passes through their
         pointwise parts alone.
     layers : int
+    change : bool
+        Whether the network's output is added to the last frame, for frames that are close to each other.
 
     References
     ----------
     Li, Z. et al., Fourier Neural Operator, ICLR 2021 (arXiv:2010.08895).
     """
 
-    def __init__(self, width: int, modes: int, layers: int) -> None:
+    def __init__(self, dimensions: int, width: int, modes: int, layers: int, *, change: bool) -> None:
         super().__init__()
-        self.lift = nn.Conv2d(1, width, 1)
-        self.spectral = nn.ModuleList(_SpectralConvolution(width, modes) for _ in range(layers))
-        self.pointwise = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(layers))
-        self.project = nn.Sequential(nn.Conv2d(width, 2 * width, 1), nn.GELU(), nn.Conv2d(2 * width, 1, 1))
+        point = (nn.Conv1d, nn.Conv2d)[dimensions - 1]
+        self.change = change
+        self.lift = nn.Sequential(point(1, 2 * width, 1), nn.GELU(), point(2 * width, width, 1))
+        self.spectral = nn.ModuleList(_SpectralConvolution(dimensions, width, modes) for _ in range(layers))
+        self.pointwise = nn.ModuleList(point(width, width, 1) for _ in range(layers))
+        self.project = nn.Sequential(point(width, 4 * width, 1), nn.GELU(), point(4 * width, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The next frames, of the shape (batch, 1, n, n) of the present ones."""
+        """The next frames, of the shape (batch, 1, n) or (batch, 1, n, n) of the present ones."""
         hidden = self.lift(x)
         for spectral, pointwise in zip(self.spectral, self.pointwise, strict=True):
-            hidden = hidden + nn.functional.gelu(spectral(hidden) + pointwise(hidden))
-        change: Tensor = self.project(hidden)
-        return x + change
+            hidden = nn.functional.gelu(spectral(hidden) + pointwise(hidden))
+        found: Tensor = self.project(hidden)
+        return x + found if self.change else found
 
 
 class _SpectralConvolution(nn.Module):
     """Mixes channels wavenumber by wavenumber, and leaves out the high ones."""
 
-    def __init__(self, width: int, modes: int) -> None:
+    def __init__(self, dimensions: int, width: int, modes: int) -> None:
         super().__init__()
-        self.modes = modes
+        self.axes = tuple(range(-dimensions, 0))
+        low = slice(modes)
+        # Of a square, the half plane's two corners: wavenumbers along the first axis have both signs.
+        self.corners = [(..., low)] if dimensions == 1 else [(..., low, low), (..., slice(-modes, None), low)]
         # Real and imaginary part on the last axis: optimizers and gradients of real tensors have fewer surprises.
-        self.weight = nn.Parameter(torch.randn(width, width, 2 * modes, modes, 2) / width)
+        kept = (modes,) if dimensions == 1 else (2 * modes, modes)
+        self.weight = nn.Parameter(torch.randn(width, width, *kept, 2) / (2**0.5 * width))
 
     def forward(self, x: Tensor) -> Tensor:
-        m, n = self.modes, x.shape[-1]
-        modes = torch.fft.rfft2(x)
-        kept = torch.cat((modes[..., :m, :m], modes[..., -m:, :m]), -2)
-        mixed = torch.einsum("bikl,iokl->bokl", kept, torch.view_as_complex(self.weight))
+        modes = torch.fft.rfftn(x, dim=self.axes)
+        kept = (
+            torch.cat([modes[corner] for corner in self.corners], -2)
+            if len(self.corners) > 1
+            else modes[self.corners[0]]
+        )
+        mixed = torch.einsum("bi...,io...->bo...", kept, torch.view_as_complex(self.weight))
         full = torch.zeros_like(modes)
-        full[..., :m, :m] = mixed[..., :m, :]
-        full[..., -m:, :m] = mixed[..., m:, :]
-        mixed_fields: Tensor = torch.fft.irfft2(full, s=(n, n))
-        return mixed_fields
+        for corner, part in zip(self.corners, torch.chunk(mixed, len(self.corners), -2), strict=True):
+            full[corner] = part
+        found: Tensor = torch.fft.irfftn(full, s=x.shape[-len(self.axes) :], dim=self.axes)
+        return found

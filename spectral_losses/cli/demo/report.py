@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from pathlib import Path
 from typing import Any
 
-from spectral_losses.cli.demo.experiment import NAMES, Outcome
-from spectral_losses.cli.demo.rollout import Score, bands_of
-from spectral_losses.cli.demo.setting import Setting
+from spectral_losses.cli.demo.experiment import Outcome
+from spectral_losses.cli.demo.judging import Estimate, Measured, bands, estimates, ratio
+from spectral_losses.cli.demo.recipes import ALONE, GOAL, RECIPES
 from spectral_losses.cli.ui.console import console, write
-from spectral_losses.scheduler import Decision
 
 __all__ = ["document", "print_json", "print_tables"]
 
-KEYS = ("field", "scheduled")
-SHOWN = (
-    "monitor",
-    "warmup_epochs",
-    "min_epochs_before_adapt",
-    "patience",
-    "min_delta",
-    "min_delta_mode",
-    "use_ema",
-    "transition_step",
-    "adaptive_step",
-    "final_weight_source",
-    "final_weight_target",
+PAGES = (
+    ("which loss for which target", "docs/which-loss.md"),
+    ("a scheduler, a goal or shares", "docs/weights.md"),
+    ("what this demo shows, and what it does not", "docs/demo.md"),
 )
 
 
 def print_tables(outcome: Outcome, figure: Path) -> None:
-    """Print what was run, both trainings side by side, and what the scheduler did."""
-    weights = ", ".join(f"{name} {weight:.3g}" for name, weight in _final_weights(outcome).items())
+    """Print what was run, how the forecasts compare, what it cost, and where to read on."""
     with console() as printer:
-        for text in _settings(outcome.setting, outcome.seed):
+        for text in _settings(outcome):
             printer.print(text, soft_wrap=True)
-        printer.print(_scores(outcome))
+        printer.print(_forecasts(outcome))
         printer.print(_times(outcome))
         for text in (
-            "scheduler, on the error of the validation after each epoch",
-            *([f"  {decision}" for decision in _adaptations(outcome)] or ["  the weights never moved"]),
-            f"  at the end: {weights}",
+            *_verdict(outcome),
             "",
             f"wrote {figure}",
+            *(f"{what}: {page}" for what, page in PAGES),
         ):
             printer.print(text, soft_wrap=True)
 
@@ -56,33 +45,35 @@ def print_json(outcome: Outcome, figure: Path) -> None:
 
 def document(outcome: Outcome, figure: Path) -> dict[str, Any]:
     """Everything in plain types; ``spectral-losses demo --help`` documents the keys."""
-    setting = outcome.setting
+    s = outcome.setting
+    leads = [
+        {"steps": lead, "time": lead * s.flow.spacing, **{key: _plain(found) for key, found in each.items()}}
+        for lead, each in outcome.forecasts.items()
+    ]
+    rollouts = {key: _plain(found) for key, found in outcome.rollouts.items()}
     return {
+        "flow": outcome.name,
         "seed": outcome.seed,
-        "setting": {**setting._asdict(), "scheduler": setting.scheduler.to_dict()},
+        "setting": {**s._asdict(), "flow": s.flow.title, "leads": list(s.leads)},
         "machine": {"processor": platform.machine(), "python": platform.python_version(), "torch": _torch_version()},
-        "rollout": [
-            {
-                "steps": at,
-                "time": at * setting.interval,
-                **{key: _plain(score, setting.grid) for key, score in zip(KEYS, pair, strict=True)},
-            }
-            for at, pair in outcome.scores.items()
-        ],
+        "forecasts": leads,
+        "rollouts": rollouts or None,
         "training": {
             key: {
-                "steps": run.steps,
                 "seconds": run.seconds,
                 "first_losses": run.first_losses,
-                "weights": run.weights,
-                "validation": run.metrics,
+                "looks": [
+                    {
+                        "step": look.step,
+                        "weights": look.weights,
+                        "validation": {name: _finite(value) for name, value in look.metrics.items()},
+                        "decision": None if look.decision is None else str(look.decision),
+                    }
+                    for look in run.looks
+                ],
             }
-            for key, run in zip(KEYS, outcome.runs, strict=True)
+            for key, run in outcome.runs.items()
         },
-        "adaptations": [
-            {"epoch": decision.epoch, "detail": decision.detail, "weights": decision.weights}
-            for decision in _adaptations(outcome)
-        ],
         "simulation_seconds": outcome.simulated,
         "step_seconds": {"field": outcome.step_seconds[0], "both": outcome.step_seconds[1]},
         "step_overhead": _overhead(outcome),
@@ -90,42 +81,49 @@ def document(outcome: Outcome, figure: Path) -> dict[str, Any]:
     }
 
 
-def _settings(setting: Setting, seed: int) -> list[str]:
-    s = setting
-    scheduler = s.scheduler.to_dict()
+def _settings(outcome: Outcome) -> list[str]:
+    s = outcome.setting
     return [
-        f"decaying 2-D turbulence, seed {seed}: solved on {s.solver_grid} x {s.solver_grid}, seen on "
-        f"{s.grid} x {s.grid}, viscosity {s.viscosity:g}, {s.frames} frames {s.interval:g} apart",
-        f"trajectories: {s.training} for training, {s.validation} for validation, {s.test} unseen for the rollouts",
+        f"{s.flow.title}, seed {outcome.seed}",
+        f"trajectories of {s.frames} frames: {s.training} for training, {s.validation} for validation, {s.test} unseen",
         f"Fourier neural operator: {s.layers} layers, width {s.width}, {s.modes} modes; next-step prediction, "
-        f"{s.epochs} epochs, batches of {s.batch}, Adam at {s.learning_rate:g} with cosine decay",
-        f"scheduler: {', '.join(f'{name} {scheduler[name]}' for name in SHOWN)}",
+        f"{s.steps} steps, batches of {s.batch}, Adam at {s.learning_rate:g} with cosine decay",
+        f"{RECIPES[1].name}: the log spectral distance gets weight along a ramp, to {s.weight:g}; "
+        f"{GOAL.name}: as much as it takes to bring it to {s.goal:g}",
     ]
 
 
-def _scores(outcome: Outcome) -> object:
+def _forecasts(outcome: Outcome) -> object:
     from rich import box
     from rich.table import Table
 
-    setting = outcome.setting
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("rollouts of unseen trajectories")
-    for at in outcome.scores:
-        after = f"{at} steps, time {at * setting.interval:g}"
-        table.add_column(f"{after}\n{NAMES[0]}", justify="right")
-        table.add_column(f"\n{NAMES[1]}", justify="right")
-    pairs = list(outcome.scores.values())
+    table.add_column("unseen flows [95 % of resampled flows]")
+    for recipe in RECIPES:
+        table.add_column(recipe.name, justify="right")
 
-    def row(label: str, values: list[float | None], *, last: bool = False) -> None:
-        table.add_row(label, *map(_number, values), end_section=last)
+    def rows(found: dict[str, Measured], names: dict[str, str]) -> None:
+        each = [estimates(found[recipe.key]) for recipe in RECIPES]
+        for i, (name, label) in enumerate(names.items()):
+            table.add_row(f"  {label}", *(_said(e[name]) for e in each), end_section=i == len(names) - 1)
 
-    row("field error", [score.field_error for pair in pairs for score in pair])
-    row("spectrum error", [score.spectrum_error for pair in pairs for score in pair], last=True)
-    for kind, label in (("error", "error"), ("energy_ratio", "energy ratio")):
-        for i, band in enumerate(bands_of(setting.grid)):
-            values = [getattr(score.bands[i], kind) for pair in pairs for score in pair]
-            name = f"{label}, {band.name} band ({band.centres[0]:g} to {band.centres[1]:g})"
-            row(name, values, last=band.name == "high")
+    few = {
+        "field_error": "field error",
+        "log_spectral_distance": "log spectral distance",
+    }
+    laid = bands(next(iter(outcome.forecasts[outcome.setting.leads[0]].values())).plane)
+    many = dict(few)
+    for what, label in (("energy_ratio", "energy / truth"), ("coherence", "coherence")):
+        many |= {f"{b.name}.{what}": f"{label}, {b.name} ({b.centres[0]:g} to {b.centres[1]:g})" for b in laid}
+    for i, (lead, found) in enumerate(outcome.forecasts.items()):
+        steps = "step" if lead == 1 else "steps"
+        table.add_row(f"{lead} {steps} ahead, time {lead * outcome.setting.flow.spacing:g}")
+        rows(found, few if i else many)
+    if outcome.rollouts:
+        long = outcome.setting.long
+        table.add_row(f"rollouts, mean of steps {long // 2 + 1} to {long}")
+        small = f"{laid[-1].name}.energy_ratio"
+        rows(outcome.rollouts, {"log_spectral_distance": few["log_spectral_distance"], small: many[small]})
     return table
 
 
@@ -135,37 +133,54 @@ def _times(outcome: Outcome) -> object:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(f"time (simulation {outcome.simulated:.0f} s)")
-    for name in NAMES:
-        table.add_column(name, justify="right")
-    table.add_row("training and validation", *(f"{run.seconds:.1f} s" for run in outcome.runs))
-    table.add_row("steps", *(str(run.steps) for run in outcome.runs))
-    overhead = f"{100 * _overhead(outcome):+.1f} %"
+    for recipe in RECIPES:
+        table.add_column(recipe.name, justify="right")
+    table.add_row("training and validation", *(f"{outcome.runs[r.key].seconds:.1f} s" for r in RECIPES))
     field, both = (f"{1000 * seconds:.1f} ms" for seconds in outcome.step_seconds)
-    table.add_row("fastest step: field error alone, both losses", field, f"{both} ({overhead})")
+    more = f"{both} ({100 * _overhead(outcome):+.1f} %)"
+    table.add_row("fastest step", field, more, more)
     return table
+
+
+def _verdict(outcome: Outcome) -> list[str]:
+    """What the goal bought and what was paid for it, in words."""
+    lead = outcome.setting.leads[0]
+    found = outcome.forecasts[lead]
+    lines = [f"{GOAL.name} over {ALONE.name}, {lead} step ahead:"]
+    for name, label in (("log_spectral_distance", "log spectral distance"), ("field_error", "field error")):
+        lines.append(f"  {label} x {_said(ratio(name, found[GOAL.key], found[ALONE.key]))}")
+    if outcome.rollouts:
+        spectra = ratio("log_spectral_distance", outcome.rollouts[GOAL.key], outcome.rollouts[ALONE.key])
+        lines.append(f"  log spectral distance of long rollouts x {_said(spectra)}")
+    return lines
+
+
+def _said(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.value):
+        return "-"
+    return f"{_digits(estimate.value)} [{_digits(estimate.low)}, {_digits(estimate.high)}]"
+
+
+def _digits(value: float) -> str:
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def _plain(found: Measured) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, estimate in estimates(found).items():
+        band, dot, what = name.rpartition(".")
+        place = result.setdefault(band, {}) if dot else result
+        place[what] = None if not math.isfinite(estimate.value) else [_finite(each) for each in estimate]
+    return result
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _overhead(outcome: Outcome) -> float:
     field, both = outcome.step_seconds
     return both / field - 1
-
-
-def _adaptations(outcome: Outcome) -> list[Decision]:
-    return [decision for decision in outcome.runs[1].decisions if decision]
-
-
-def _final_weights(outcome: Outcome) -> dict[str, float]:
-    return outcome.runs[1].decisions[-1].weights
-
-
-def _plain(score: Score, n: int) -> dict[str, Any]:
-    names = [band.name for band in bands_of(n)]
-    bands = [{"name": name, **numbers._asdict()} for name, numbers in zip(names, score.bands, strict=True)]
-    return {"field_error": score.field_error, "spectrum_error": score.spectrum_error, "bands": bands}
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:#.3g}".removesuffix(".")
 
 
 def _torch_version() -> str:

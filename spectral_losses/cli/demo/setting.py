@@ -1,12 +1,13 @@
-"""The sizes of the demo: of the flow, the network, the training and the scheduler."""
+"""The sizes of the demo: of the data, the network and the training, for each flow."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from spectral_losses.scheduler import SchedulerConfig
+from spectral_losses.cli.demo.flows import DecayingTurbulence, Flow, KuramotoSivashinsky
 
-__all__ = ["FULL", "QUICK", "Setting"]
+__all__ = ["FLOWS", "Setting"]
 
 
 class Setting(NamedTuple):
@@ -14,31 +15,32 @@ class Setting(NamedTuple):
 
     Attributes
     ----------
-    solver_grid, grid : int
-        Points along each side: of the solver, and of the truncated fields that the network sees.
-    viscosity : float
-    first, interval : float
-        Time of the first frame, when small scales have developed, and between two frames.
+    flow : Flow
     frames : int
         In each trajectory.
     training, validation, test : int
         How many trajectories.
     width, modes, layers : int
         Of the network: channels, wavenumbers kept along each axis, blocks.
-    batch, epochs : int
+    change : bool
+        Whether the network predicts the change from one frame to the next, or the next frame.
+    batch, steps : int
     learning_rate : float
-    short, long : int
-        Steps of the rollout after which it is judged.
+    looks : int
+        Validations in a training.
+    goal : float
+        For the pooled log spectral distance of the validation.
+    weight : float
+        Which the scheduler moves to.
+    leads : pair of int
+        Steps ahead at which forecasts are judged: where fields are still comparable.
+    long : int
+        Steps of a rollout of which the second half is judged by its mean spectrum; 0 where there is none.
     timed : int
         Steps to measure the time of, with each loss, after the training.
-    scheduler : SchedulerConfig
     """
 
-    solver_grid: int
-    grid: int
-    viscosity: float
-    first: float
-    interval: float
+    flow: Flow
     frames: int
     training: int
     validation: int
@@ -46,63 +48,74 @@ class Setting(NamedTuple):
     width: int
     modes: int
     layers: int
+    change: bool
     batch: int
-    epochs: int
+    steps: int
     learning_rate: float
-    short: int
+    looks: int
+    goal: float
+    weight: float
+    leads: tuple[int, int]
     long: int
     timed: int
-    scheduler: SchedulerConfig
 
 
-# For so few epochs: a short warm-up, one epoch's patience, no average, equal steps; and improvements that are relative,
-# for the default of 0.001 is as large as the error itself.
-SCHEDULER = SchedulerConfig(
-    monitor="spectrum_error",
-    warmup_epochs=3,
-    patience=1,
-    min_delta=0.1,
-    use_ema=False,
-    transition_step=0.2,
-    adaptive_step=False,
+CHAOS = Setting(
+    flow=KuramotoSivashinsky(),
+    frames=65,
+    training=64,
+    validation=4,
+    test=16,
+    width=24,
+    modes=16,
+    layers=4,
+    change=False,
+    batch=64,
+    steps=1000,
+    learning_rate=3e-3,
+    looks=50,
+    goal=1.0,
+    weight=0.003,
+    leads=(1, 2),
+    long=64,
+    timed=100,
 )
 
-
-FULL = Setting(
-    solver_grid=80,
-    grid=48,
-    viscosity=1.5e-3,
-    first=1.0,
-    interval=0.25,
-    frames=17,
-    training=24,
-    validation=3,
-    test=6,
+TURBULENCE = Setting(
+    flow=DecayingTurbulence(solver_grid=80, points=48, viscosity=1.5e-3),
+    frames=9,
+    training=40,
+    validation=4,
+    test=12,
     width=16,
     modes=12,
     layers=4,
+    change=True,
     batch=8,
-    epochs=20,
+    steps=700,
     learning_rate=5e-3,
-    short=4,
-    long=16,
+    looks=35,
+    goal=0.05,
+    weight=0.01,
+    leads=(1, 4),
+    long=0,
     timed=40,
-    scheduler=SCHEDULER,
 )
 
-QUICK = FULL._replace(
-    solver_grid=48,
-    grid=32,
-    viscosity=4e-3,
-    frames=9,
-    training=10,
-    validation=2,
-    test=3,
-    width=8,
-    modes=8,
-    layers=3,
-    epochs=12,
-    short=2,
-    long=8,
-    timed=20,
-)
+FLOWS: Mapping[str, tuple[Setting, Setting]] = {
+    "chaos": (
+        CHAOS,
+        CHAOS._replace(
+            frames=13, training=12, validation=2, test=4, width=8, layers=2, batch=16, steps=60, looks=20, long=12,
+            timed=5,
+        ),
+    ),
+    "turbulence": (
+        TURBULENCE,
+        TURBULENCE._replace(
+            flow=DecayingTurbulence(solver_grid=48, points=32, viscosity=4e-3),
+            frames=6, training=8, validation=2, test=3, width=8, modes=8, layers=2, steps=40, looks=20, timed=5,
+        ),
+    ),
+}  # fmt: skip
+"""By name: in full, and a few seconds' worth of it."""

@@ -1,24 +1,44 @@
-"""One training on next-step prediction, with a fixed loss or with one that a scheduler moves."""
+"""One training on next-step prediction, with a fixed loss or with weights that move."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from spectral_losses.cli.demo.data import Data
+from spectral_losses.cli.demo.data import Data, pairs
 from spectral_losses.cli.demo.operator import FourierOperator
+from spectral_losses.cli.demo.recipes import Recipe, composite, options
 from spectral_losses.cli.demo.setting import Setting
 from spectral_losses.composite import CompositeLoss
 from spectral_losses.evaluation import evaluate
-from spectral_losses.scheduler import Decision, LossScheduler, SchedulerConfig
+from spectral_losses.scheduler import Decision
 
-__all__ = ["Run", "batches", "new_model", "step", "train"]
+__all__ = ["Look", "Run", "new_model", "step", "train"]
 
-COMPONENTS = ("field_error", "spectrum_error")
+
+class Look(NamedTuple):
+    """A validation in a training.
+
+    Attributes
+    ----------
+    step : int
+        How many steps were done.
+    weights : dict of str to float
+        With which the training went on.
+    metrics : dict of str to float
+        Field error and pooled log spectral distance.
+    decision : Decision or None
+        Of what moves the weights, if anything does.
+    """
+
+    step: int
+    weights: dict[str, float]
+    metrics: dict[str, float]
+    decision: Decision | None
 
 
 class Run(NamedTuple):
@@ -27,31 +47,20 @@ class Run(NamedTuple):
     Attributes
     ----------
     model : FourierOperator
-    weights : list of dict
-        With which each epoch was trained.
-    metrics : list of dict
-        Both errors of the validation after each epoch.
+    looks : list of Look
     first_losses : list of float
         Totals of the first steps.
-    decisions : tuple of Decision
-        Of the scheduler, one an epoch; none without one.
-    steps : int
     seconds : float
         Of training and validation.
     """
 
     model: FourierOperator
-    weights: list[dict[str, float]]
-    metrics: list[dict[str, float]]
+    looks: list[Look]
     first_losses: list[float]
-    decisions: tuple[Decision, ...]
-    steps: int
     seconds: float
 
 
-def train(
-    data: Data, setting: Setting, seed: int, scheduler: SchedulerConfig | None, advance: Callable[[int], object]
-) -> Run:
+def train(data: Data, setting: Setting, seed: int, recipe: Recipe, advance: Callable[[int], object]) -> Run:
     """Train a new network.
 
     Parameters
@@ -60,52 +69,43 @@ def train(
     setting : Setting
     seed : int
         Of the network's first weights and of the order of the data: the same seed, the same both.
-    scheduler : SchedulerConfig or None
-        None trains with field error alone.
+    recipe : Recipe
     advance : callable
         Called with the number of steps just done.
     """
     model = new_model(setting, seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=setting.learning_rate)
-    per_epoch = len(range(0, _pairs(data.training)[0].shape[0], setting.batch))
-    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, per_epoch * setting.epochs)
-    loss = CompositeLoss({name: name for name in COMPONENTS}, {"field_error": 1.0})
-    mover = None if scheduler is None else LossScheduler(scheduler)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, setting.steps)
+    loss, mover = composite(setting), recipe.mover(setting)
+    if mover is not None:
+        loss.set_weights(mover)
     order = torch.Generator().manual_seed(seed)
-    weights: list[dict[str, float]] = []
-    metrics: list[dict[str, float]] = []
+    now, following = pairs(data.training)
+    looks: list[Look] = []
     first_losses: list[float] = []
     started = time.perf_counter()
-    for epoch in range(setting.epochs):
-        if mover is not None:
-            loss.set_weights(mover)
-        weights.append(loss.weights)
-        for now, following in batches(data.training, setting.batch, order):
-            total = step(model, optimizer, loss, now, following)
-            rate.step()
-            if len(first_losses) < 3:
-                first_losses.append(float(total))
-            advance(1)
-        metrics.append(_validate(model, data.validation))
-        if mover is not None:
-            mover.step(metrics[-1], epoch)
-    seconds = time.perf_counter() - started
-    decisions = () if mover is None else mover.history
-    return Run(model, weights, metrics, first_losses, decisions, per_epoch * setting.epochs, seconds)
+    for number in range(1, setting.steps + 1):
+        chosen = torch.randint(len(now), (setting.batch,), generator=order)
+        total = step(model, optimizer, loss, now[chosen], following[chosen])
+        rate.step()
+        if number <= 3:
+            first_losses.append(float(total))
+        if number % (setting.steps // setting.looks) == 0:
+            metrics = validate(model, data.validation, setting)
+            decision = None if mover is None else mover.step(metrics)
+            if mover is not None:
+                loss.set_weights(mover)
+            looks.append(Look(number, loss.weights, metrics, decision))
+        advance(1)
+    return Run(model, looks, first_losses, time.perf_counter() - started)
 
 
 def new_model(setting: Setting, seed: int) -> FourierOperator:
     """A network with weights that follow from the seed; the generator of the process stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return FourierOperator(setting.width, setting.modes, setting.layers)
-
-
-def batches(trajectories: Tensor, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of a frame and the next one, shuffled: one epoch."""
-    now, following = _pairs(trajectories)
-    for chosen in torch.split(torch.randperm(now.shape[0], generator=order), size):
-        yield now[chosen], following[chosen]
+        dimensions = len(setting.flow.grid)
+        return FourierOperator(dimensions, setting.width, setting.modes, setting.layers, change=setting.change)
 
 
 def step(
@@ -119,11 +119,13 @@ def step(
     return total.detach()
 
 
-def _pairs(trajectories: Tensor) -> tuple[Tensor, Tensor]:
-    return trajectories[:, :-1].flatten(0, 1), trajectories[:, 1:].flatten(0, 1)
-
-
-def _validate(model: FourierOperator, trajectories: Tensor) -> dict[str, float]:
-    now, following = _pairs(trajectories)
+def validate(model: FourierOperator, trajectories: Tensor, setting: Setting) -> dict[str, float]:
+    """Field error and pooled log spectral distance, one step ahead."""
+    now, following = pairs(trajectories)
     with torch.no_grad():
-        return evaluate(model(now), following)
+        prediction = model(now)
+    given = options(setting)
+    return {
+        **evaluate(prediction, following, losses=["field_error"], **given),
+        **evaluate(prediction, following, losses=["log_spectral_distance"], pool="frames", **given),
+    }
