@@ -20,15 +20,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import spectral_losses as sl
+from spectral_losses.cli.demo.chaos import simulate
 
-LENGTH, FINE, SEEN = 64.0, 192, 64
-TIME_STEP, SPIN_UP = 0.25, 200.0
 TOP = range(22, 32)
 """Wavenumbers, in waves across the box, that count as small scales."""
 OPTIONS: dict[str, Any] = {"spatial_axes": -1, "channel_axis": 1}
@@ -74,59 +71,8 @@ def losses(weight: float) -> dict[str, Loss]:
 
 
 def flows(number: int, setting: Setting, *, seed: int) -> Tensor:
-    """Trajectories of the equation ``u_t = -u u_x - u_xx - u_xxxx``, ``(number, frames, SEEN)``.
-
-    Pseudo-spectral in space, fourth-order exponential Runge-Kutta steps in time (A.-K. Kassam and L. N. Trefethen, SIAM
-    J. Sci. Comput. 26 (2005) 1214).
-    """
-    k = 2 * np.pi / LENGTH * np.arange(FINE // 2 + 1)
-    advance = steps(k**2 - k**4, -0.5j * k)
-    x = LENGTH * np.arange(FINE) / FINE
-    rng = np.random.default_rng(seed)
-    u = np.zeros((number, FINE))
-    for m in range(1, 9):
-        amplitude, phase = rng.normal(size=(number, 1)), rng.uniform(0, 2 * np.pi, (number, 1))
-        u += amplitude * np.cos(2 * np.pi * m * x / LENGTH + phase)
-    v = np.fft.rfft(u)
-    between = round(setting.spacing / TIME_STEP)
-    for _ in range(round(SPIN_UP / TIME_STEP)):
-        v = advance(v)
-    frames = []
-    for _ in range(setting.frames):
-        frames.append(np.fft.irfft(v, FINE)[:, :: FINE // SEEN])
-        for _ in range(between):
-            v = advance(v)
-    return torch.from_numpy(np.stack(frames, axis=1)).float()
-
-
-def steps(linear: NDArray[Any], nonlinear: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """One step of ``v_t = linear v + nonlinear FFT(u^2)``."""
-    h = TIME_STEP
-    whole, half = np.exp(h * linear), np.exp(h * linear / 2)
-    # The coefficients have removable singularities: means over a circle around each eigenvalue keep their digits.
-    z = h * linear[:, None] + np.exp(1j * np.pi * (np.arange(32) + 0.5) / 32)
-    q, a, b, c = (
-        h * np.mean(f, axis=-1).real
-        for f in (
-            (np.exp(z / 2) - 1) / z,
-            (-4 - z + np.exp(z) * (4 - 3 * z + z**2)) / z**3,
-            (2 + z + np.exp(z) * (z - 2)) / z**3,
-            (-4 - 3 * z - z**2 + np.exp(z) * (4 - z)) / z**3,
-        )
-    )
-
-    def slope(v: NDArray[Any]) -> NDArray[Any]:
-        return nonlinear * np.fft.rfft(np.fft.irfft(v, FINE) ** 2)
-
-    def step(v: NDArray[Any]) -> NDArray[Any]:
-        at_v = slope(v)
-        v1 = half * v + q * at_v
-        at_1 = slope(v1)
-        at_2 = slope(half * v + q * at_1)
-        at_3 = slope(half * v1 + q * (2 * at_2 - at_v))
-        return whole * v + a * at_v + 2 * b * (at_1 + at_2) + c * at_3
-
-    return step
+    """Trajectories of the equation ``u_t = -u u_x - u_xx - u_xxxx``, ``(number, frames, 64)``, in single precision."""
+    return torch.from_numpy(simulate(number, setting.frames, setting.spacing, seed)).float()
 
 
 class Operator(nn.Module):

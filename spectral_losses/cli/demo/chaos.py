@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["simulate"]
+__all__ = ["FINE", "LENGTH", "TIME_STEP", "simulate", "stepper"]
 
 LENGTH, FINE, SEEN = 64.0, 192, 64
 TIME_STEP, SPIN_UP = 0.25, 200.0
