@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import TypedDict, Unpack, get_type_hints
+
+import numpy as np
 
 from spectral_losses.diagnostics.cross import CrossSpectrum, cross_spectrum
 from spectral_losses.fields.layout import ChannelAxis, axes_of
@@ -13,7 +15,7 @@ from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
 from spectral_losses.spectra.plan import explicit
-from spectral_losses_backends.base import Array
+from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.registry import backend_of
 
 __all__ = ["effective_resolution"]
@@ -118,15 +120,15 @@ def effective_resolution(
 
 def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Array:
     """The wavenumber up to which a prediction resolves its target: 0 where nothing is, infinity where all is."""
-    xp = backend_of(cross.power, "power").namespace(cross.power)
-    power = cross.target_power
+    backend = backend_of(cross.power, "power")
+    xp, power = backend.namespace(cross.power), cross.target_power
     some = (power >= FAINTEST * xp.max(power, axis=-1, keepdims=True)) & (power > 0)
     if of == "power":
         value = cross.power / xp.where(some, power, xp.ones_like(power))
     else:
         coherence = cross.coherence
         value = xp.where(coherence > 0, coherence, xp.zeros_like(coherence)) ** 2
-    k = _last_resolved(value, some, cross.wavenumber, threshold, xp)
+    k = _last_resolved(value, some, cross.wavenumber, threshold, backend)
     k = xp.where(xp.any(some, axis=-1), k, xp.zeros_like(k))  # nothing is resolved of nothing
     return k + 0 * xp.sum(cross.error_power, axis=-1)  # what is not finite has no comparison, and must not seem to
 
@@ -139,11 +141,10 @@ def wavelength(k: Array, around: float, finest: float) -> Array:
     return xp.where(xp.isnan(k), k, waves)
 
 
-def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, xp: Any) -> Array:
+def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, backend: Backend) -> Array:
     """Where the value falls below the limit for good, among the shells that have a say: 0 at once, infinity never."""
-    number = value.shape[-1]
-    place = xp.astype(xp.arange(1, number + 1), value.dtype) + xp.zeros_like(value)
-    nothing = xp.zeros_like(value)
+    xp, number = backend.namespace(value), value.shape[-1]
+    place, nothing = backend.upload(np.arange(1.0, number + 1), value) + xp.zeros_like(value), xp.zeros_like(value)
     above = some & (value >= limit)
     last = xp.max(xp.where(above, place, nothing), axis=-1, keepdims=True)
     behind = some & (place > last)

@@ -113,6 +113,27 @@ def test_masks_and_spectra_on_the_second_device() -> None:
         _ = p + xp.asarray(T)
 
 
+def test_diagnostics_on_the_second_device() -> None:
+    xp = pytest.importorskip("array_api_strict")
+    device = xp.Device("device1")
+    p, t = (xp.asarray(x, device=device) for x in (P, T))
+    found = [
+        sl.cross_spectrum(p, t, lengths=1.0).coherence,
+        sl.effective_resolution(p, t, lengths=1.0),
+        sl.effective_resolution(p, t, of="power", lengths=1.0),
+        sl.energy_spectrum(p).power,
+    ]
+    expected = [
+        sl.cross_spectrum(P, T, lengths=1.0).coherence,
+        sl.effective_resolution(P, T, lengths=1.0),
+        sl.effective_resolution(P, T, of="power", lengths=1.0),
+        sl.energy_spectrum(P).power,
+    ]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.device == device
+        np.testing.assert_allclose(np.asarray(xp.asarray(ours, device=xp.Device("CPU_DEVICE"))), theirs, rtol=1e-10)
+
+
 CUPY = """
 import sys
 sys.path[:0] = {folders!r}

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from frameworks import no_waiting
 
 import spectral_losses as sl
+from spectral_losses_backends.registry import backend_of
 
 torch = pytest.importorskip("torch")
 
@@ -318,9 +320,20 @@ def test_no_synchronisation_on_cuda() -> None:
     p, t = (x.cuda() for x in pair(2, 2, 32, 32))
     p.requires_grad_()
     sl.spectrum_error(p, t).backward()  # constants are uploaded once
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with no_waiting():
         (sl.spectrum_error(p, t) + sl.field_error(p, t)).backward()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     assert np.isfinite(float(p.grad.sum()))
+
+
+def test_a_read_only_table_goes_over_without_a_warning() -> None:
+    table = np.broadcast_to(np.float64(2), (3,))
+    like = torch.zeros(1)
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # and not once in a process
+    try:
+        with pytest.warns(UserWarning, match="not writable"):
+            torch.as_tensor(table)
+        found = backend_of(like, "like").upload(table, like)  # warnings are errors
+    finally:
+        torch.set_warn_always(always)
+    torch.testing.assert_close(found, torch.full((3,), 2.0))

@@ -11,6 +11,7 @@ from candidates import (
     COMPILED,
     THREADED,
     Candidate,
+    as_numpy,
     cupy_call,
     jax_call,
     jax_step,
@@ -139,5 +140,5 @@ def loop_torch_loss(problem: Problem) -> Callable[[], object]:
 
 def read_unit(power: Any, n: int) -> tuple[Any, Any]:
     """Centres of unit shells from 1 up, with the power."""
-    power = np.asarray(power)
+    power = as_numpy(power)
     return np.arange(1, power.shape[-1] + 1), power

@@ -50,3 +50,19 @@ def test_every_arm_learns_and_the_table_goes_into_the_page(
     assert found["goal: at most 1"][3] > 0.1  # it asks for more than this network can
     assert 0 < found["shares 1 and 0.1"][3] < 0.01
     assert found["limit: at most 5 % more"][3] > 0.001
+
+
+def test_networks_trained_beside_one_another_are_the_same(goals: Any) -> None:
+    setting = goals.QUICK._replace(trajectories=2, steps=4)
+    fine = setting._replace(steps=1)
+    one, two = (goals.experiment(setting, fine, [0, 1], processes) for processes in (1, 2))
+    assert one == two
+    assert list(one) == list(two)
+    assert all(len(seeds) == 2 for seeds in one.values())
+    assert one["field error alone"][0] != one["field error alone"][1]
+
+
+def test_no_process_is_refused(goals: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        goals.main(["--quick", "--processes", "0"])
+    assert "--processes must be 1 or more, got 0" in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """CuPy as far as this library uses it, with NumPy underneath: two devices, and arrays that do not mix or come over.
 
 A test process that installs it (`install`) runs the code that a GPU would run. What it keeps of CuPy: arrays of its own
-class, made on the current device; functions that refuse NumPy's arrays and those of two devices; no conversion to
-NumPy but by `asnumpy`.
+class, without `__array_namespace__`, made on the current device; functions that refuse NumPy's arrays and those of two
+devices; no conversion to NumPy but by `asnumpy`.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class ndarray(np.ndarray):
         """Where it lives."""
         return Device(self.number)
 
-    def __array_namespace__(self, api_version: str | None = None) -> Any:
-        import array_api_compat.cupy
-
-        return array_api_compat.cupy
+    @property
+    def __array_namespace__(self) -> Any:
+        """None, unlike the arrays of NumPy underneath."""
+        raise AttributeError
 
 
 ndarray.__module__ = "cupy"

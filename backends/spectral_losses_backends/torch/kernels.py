@@ -77,6 +77,8 @@ class Kernels(blockwise.Backend):
 
     def upload(self, array: Any, like: Tensor) -> Tensor:
         """A NumPy array on like's device, a float one in like's dtype."""
+        if not array.flags.writeable:  # of which PyTorch warns, also where it copies
+            array = array.copy()
         # Without a name the device would be that of `torch.set_default_device`.
         return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None, device=like.device)
 

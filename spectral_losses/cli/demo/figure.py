@@ -113,7 +113,8 @@ def _spectra(ax: Any, outcome: Outcome) -> None:
     )
     ax.set_ylabel(f"power of {outcome.setting.flow.variable}")
     ax.tick_params(labelbottom=False)
-    ax.legend(frameon=False, loc="lower left", title=f"{steps}, mean of {len(any_of_them.errors)} flows")
+    ax.set_title(f"{steps}, mean of {len(any_of_them.errors)} flows", loc="left", fontsize="medium")
+    ax.legend(frameon=False, loc="best")
 
 
 def _coherence(ax: Any, outcome: Outcome) -> None:
@@ -148,7 +149,7 @@ def _bill(ax: Any, outcome: Outcome) -> None:
     ax.set_xticks(range(len(leads)), [f"{lead} step{'s' if lead > 1 else ''} ahead" for lead in leads])
     ax.set_ylabel("field error: the bill")
     ax.margins(y=0.15)
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="best")
 
 
 def _weights(ax: Any, outcome: Outcome) -> None:

@@ -96,8 +96,9 @@ def numbers(found: Measured, chosen: NDArray[np.intp] | None = None) -> dict[str
 
 
 def bands(plane: Plane) -> tuple[Band, ...]:
-    """Low, middle and high wavenumbers, as ``spectral-losses compare`` lays them."""
-    return lay_bands(plane, None)
+    """The low, the middle and the high third of the wavenumbers of a grid."""
+    last = float(plane.centres()[-1])
+    return lay_bands(plane, (last / 3, 2 * last / 3))
 
 
 def estimates(found: Measured) -> dict[str, Estimate]:
