@@ -14,21 +14,20 @@ NAMES = ("chaos", "turbulence")
 EPILOG = """\
 All networks start from the same weights and see the same data in the same order for as many steps. One is
 trained with field error alone. For the others the log spectral distance of a batch's mean spectra stands beside
-it: a LossScheduler gives it weight along a ramp, and a LossController as much as it takes to reach a goal. Each is
+it: a LossScheduler gives it weight along a ramp, and a Balancer as much as gives it a share of the pull. Each is
 then given frames of flows that it has not seen. The tables say what came out, be it better or worse, with the
 interval in which 95 % of resampled sets of flows lie. The same seed gives the same numbers on the same machine,
 times excepted.
 
 --json prints one object with the keys
   flow, seed, setting, machine  what was run, and where
-  forecasts                     objects with steps, time and, for field, scheduled and goal: field_error and
+  forecasts                     objects with steps, time and, for field, scheduled and shares: field_error and
                                 log_spectral_distance, and by band what compare has of it; each as value, low, high
                                 (null where not finite)
   rollouts                      the same of the second half of long rollouts; null where there are none
   training                      for each: seconds, first_losses, and looks with step, weights, validation, decision
   simulation_seconds
-  step_seconds                  of the fastest step with field error alone (field) and with both losses (both)
-  step_overhead                 both / field - 1
+  step_seconds                  of the fastest step of each
   figure                        the path
 
 examples:
@@ -45,7 +44,7 @@ def add_parser(commands: Any) -> None:
         "demo",
         help="train a neural operator with and without a spectral loss",
         description="Simulate a flow and train a small neural operator on it with field error alone, with a\n"
-        "scheduler and with a goal for the spectrum; compare their forecasts of unseen flows.",
+        "scheduler and with shares of influence; compare their forecasts of unseen flows.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from spectral_losses.cli.demo.experiment import Outcome
-from spectral_losses.cli.demo.judging import Measured, ahead, bands, estimates
-from spectral_losses.cli.demo.recipes import ALONE, GOAL, RECIPES
+from spectral_losses.cli.demo.judging import Measured, ahead, bands, ratio
+from spectral_losses.cli.demo.recipes import ALONE, RECIPES, SHARED
 from spectral_losses.cli.ui.figures import save_figure
 
 __all__ = ["write_figure"]
@@ -20,9 +20,9 @@ TRUTH = "#000000"
 STYLES: dict[str, tuple[str, Any]] = {
     "field": ("#0072B2", (0, (5, 1.5))),
     "scheduled": ("#009E73", (0, (1, 1))),
-    "goal": ("#D55E00", "-"),
+    "shares": ("#D55E00", "-"),
 }
-SHOWN = (ALONE, GOAL)
+SHOWN = (ALONE, SHARED)
 
 
 def write_figure(path: Path, outcome: Outcome) -> None:
@@ -135,20 +135,22 @@ def _coherence(ax: Any, outcome: Outcome) -> None:
 
 
 def _bill(ax: Any, outcome: Outcome) -> None:
-    """Field error at each lead, with its interval."""
+    """Change of the field error at each lead, with its interval."""
     leads = outcome.setting.leads
-    for i, recipe in enumerate(RECIPES):
+    for i, recipe in enumerate(RECIPES[1:]):
         color, _ = STYLES[recipe.key]
-        found = [estimates(outcome.forecasts[lead][recipe.key])["field_error"] for lead in leads]
-        values = np.asarray([each.value for each in found])
-        spread = np.asarray([(each.value - each.low, each.high - each.value) for each in found]).T
-        at = np.arange(len(leads)) + 0.25 * (i - 1)
-        ax.bar(at, values, 0.22, yerr=spread, color=color, label=recipe.name, error_kw={"lw": 1, "capsize": 3})
-        for x, value, high in zip(at, values, values + spread[1], strict=True):
-            ax.annotate(f"{value:.3g}", (x, high), (0, 2), textcoords="offset points", ha="center", fontsize="small")
+        each = [outcome.forecasts[lead] for lead in leads]
+        found = 100 * (np.asarray([ratio("field_error", of[recipe.key], of[ALONE.key]) for of in each]) - 1)
+        value, low, high = found.T
+        at = np.arange(len(leads)) + 0.36 * (i - 0.5)
+        spread = (value - low, high - value)
+        ax.bar(at, value, 0.32, yerr=spread, color=color, label=recipe.name, error_kw={"lw": 1, "capsize": 3})
+        for x, change, top in zip(at, value, np.maximum(high, 0), strict=True):
+            ax.annotate(f"{change:+.1f} %", (x, top), (0, 3), textcoords="offset points", ha="center", fontsize="small")
+    ax.axhline(0, color=STYLES[ALONE.key][0], ls=STYLES[ALONE.key][1], lw=1.5)
     ax.set_xticks(range(len(leads)), [f"{lead} step{'s' if lead > 1 else ''} ahead" for lead in leads])
-    ax.set_ylabel("field error: the bill")
-    ax.margins(y=0.15)
+    ax.set_ylabel("the bill: field error over\nthat of field error alone, %")
+    ax.margins(y=0.2)
     ax.legend(frameon=False, loc="best")
 
 

@@ -1,18 +1,80 @@
-"""The ways in which the demo trains: by field error alone, with a scheduler, and with a goal for the spectrum."""
+"""The ways in which the demo trains: by field error alone, with a scheduler, and with shares of influence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from spectral_losses.cli.demo.setting import Setting
 from spectral_losses.composite import Component, CompositeLoss
-from spectral_losses.controller import ConstraintConfig, LossController
-from spectral_losses.scheduler import LossScheduler, SchedulerConfig
+from spectral_losses.integrations.balance import BalancedCriterion
+from spectral_losses.scheduler import Decision, LossScheduler, SchedulerConfig
 
-__all__ = ["ALONE", "GOAL", "RECIPES", "SCHEDULED", "Mover", "Recipe", "composite", "options"]
+__all__ = ["ALONE", "RECIPES", "SCHEDULED", "SHARED", "Alone", "Recipe", "Scheduled", "Shared", "options"]
 
-Mover = LossScheduler | LossController
+
+class Alone:
+    """Field error alone."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.loss = CompositeLoss(components(setting), {"field_error": 1.0})
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of both losses, now."""
+        return self.loss.weights
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The total of a batch, to be differentiated."""
+        total: Tensor = self.loss(prediction, target)[0]
+        return total
+
+    def look(self, metrics: Mapping[str, float]) -> Decision | None:
+        """Take note of a validation."""
+
+
+class Scheduled(Alone):
+    """Weight for the spectrum by equal factors, along a ramp over the first quarter of the training."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.scheduler = LossScheduler(
+            SchedulerConfig(
+                target="log_spectral_distance",
+                trigger="epoch",
+                ramp=(0, max(1, setting.looks // 4)),
+                final_weight_source=1.0,
+                final_weight_target=setting.weight,
+                transition_schedule="geometric",
+            )
+        )
+
+    def look(self, metrics: Mapping[str, float]) -> Decision:
+        """Go on along the ramp."""
+        decision = self.scheduler.step(metrics)
+        self.loss.set_weights(decision)
+        return decision
+
+
+class Shared(Alone):
+    """As much weight for the spectrum as gives it its share of the pull on the prediction."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        shares = {"field_error": 1.0, "log_spectral_distance": setting.share}
+        self.criterion = BalancedCriterion(components(setting), shares)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of both losses, now."""
+        return self.criterion.balancer.weights
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The total of a batch, with weights measured on it."""
+        total: Tensor = self.criterion(prediction, target)
+        return total
 
 
 class Recipe(NamedTuple):
@@ -22,43 +84,28 @@ class Recipe(NamedTuple):
     ----------
     key, name : str
         In JSON and in tables.
-    mover : callable
-        What moves the weights, from a setting; None where nothing does.
+    make : callable
+        The loss of a training, from a setting.
     """
 
     key: str
     name: str
-    mover: Callable[[Setting], Mover | None]
+    make: Callable[[Setting], Alone]
 
 
-def schedule(setting: Setting) -> LossScheduler:
-    """Weight for the spectrum by equal factors, along a ramp over the first quarter of the training."""
-    return LossScheduler(
-        SchedulerConfig(
-            target="log_spectral_distance",
-            trigger="epoch",
-            ramp=(0, max(1, setting.looks // 4)),
-            final_weight_source=1.0,
-            final_weight_target=setting.weight,
-            transition_schedule="geometric",
-        )
-    )
+ALONE = Recipe("field", "field error alone", Alone)
+SCHEDULED = Recipe("scheduled", "scheduled", Scheduled)
+SHARED = Recipe("shares", "with shares", Shared)
+RECIPES = (ALONE, SCHEDULED, SHARED)
 
 
-ALONE = Recipe("field", "field error alone", lambda setting: None)
-SCHEDULED = Recipe("scheduled", "scheduled", schedule)
-GOAL = Recipe("goal", "with a goal", lambda s: LossController(ConstraintConfig("log_spectral_distance", s.goal)))
-RECIPES = (ALONE, SCHEDULED, GOAL)
-
-
-def composite(setting: Setting) -> CompositeLoss:
-    """Both losses by name, the second with weight 0; distances are of the mean spectra of a batch."""
+def components(setting: Setting) -> dict[str, Component]:
+    """Both losses by name; the distance is that of a batch's mean spectra."""
     given = options(setting)
-    losses = {
+    return {
         "field_error": Component("field_error", **given),
         "log_spectral_distance": Component("log_spectral_distance", pool="frames", **given),
     }
-    return CompositeLoss(losses, {"field_error": 1.0})
 
 
 def options(setting: Setting) -> dict[str, Any]:

@@ -28,10 +28,10 @@ class Setting(NamedTuple):
     learning_rate : float
     looks : int
         Validations in a training.
-    goal : float
-        For the pooled log spectral distance of the validation.
     weight : float
         Which the scheduler moves to.
+    share : float
+        Of the log spectral distance, where that of the field error is 1.
     leads : pair of int
         Steps ahead at which forecasts are judged: where fields are still comparable.
     long : int
@@ -53,8 +53,8 @@ class Setting(NamedTuple):
     steps: int
     learning_rate: float
     looks: int
-    goal: float
     weight: float
+    share: float
     leads: tuple[int, int]
     long: int
     timed: int
@@ -74,8 +74,8 @@ CHAOS = Setting(
     steps=1000,
     learning_rate=3e-3,
     looks=50,
-    goal=1.0,
     weight=0.003,
+    share=0.1,
     leads=(1, 2),
     long=64,
     timed=100,
@@ -95,8 +95,8 @@ TURBULENCE = Setting(
     steps=700,
     learning_rate=5e-3,
     looks=35,
-    goal=0.4,
     weight=0.01,
+    share=0.1,
     leads=(1, 4),
     long=0,
     timed=40,

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from spectral_losses.cli.demo.data import Data, pairs
 from spectral_losses.cli.demo.operator import FourierOperator
-from spectral_losses.cli.demo.recipes import Recipe, composite, options
+from spectral_losses.cli.demo.recipes import Alone, Recipe, options
 from spectral_losses.cli.demo.setting import Setting
-from spectral_losses.composite import CompositeLoss
 from spectral_losses.evaluation import evaluate
 from spectral_losses.scheduler import Decision
 
@@ -32,7 +31,7 @@ class Look(NamedTuple):
     metrics : dict of str to float
         Field error and pooled log spectral distance.
     decision : Decision or None
-        Of what moves the weights, if anything does.
+        Of the scheduler, where there is one.
     """
 
     step: int
@@ -76,9 +75,7 @@ def train(data: Data, setting: Setting, seed: int, recipe: Recipe, advance: Call
     model = new_model(setting, seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=setting.learning_rate)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, setting.steps)
-    loss, mover = composite(setting), recipe.mover(setting)
-    if mover is not None:
-        loss.set_weights(mover)
+    loss = recipe.make(setting)
     order = torch.Generator().manual_seed(seed)
     now, following = pairs(data.training)
     looks: list[Look] = []
@@ -92,9 +89,7 @@ def train(data: Data, setting: Setting, seed: int, recipe: Recipe, advance: Call
             first_losses.append(float(total))
         if number % (setting.steps // setting.looks) == 0:
             metrics = validate(model, data.validation, setting)
-            decision = None if mover is None else mover.step(metrics)
-            if mover is not None:
-                loss.set_weights(mover)
+            decision = loss.look(metrics)
             looks.append(Look(number, loss.weights, metrics, decision))
         advance(1)
     return Run(model, looks, first_losses, time.perf_counter() - started)
@@ -109,11 +104,11 @@ def new_model(setting: Setting, seed: int) -> FourierOperator:
 
 
 def step(
-    model: FourierOperator, optimizer: torch.optim.Optimizer, loss: CompositeLoss, now: Tensor, following: Tensor
+    model: FourierOperator, optimizer: torch.optim.Optimizer, loss: Alone, now: Tensor, following: Tensor
 ) -> Tensor:
     """One step of the optimizer; returns the total loss."""
     optimizer.zero_grad()
-    total: Tensor = loss(model(now), following)[0]
+    total = loss(model(now), following)
     total.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return total.detach()
