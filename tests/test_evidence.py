@@ -85,8 +85,8 @@ def test_estimates_go_by_pilots(results: Path, tmp_path: Path, capsys: pytest.Ca
         command.main(["--estimate", "--flow", "ks-1", "burgers", "--network", "fno", "--results", str(tmp_path)]) == 0
     )
     said = capsys.readouterr().out
-    assert "ks-1 fno: 27 runs, 13.5 min" in said
-    assert "burgers fno: 27 runs, no pilot" in said
+    assert "ks-1 fno: 30 runs, 15.0 min" in said
+    assert "burgers fno: 30 runs, no pilot" in said
 
 
 def test_a_perfect_forecast_and_one_at_half_amplitude() -> None:

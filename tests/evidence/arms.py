@@ -164,6 +164,19 @@ def _auto(setting: Setting) -> Arm:
     return Moved(_distance(setting), sl.LossScheduler(config))
 
 
+def _ramp(weight: float) -> Callable[[Setting], Arm]:
+    """Nothing before 8 % of the steps, all of the weight from 12 % on."""
+    config = sl.SchedulerConfig(
+        source=FIELD,
+        target=DISTANCE,
+        trigger="epoch",
+        ramp=(2, 5),
+        final_weight_source=1.0,
+        final_weight_target=weight,
+    )
+    return lambda setting: Moved(_distance(setting), sl.LossScheduler(config))
+
+
 def _controller(setting: Setting) -> Arm:
     return Moved(_distance(setting), sl.LossController(sl.ConstraintConfig(DISTANCE, setting.goal)))
 
@@ -187,6 +200,8 @@ ARMS: dict[str, Callable[[Setting], Arm]] = {
     "excess .1": _beside(0.1, side="excess"),
     "coherent .01": _coherent,
     "adjusted late": lambda setting: Late(_adjusted(setting), FIELD, "adjusted_error"),
+    "ramp .01": _ramp(0.01),
+    "ramp .03": _ramp(0.03),
 }
 """By name, the important ones first: they are run in this order within a seed."""
 SHORT = (
@@ -199,5 +214,6 @@ SHORT = (
     "shares",
     "excess .01",
     "coherent .01",
+    "ramp .01",
 )
 """What is run on the other flows and networks."""

@@ -38,49 +38,46 @@ COLORS = {
     "excess .01": "#7fbf7b",
     "excess .1": "#1b7837",
     "coherent .01": "#d6409f",
+    "ramp .01": "#fdbf11",
+    "ramp .03": "#b58900",
 }
 UNROLLED = ("unrolled", "unrolled .01")
-WIDEST, FARTHEST = 80.0, 2.5
-"""Per cent that bars are drawn to, and by which factor of the least field error points may be off."""
-MARKERS = dict(zip(COLORS, "osDdv^<>PX*hp", strict=True))
+WIDEST, FARTHEST, FARTHEST_PAID = 40.0, 200.0, 20.0
+"""Per cent that bars, the points of the fronts and those of the controller are drawn to."""
+ERROR = ("leads", "1", "field_error")
+MARKERS = dict(zip(COLORS, "osDdv^<>PX*hp8H", strict=True))
 
 
 def fronts(all_found: Sequence[Outcome]) -> Any:
-    """Field error against distance: the static weights as a line, every seed a point; without the arms that unroll."""
-    fig, axes = _grid(len(all_found), 4.4, 3.9)
+    """Field error, over that of the field error alone, against distance; without the arms that unroll.
+
+    The static weights are a line through the means over the seeds, every seed is a point.
+    """
+    fig, axes = _grid(len(all_found), 4.4, 3.7)
     used: dict[str, Any] = {}
     for ax, found in zip(axes, all_found, strict=True):
-        static = [arm for arm in (ALONE, *STATIC) if arm in found.found]
-        static.sort(key=lambda arm: STATIC.get(arm, 0.0))
-        middle = [_middle(found, arm) for arm in static]
-        (used["static weights"],) = ax.plot(*zip(*middle, strict=True), color=LINE, lw=1.6, zorder=2)
-        for arm, at in zip(static, middle, strict=True):
-            for seed in found.seeds:
-                if (point := found.point(arm, seed)) is not None:
-                    ax.plot(*point, ".", color=GREY, ms=4, zorder=1)
-            ax.annotate(
-                f"{STATIC.get(arm, 0):g}", at, xytext=(4, 4), textcoords="offset points", fontsize=8, color=LINE
-            )
-        alone = list(found.values(ALONE, "leads", "1", "field_error").values())
-        best = math.exp(sum(map(math.log, alone)) / len(alone))
-        shown = [arm for arm in found.arms if arm in COLORS and arm not in UNROLLED]
-        far = [arm for arm in shown if _middle(found, arm)[0] > FARTHEST * best]
-        for arm in shown:
-            for seed in found.seeds if arm not in far else []:
-                if (point := found.point(arm, seed)) is not None:
-                    style = {"color": COLORS[arm], "marker": MARKERS[arm], "ms": 5, "ls": "", "alpha": 0.85}
-                    (used[TITLES[arm]],) = ax.plot(*point, zorder=3, **style)
+        points = {arm: _points(found, arm) for arm in found.arms if arm not in UNROLLED}
+        far = [arm for arm, each in points.items() if each and _middle(each)[0] > FARTHEST]
+        static = [arm for arm in sorted(STATIC, key=STATIC.__getitem__) if arm in points and arm not in far]
+        middle = {arm: _middle(points[arm]) for arm in (ALONE, *static)}
+        (used["static weights"],) = ax.plot(*zip(*middle.values(), strict=True), color=LINE, lw=1.6, zorder=2)
+        for arm, at in middle.items():
+            ax.plot(*zip(*points[arm], strict=True), ".", color=GREY, ms=5, zorder=1)
+            said = f"{STATIC.get(arm, 0):g}"
+            ax.annotate(said, at, xytext=(5, 4), textcoords="offset points", fontsize=8, color=LINE)
+        for arm, each in points.items():
+            if arm in COLORS and arm not in far and each:
+                style = {"color": COLORS[arm], "marker": MARKERS[arm], "ms": 5, "ls": "", "alpha": 0.85}
+                (used[TITLES[arm]],) = ax.plot(*zip(*each, strict=True), zorder=3, **style)
         if far:
-            said = "\n".join(f"{TITLES[arm].replace('`', '')}: {_middle(found, arm)[0]:.2g}" for arm in far)
-            said = f"field errors farther right:\n{said}"
+            said = "\n".join(f"{TITLES[arm].replace('`', '')}: {_middle(points[arm])[0]:+.0f} %" for arm in far)
             ax.text(0.98, 0.98, said, transform=ax.transAxes, fontsize=8, ha="right", va="top", color=LINE)
-        if best < 1:
-            sharp = best * (1 + sl.price_of_sharpness(best))
-            used["least price of a full spectrum"] = ax.axvline(sharp, color=LINE, lw=1, ls=(0, (4, 3)), zorder=0)
-        ax.set(xscale="log", yscale="log", xlabel="field error", ylabel="log spectral distance D")
+        least = [sl.price_of_sharpness(min(1, error)) for error in found.values(ALONE, *ERROR).values()]
+        style = {"color": LINE, "lw": 1, "ls": (0, (4, 3)), "zorder": 0}
+        used["least price of a full spectrum"] = ax.axvline(100 * sum(least) / len(least), **style)
+        ax.set(yscale="log", xlabel="field error paid, %", ylabel="log spectral distance D")
         ax.set_title(_title(found), fontsize=10)
-        for axis in (ax.xaxis, ax.yaxis):
-            _ticks(axis)
+        _ticks(ax.yaxis)
     fig.legend(used.values(), used.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return fig
 
@@ -103,11 +100,13 @@ def parts(all_found: Sequence[Outcome]) -> Any:
                 label = {"amplitude": "amplitude", "phase": "decorrelation"}[what] if place == 0 else None
                 ax.barh(place, extra, left=ends[side], color=color, height=0.7, label=label)
                 ends[side] += extra
-            if ends[1] > WIDEST:
-                ax.text(WIDEST, place, f"{ends[1]:+.0f} ", color="white", fontsize=8, ha="right", va="center")
+            if max(ends.values()) > WIDEST:
+                whole_change = f"{sum(at.values()):+.0f} "
+                ax.text(WIDEST, place, whole_change, color="white", fontsize=8, ha="right", va="center")
         ax.axvline(0, color="black", lw=0.8)
         ax.set_yticks(range(len(arms)), [TITLES[arm].replace("`", "") for arm in reversed(arms)], fontsize=8)
-        ax.set_xlim(right=min(WIDEST, ax.get_xlim()[1]))
+        ends = ax.get_xlim()
+        ax.set_xlim(max(-WIDEST, ends[0]), min(WIDEST, ends[1]))
         ax.set_xlabel("% of the error of field error alone", fontsize=9)
         ax.set_title(_title(found), fontsize=10)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -130,8 +129,13 @@ def asked(all_found: Sequence[Outcome]) -> Any:
         paid = found.ratio("controller", "leads", "1", "field_error")
         if paid is not None:
             changes = [100 * (value - 1) for value in paid.each]
-            right.plot(changes, [place] * len(changes), "o", color=COLORS["controller"], ms=5, alpha=0.8)
-            right.plot([100 * (paid.low - 1), 100 * (paid.high - 1)], [place - 0.2] * 2, color=LINE, lw=2)
+            near = [min(change, FARTHEST_PAID) for change in changes]
+            right.plot(near, [place] * len(near), "o", color=COLORS["controller"], ms=5, alpha=0.8)
+            if max(changes) > FARTHEST_PAID:
+                said = f"{max(changes):+.0f} %  "
+                right.text(FARTHEST_PAID, place, said, fontsize=8, ha="right", va="center", color=LINE)
+            if len(near) > 1 and max(changes) <= FARTHEST_PAID:
+                right.plot([100 * (paid.low - 1), 100 * (paid.high - 1)], [place - 0.2] * 2, color=LINE, lw=2)
     left.axvline(1, color="black", lw=1.2, ls=(0, (4, 3)))
     left.set(xscale="log", xlabel="D over the goal")
     left.set_title("reached: alone (grey), controller (red)", fontsize=10)
@@ -172,11 +176,17 @@ def _ticks(axis: Any) -> None:
     axis.set_minor_formatter("")
 
 
-def _middle(found: Outcome, arm: str) -> tuple[float, float]:
-    """The geometric means of the seeds."""
-    points = [point for seed in found.seeds if (point := found.point(arm, seed)) is not None]
-    x, y = (math.exp(sum(math.log(point[i]) for point in points) / len(points)) for i in (0, 1))
-    return x, y
+def _points(found: Outcome, arm: str) -> list[tuple[float, float]]:
+    """Of each seed the field error paid, in per cent, and the distance."""
+    alone = found.values(ALONE, *ERROR)
+    points = ((seed, found.point(arm, seed)) for seed in alone)
+    return [(100 * (point[0] / alone[seed] - 1), point[1]) for seed, point in points if point is not None]
+
+
+def _middle(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The mean of what was paid, the geometric mean of the distances."""
+    paid, distances = zip(*points, strict=True)
+    return sum(paid) / len(paid), math.exp(sum(map(math.log, distances)) / len(distances))
 
 
 def _title(found: Outcome) -> str:
@@ -193,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--output", type=Path, default=ROOT / "docs" / "figures", metavar="DIRECTORY", help="default: %(default)s")
     args = parser.parse_args(argv)
     there = [outcome(args.results, flow, network) for network in NETWORKS for flow in FLOWS]
-    there = [found for found in there if found.seeds]
+    there = [found for found in there if found.seeds and len(found.arms) > 1]
     if not there:
         parser.error(f"--results must hold runs, got none in {args.results}")
     args.output.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from .setting import FLOWS
 
 __all__ = ["main", "report"]
 
-GLANCE = ("static .01", "controller", "shares", "excess .01", "coherent .01")
+GLANCE = ("static .01", "controller", "shares", "excess .01", "coherent .01", "ramp .01")
 TITLES = {
     ALONE: "field error alone",
     **{arm: f"+ {weight:g} D" for arm, weight in STATIC.items()},
@@ -38,6 +38,8 @@ TITLES = {
     "excess .1": "+ 0.1 excess of D",
     "coherent .01": "+ 0.01 D, deficit by coherence",
     "adjusted late": "`adjusted_error` in the last fifth",
+    "ramp .01": "+ 0.01 D after a ramp",
+    "ramp .03": "+ 0.03 D after a ramp",
 }
 NETWORK = {"fno": "FNO", "unet": "U-Net"}
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from spectral_losses.cli.demo.experiment import Outcome
 from spectral_losses.cli.demo.judging import Measured, ahead, bands, ratio
-from spectral_losses.cli.demo.recipes import ALONE, RECIPES, SHARED
+from spectral_losses.cli.demo.recipes import ALONE, RECIPES, SCHEDULED
 from spectral_losses.cli.ui.figures import save_figure
 
 __all__ = ["write_figure"]
@@ -19,10 +19,10 @@ __all__ = ["write_figure"]
 TRUTH = "#000000"
 STYLES: dict[str, tuple[str, Any]] = {
     "field": ("#0072B2", (0, (5, 1.5))),
-    "scheduled": ("#009E73", (0, (1, 1))),
-    "shares": ("#D55E00", "-"),
+    "scheduled": ("#D55E00", "-"),
+    "shares": ("#009E73", (0, (1, 1))),
 }
-SHOWN = (ALONE, SHARED)
+SHOWN = (ALONE, SCHEDULED)
 
 
 def write_figure(path: Path, outcome: Outcome) -> None:

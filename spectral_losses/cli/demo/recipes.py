@@ -36,7 +36,7 @@ class Alone:
 
 
 class Scheduled(Alone):
-    """Weight for the spectrum by equal factors, along a ramp over the first quarter of the training."""
+    """Weight for the spectrum by equal factors, along a ramp over the first tenth of the training."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -44,7 +44,7 @@ class Scheduled(Alone):
             SchedulerConfig(
                 target="log_spectral_distance",
                 trigger="epoch",
-                ramp=(0, max(1, setting.looks // 4)),
+                ramp=(0, max(1, setting.looks // 10)),
                 final_weight_source=1.0,
                 final_weight_target=setting.weight,
                 transition_schedule="geometric",

@@ -87,7 +87,7 @@ def _settings(outcome: Outcome) -> list[str]:
         f"trajectories of {s.frames} frames: {s.training} for training, {s.validation} for validation, {s.test} unseen",
         f"Fourier neural operator: {s.layers} layers, width {s.width}, {s.modes} modes; next-step prediction, "
         f"{s.steps} steps, batches of {s.batch}, Adam at {s.learning_rate:g} with cosine decay",
-        f"{SCHEDULED.name}: the log spectral distance gets weight along a ramp, to {s.weight:g}; "
+        f"{SCHEDULED.name}: the log spectral distance gets weight along a ramp over the first tenth, to {s.weight:g}; "
         f"{SHARED.name}: as much as gives it {s.share:g} of the field error's pull",
     ]
 
