@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from spectral_losses.spectra import Cylinders as Cylinders
     from spectral_losses.spectra import Sectors as Sectors
     from spectral_losses.spectra import Spectrum as Spectrum
+    from spectral_losses.spectra import Sphere as Sphere
     from spectral_losses.spectra import radial_spectrum as radial_spectrum
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ _HOMES = {
     "SchedulerConfig": "scheduler",
     "Sectors": "spectra",
     "Spectrum": "spectra",
+    "Sphere": "spectra",
     "cross_spectrum": "diagnostics",
     "effective_resolution": "diagnostics",
     "energy_spectrum": "diagnostics",

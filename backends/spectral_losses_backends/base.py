@@ -31,6 +31,9 @@ class Basis(Source, Protocol):
 
     A mode array holds one mode of each pair k, -k at least; ``multiplicity`` says for how many modes of the full
     plane an entry stands. Every mode belongs to a bin: statistics are sums over complete partitions.
+
+    A basis with tables of its own may say ``together``: so many values at least are worth a pass over them, see
+    `blockwise.Backend.block_size`.
     """
 
     sums: str
@@ -168,6 +171,26 @@ class Backend:
         """Its inverse times the number of points: the plain sum over modes. May overwrite the modes."""
         axes = tuple(range(-len(shape), 0))
         return self.namespace(modes).fft.irfftn(modes, s=shape, axes=axes, norm="forward")
+
+    def map_columns(self, tables: Array, modes: Array, *, transposed: bool = False) -> Array:
+        """A real matrix for each column of modes: ``(m, k, n)`` times ``(..., n, m)`` is ``(..., k, m)``.
+
+        Transposed it is ``(m, k, n)`` times ``(..., k, m)``, which is ``(..., n, m)``. All fields of the stack go
+        through one product for each column, so that a table is read once. For transforms whose second axis is no
+        Fourier transform, such as that of the sphere.
+        """
+        xp, lead = self.namespace(modes), tuple(modes.shape[:-2])
+        frames, size = math.prod(lead), tables.shape[2 if transposed else 1]
+        columns = xp.permute_dims(xp.reshape(modes, (frames, *modes.shape[-2:])), (2, 1, 0))
+        both = xp.concat((xp.real(columns), xp.imag(columns)), axis=-1)
+        found = self.matmul(tables, both, transposed)
+        real, imag = (xp.astype(part, modes.dtype) for part in (found[..., :frames], found[..., frames:]))
+        return xp.reshape(xp.permute_dims(real + imag * 1j, (2, 1, 0)), (*lead, size, modes.shape[-1]))
+
+    def matmul(self, a: Array, b: Array, transposed: bool = False) -> Array:
+        """``a b``, or ``a^T b``, of stacks of real matrices, in their own precision."""
+        xp = self.namespace(b)
+        return xp.matmul(xp.matrix_transpose(a) if transposed else a, b)
 
     # The four primitives.
 

@@ -20,6 +20,10 @@ class Backend(base.Backend):
         """How many values of x to work on at a time."""
         raise NotImplementedError
 
+    def block_size(self, x: Array, basis: base.Basis) -> int:
+        """How many values of x to transform at a time: more where a basis has tables to read for each block."""
+        return max(self.chunk_size(x), getattr(basis, "together", 0))
+
     def slabs(self, x: Array, axis: int) -> list[slice]:
         """Parts of an array along an axis, each half as large as a chunk, because many are there at once."""
         n = x.shape[axis]
@@ -100,7 +104,7 @@ class Backend(base.Backend):
         if pointwise.is_of_squares(problem, arrays):
             return self.of_squares(problem, arrays, weights)
         stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
-        step = max(1, self.chunk_size(stack.x) // math.prod(stack.x.shape[1:]))
+        step = max(1, self.block_size(stack.x, problem.basis) // math.prod(stack.x.shape[1:]))
         blocks = [stack] if step >= stack.x.shape[0] else stack.parts(step)
         if stack.floors is None:  # they are relative to statistics of all blocks
             powers = [self._target_power(problem, block) for block in blocks]
@@ -122,7 +126,7 @@ class Backend(base.Backend):
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
         basis, xp, x, y = problem.basis, self.namespace(block.x), block.x, block.y
         frames = math.prod(x.shape[: len(x.shape) - len(basis.shape)])
-        whole = problem.kind == "fields" or frames == 1 or self.chunk_size(x) >= math.prod(x.shape)
+        whole = problem.kind == "fields" or frames == 1 or self.block_size(x, basis) >= math.prod(x.shape)
         # Held here alone, so that what uses modes up can let go of them.
         kept: list[tuple[Array, Array]] = []
         tables: list[Tables] = []
@@ -171,7 +175,7 @@ class Backend(base.Backend):
         """Power of the target, in the parts in which that of the prediction is made, so that equal fields agree."""
         y: Array = block.y
         basis = problem.basis
-        if self.chunk_size(y) >= math.prod(y.shape):
+        if self.block_size(y, basis) >= math.prod(y.shape):
             return self.bin_power(self.forward(y, basis), basis, keep=False)
         return self.power(y, basis)
 
@@ -219,7 +223,7 @@ class Backend(base.Backend):
     def _chunks(self, x: Array, basis: base.Basis) -> Iterator[tuple[Array, Any]]:
         """The frames of x, and slices of as many of them as make a chunk."""
         frames = self.namespace(x).reshape(x, (-1, *basis.shape))
-        step = max(1, self.chunk_size(x) // math.prod(basis.shape))
+        step = max(1, self.block_size(x, basis) // math.prod(basis.shape))
         if step >= frames.shape[0]:
             yield frames, ...
             return

@@ -76,6 +76,23 @@ class Backend(base.Backend):
         """Dask transforms an axis only where it is in one piece."""
         return super().rfftn(x.rechunk(dict.fromkeys(range(x.ndim - ndim, x.ndim), -1)), ndim)
 
+    def irfftn(self, modes: Array, shape: tuple[int, ...]) -> Array:
+        """Its inverse, likewise."""
+        pieces = dict.fromkeys(range(modes.ndim - len(shape), modes.ndim), -1)
+        return super().irfftn(modes.rechunk(pieces), shape)
+
+    def map_columns(self, tables: Array, modes: Array, *, transposed: bool = False) -> Array:
+        """A real matrix for each column of modes, block by block."""
+        return apply_gufunc(
+            _block_map_columns,
+            "(m,k,n),(k,m)->(n,m)" if transposed else "(m,k,n),(n,m)->(k,m)",
+            tables,
+            modes,
+            transposed=transposed,
+            output_dtypes=modes.dtype,
+            allow_rechunk=True,
+        )
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """Compute all of them in one pass over the data."""
         return [float(value) for value in compute(*values)]
@@ -116,6 +133,10 @@ def _block_pair_power(e: Array, y: Array, basis: Basis, needs: tuple[str, ...]) 
 
 def _block_power_gradient(x: Array, slope: Array, basis: Basis) -> Array:
     return _inner(x).power_gradient(x, slope, basis)
+
+
+def _block_map_columns(tables: Array, modes: Array, transposed: bool) -> Array:
+    return _inner(modes).map_columns(tables, modes, transposed=transposed)
 
 
 def _inner(x: Array) -> Any:

@@ -59,6 +59,10 @@ class Backend(base.Backend):
         power, modes = _power_forward(x, problem.basis)
         return modes, None, {"P": power} if y is None else {"P": power, "T": self.power(y, problem.basis)}
 
+    def matmul(self, a: Array, b: Array, transposed: bool = False) -> Array:
+        """``a b``, or ``a^T b``, in their own precision, which accelerators do not take unless told."""
+        return jnp.einsum("mkn,mkf->mnf" if transposed else "mkn,mnf->mkf", a, b, precision="highest")
+
     def detach(self, x: Array) -> Array:
         """The same values without a gradient."""
         return jax.lax.stop_gradient(x)

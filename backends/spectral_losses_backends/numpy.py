@@ -57,6 +57,14 @@ class Backend(blockwise.Backend):
         """Its inverse, not normalised."""
         return _fft.irfftn(modes, s=shape, axes=tuple(range(-len(shape), 0)), norm="forward")
 
+    def map_columns(self, tables: Array, modes: Array, *, transposed: bool = False) -> Array:
+        """A real matrix for each column of modes; real and imaginary parts are columns of one product."""
+        *lead, rows, columns = modes.shape
+        sorted_by_column = np.ascontiguousarray(modes.reshape(-1, rows, columns).transpose(2, 1, 0))
+        real = sorted_by_column.view(tables.dtype)
+        found = self.matmul(tables, real, transposed).view(modes.dtype)
+        return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(*lead, -1, columns)
+
     def squares(self, x: Array, y: Array, out: Array | None = None) -> Array:
         """Sums of the squares of each row of ``x - y``, which stays in ``out``, and of y."""
         error = np.subtract(x, y, out=out)
@@ -89,8 +97,7 @@ class Backend(blockwise.Backend):
             return super().bin_sum(values, basis)
         layout, ndim = Folding(basis), len(basis.shape)
         # Columns that stand for themselves count half as much as those that stand for two.
-        for column in np.flatnonzero(multiplicity == 1):
-            values[..., column] *= 0.5
+        values[..., multiplicity == 1] *= 0.5
         for axis in layout.axes():
             n = values.shape[axis]
             forth, back = halves(axis, n)

@@ -9,12 +9,13 @@ from typing import TypedDict, Unpack, get_type_hints
 import numpy as np
 
 from spectral_losses.diagnostics.cross import CrossSpectrum, cross_spectrum
-from spectral_losses.fields.layout import ChannelAxis, axes_of
+from spectral_losses.fields.layout import ChannelAxis, Pool, axes_of
 from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
 from spectral_losses.spectra.plan import explicit
+from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.registry import backend_of
 
@@ -35,6 +36,7 @@ class ResolutionOptions(TypedDict, total=False):
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
+    grid: Sphere | None
 
 
 _KNOWN = frozenset(get_type_hints(ResolutionOptions)) | {"threshold", "of"}
@@ -59,8 +61,8 @@ def effective_resolution(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
-        As in `radial_spectrum`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+        As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi / \sqrt{l (l + 1)}` radii.
     threshold : float
         Above 0, usually below 1.
     of : {"coherence", "power"}
@@ -108,13 +110,19 @@ def effective_resolution(
     spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
     axes = axes_of(prediction.shape, spatial_axes, channel_axis, "prediction")
     sizes = [int(prediction.shape[axis]) for axis in axes.spatial]
+    pool: Pool = "frames" if axes.frames else None
+    grid = options.get("grid")
+    if grid is not None:
+        cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
+        degree = resolved_wavenumber(cross, limit, of)
+        return wavelength(_of_derivatives(degree, backend), 2 * math.pi, 2 * grid.spacing((sizes[0], sizes[1])))
     lengths = check_lengths(options.get("lengths"), len(sizes))
     if lengths is None and len(set(sizes)) > 1:
         raise ValueError(f"lengths are needed where axes have unequal sizes, {tuple(sizes)}: a wavelength has a unit")
     spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
     prediction, target = backend.detach(prediction), backend.detach(target)
-    cross = cross_spectrum(prediction, target, pool="frames" if axes.frames else None, **options)
+    cross = cross_spectrum(prediction, target, pool=pool, **options)
     return wavelength(resolved_wavenumber(cross, limit, of), around, 2 * max(spacings))
 
 
@@ -131,6 +139,11 @@ def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Arra
     k = _last_resolved(value, some, cross.wavenumber, threshold, backend)
     k = xp.where(xp.any(some, axis=-1), k, xp.zeros_like(k))  # nothing is resolved of nothing
     return k + 0 * xp.sum(cross.error_power, axis=-1)  # what is not finite has no comparison, and must not seem to
+
+
+def _of_derivatives(degree: Array, backend: Backend) -> Array:
+    """The wavenumber of a degree, whose square is what the Laplacian makes of a harmonic."""
+    return backend.namespace(degree).sqrt(degree * (degree + 1))
 
 
 def wavelength(k: Array, around: float, finest: float) -> Array:

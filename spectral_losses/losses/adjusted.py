@@ -9,6 +9,7 @@ from spectral_losses.losses.registry import loss
 from spectral_losses.losses.split import amplitudes, incoherence
 from spectral_losses.messages import check_eps
 from spectral_losses.spectra.plan import LossOptions, shells_or_modes
+from spectral_losses.transforms.sphere import Harmonics
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
@@ -35,7 +36,7 @@ def adjusted_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
         As in `radial_spectrum`. With a window or detrending all terms are those of the fields after it.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.
@@ -76,7 +77,13 @@ def adjusted_error(
     """
     refuse_shell_weights(options)
     eps = check_eps(eps)
-    return over_spectra(prediction, target, options, lambda plan: AdjustedError(eps), over=shells_or_modes)
+    return over_spectra(
+        prediction,
+        target,
+        options,
+        lambda plan: AdjustedError(eps, not isinstance(plan.basis, Harmonics)),
+        over=shells_or_modes,
+    )
 
 
 @plain
@@ -84,10 +91,16 @@ class AdjustedError(NamedTuple):
     """``(D + sum 2 max(a, t) |a - t| (1 - c)) / (T + delta)``, sums over all bins but the one below the shells."""
 
     floor: float
+    every: bool = True
+    """Whether the bins hold all of the fields, so that the sum of T is the mean square."""
     needs: tuple[str, ...] = ("P", "T", "D")
     over: str = "complete"
     unit: str = "share"
-    relative_to: str = "space"
+
+    @property
+    def relative_to(self) -> str:
+        """On the sphere, degrees that are not resolved are no part of the guard either."""
+        return "space" if self.every else "bins"
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row.
@@ -98,7 +111,8 @@ class AdjustedError(NamedTuple):
         of = amplitudes(s, xp)
         incoherent, counted = incoherence(s, of, xp)
         apart, away = of.apart(xp)
-        norm = s.bounded(power + s.floor, error)
+        floor = s.floor if self.every else xp.sum(s.floor, axis=-1)
+        norm = s.bounded(power + floor, error)
         # Quotients first: the product of both, or its slopes, may be too large for float32 where both sides are zero.
         least, each = xp.where(of.a < of.t, of.a, of.t), xp.expand_dims(norm, axis=-1)
         lost, share = incoherent / each, apart / least

@@ -13,6 +13,7 @@ from spectral_losses.messages import check_eps, integer, items, number
 from spectral_losses.spectra.bands import band_starts
 from spectral_losses.spectra.plan import LossOptions, Plan
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Harmonics
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.registry import backend_of
@@ -42,7 +43,7 @@ def band_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
         As in `radial_spectrum`; a band is a run of shells.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.
@@ -109,7 +110,7 @@ def _plainly(bands: Any) -> int | tuple[float, ...]:
 class Bands(NamedTuple):
     """Bands over the shells of a grid, so many or cut at these wavenumbers."""
 
-    grid: Plane
+    grid: Plane | Harmonics
     cuts: int | tuple[float, ...]
 
     def starts(self) -> tuple[int, ...]:

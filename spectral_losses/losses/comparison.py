@@ -11,6 +11,7 @@ from spectral_losses.messages import suggest
 from spectral_losses.spectra.plan import Plan, plan_of, points, shells
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import AreaWeights, Harmonics
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
 from spectral_losses_backends.registry import backend_of
@@ -88,6 +89,9 @@ def over_points(
     plan = plan_of(prediction, "prediction", options, backend, over=points)
     if mask is not None:
         mask = check_mask(mask, prediction, plan.layout, backend)
+    grid = options.get("grid")
+    if grid is not None:
+        mask = _by_area(mask, AreaWeights(grid.grid, plan.layout.shape), prediction, backend)
     return Comparison(backend, plan, objective, prediction, target, None, mask, centred)
 
 
@@ -179,6 +183,13 @@ def _conditioned(x: Array, comparison: Comparison) -> Array:
     return plan.condition(x, backend)
 
 
+def _by_area(mask: Array | None, of: AreaWeights, prediction: Array, backend: Backend) -> Array:
+    """A mask that weighs each point by its area, too."""
+    some = prediction[(slice(0, 1),) * len(prediction.shape)]
+    weights = backend.constant(of, "weights", lift(some, backend.namespace(some)))
+    return weights if mask is None else backend.namespace(mask).astype(mask, weights.dtype) * weights
+
+
 def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
     if x.dtype == y.dtype:
         return x, y
@@ -190,7 +201,7 @@ def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
 def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objective, backend: Backend) -> Array:
     """The power of a spectrum that stands for the target, its rows in the order of the plan."""
     beyond = set(objective.needs) - {"P", "T"}
-    by_shell = objective.over == "shells" and isinstance(plan.basis, Plane)
+    by_shell = objective.over == "shells" and isinstance(plan.basis, Plane | Harmonics)
     if beyond or not by_shell or (objective.floor is not None and objective.relative_to != "bins"):
         raise TypeError(
             f"target must be a field, got a Spectrum: {type(objective).__name__} needs more than powers over shells"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Unpack
 
-from spectral_losses.fields.layout import FieldOptions
 from spectral_losses.losses.comparison import Comparison, over_points
 from spectral_losses.losses.registry import loss
 from spectral_losses.losses.split import one_minus_coherence
+from spectral_losses.spectra.plan import PointOptions
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
@@ -22,7 +22,7 @@ def correlation_error(
     *,
     mask: Array | None = None,
     centred: bool = True,
-    **options: Unpack[FieldOptions],
+    **options: Unpack[PointOptions],
 ) -> Comparison:
     r"""One minus the correlation of prediction and target in space, averaged over frames and channels.
 
@@ -45,6 +45,8 @@ def correlation_error(
         "none": the value of each frame and channel, its axes in the field's order.
     mask : array, optional
         Bool or weights >= 0, as in `field_error`: means over space become weighted means.
+    grid : Sphere, optional
+        The grid of latitudes and longitudes: means over space are those over the sphere.
     centred : bool
         Whether the means are taken off. With False it is one minus the cosine of the angle between the fields.
 

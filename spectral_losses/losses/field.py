@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Unpack
 
-from spectral_losses.fields.layout import FieldOptions
 from spectral_losses.losses.comparison import Comparison, over_points
 from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_eps
+from spectral_losses.spectra.plan import PointOptions
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import Statistics, Tables
 from spectral_losses_backends.text import plain
@@ -17,7 +17,7 @@ __all__ = ["field_error"]
 
 @loss
 def field_error(
-    prediction: Array, target: Array, *, mask: Array | None = None, eps: float = 1e-8, **options: Unpack[FieldOptions]
+    prediction: Array, target: Array, *, mask: Array | None = None, eps: float = 1e-8, **options: Unpack[PointOptions]
 ) -> Comparison:
     r"""Mean over frames and channels of the relative mean-square error of each.
 
@@ -42,6 +42,9 @@ def field_error(
         Bool or weights >= 0: of the spatial shape, its axes in the order of ``spatial_axes``, or of any shape that
         broadcasts against the field, so that it may differ from frame to frame. Both means over space become
         weighted means; where the mask is 0, values do not count, NaN included, and get a zero gradient.
+    grid : Sphere, optional
+        The grid of latitudes and longitudes: means over space are those over the sphere, each latitude weighed by its
+        area, and by the mask where there is one.
     eps : float
         Relative to the mean square of the target's frames; not differentiated. With 0 a frame of zeros still has a
         finite error, because the smallest normal number is added.
@@ -58,8 +61,8 @@ def field_error(
         Not arrays, arrays of two frameworks, or not real floating.
     ValueError
         Shapes that differ; an axis out of range or repeated, or pooled where it is none of frames; a mask of a shape
-        that does not broadcast; a negative eps; a mask that is negative somewhere, or 0 everywhere in some frame,
-        where that can be seen without a transfer (a mask of zeros gives NaN elsewhere).
+        that does not broadcast; a grid of another shape; a negative eps; a mask that is negative somewhere, or 0
+        everywhere in some frame, where that can be seen without a transfer (a mask of zeros gives NaN elsewhere).
 
     Notes
     -----

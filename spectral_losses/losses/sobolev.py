@@ -13,8 +13,9 @@ from spectral_losses.losses.comparison import Comparison, over_spectra
 from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_eps, items, number
 from spectral_losses.spectra.binning import check_lengths
-from spectral_losses.spectra.plan import ModeOptions
+from spectral_losses.spectra.plan import ModeOptions, Plan, degrees
 from spectral_losses.transforms.plane import wavenumbers
+from spectral_losses.transforms.sphere import Harmonics
 from spectral_losses.transforms.weighed import Weighed
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Statistics, Tables
@@ -46,8 +47,8 @@ def sobolev_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, window, detrend, pool
-        As in `radial_spectrum`.
+    spatial_axes, channel_axis, channels, window, detrend, pool, grid
+        As in `radial_spectrum`. On the sphere ``k**2`` is ``l (l + 1)`` of degree l, with 1 for its radius.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.
     reduction : {"mean", "none"}
@@ -101,11 +102,16 @@ def sobolev_error(
     if not isinstance(seminorm, bool):
         raise TypeError(f"seminorm must be True or False, got {seminorm!r}")
     eps = check_eps(eps)
+
+    def objective(plan: Plan) -> SobolevError:
+        on_sphere = isinstance(plan.basis, Harmonics)
+        return SobolevError(eps, DegreeWeights(plan.basis, order, seminorm) if on_sphere else None)
+
     return over_spectra(
         prediction,
         target,
         options,
-        lambda plan: SobolevError(eps),
+        objective,
         over=sobolev,
         settings=(None if lengths is None else _plainly(lengths), order, seminorm),
     )
@@ -118,8 +124,10 @@ def _plainly(lengths: Any) -> Any:
 
 def sobolev(
     shape: tuple[int, ...], options: Any, backend: Backend, lengths: Any, order: float, seminorm: bool
-) -> Weighed:
-    """The basis of losses over derivatives."""
+) -> Weighed | Harmonics:
+    """The basis of losses over derivatives: weighed modes, or degrees, of which all orders have one weight."""
+    if options.grid is not None:
+        return degrees(shape, options._replace(lengths=lengths))
     return Weighed(shape, SobolevWeights(shape, check_lengths(lengths, len(shape)), order, seminorm))
 
 
@@ -134,12 +142,30 @@ class SobolevWeights(NamedTuple):
 
     def weights(self) -> Any:
         """One for each mode, the largest of them 1: their unit drops out."""
-        k = wavenumbers(self.shape, self.lengths).ravel()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = self.s * (2 * np.log(k) if self.seminorm else np.log1p(k**2))
-        if self.seminorm:
-            logs[0] = -np.inf
-        return np.exp(logs - logs.max())
+        return _weights(wavenumbers(self.shape, self.lengths).ravel() ** 2, self.s, self.seminorm)
+
+
+@plain
+class DegreeWeights(NamedTuple):
+    """Weights of the degrees of the sphere, on which ``k**2`` is ``l (l + 1)``."""
+
+    basis: Harmonics
+    s: float
+    seminorm: bool
+
+    def weights(self) -> Any:
+        """One for each bin."""
+        degree = self.basis.degrees()
+        return _weights(degree * (degree + 1), self.s, self.seminorm)
+
+
+def _weights(squares: Any, s: float, seminorm: bool) -> Any:
+    """Weights of squared wavenumbers, 0 first, the largest of them 1: their unit drops out."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = s * (np.log(squares) if seminorm else np.log1p(squares))
+    if seminorm:
+        logs[0] = -np.inf
+    return np.exp(logs - logs.max())
 
 
 @plain
@@ -147,6 +173,8 @@ class SobolevError(NamedTuple):
     """``D / (T + delta)`` of weighted sums over modes."""
 
     floor: float
+    degrees: Any = None
+    """The weights of degrees; weighed modes have none any more."""
     needs: tuple[str, ...] = ("D", "T")
     over: str = "complete"
     unit: str = "share"
@@ -154,5 +182,10 @@ class SobolevError(NamedTuple):
 
     def value_and_grad(self, s: Statistics, xp: Any) -> tuple[Array, Tables]:
         """The error of each row; ``dL/dD = 1 / (T + delta)``."""
-        norm = s.bounded(s.T + s.floor, s.D)
-        return (s.D / norm)[..., 0], {"D": 1 / norm}
+        if self.degrees is None:
+            norm = s.bounded(s.T + s.floor, s.D)
+            return (s.D / norm)[..., 0], {"D": 1 / norm}
+        weights = s.constant(self.degrees, "weights")
+        error = xp.sum(weights * s.D, axis=-1)
+        norm = s.bounded(xp.sum(weights * (s.T + s.floor), axis=-1), error)
+        return error / norm, {"D": weights / xp.expand_dims(norm, axis=-1)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spectral_losses.messages import integer, items, number
 from spectral_losses.spectra.binning import check_radial
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Harmonics
 
 NAMES = ("low", "middle", "high")
 
@@ -87,7 +88,7 @@ def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ..
     )
 
 
-def band_starts(grid: Plane, bands: int | Sequence[float]) -> tuple[int, ...]:
+def band_starts(grid: Plane | Harmonics, bands: int | Sequence[float]) -> tuple[int, ...]:
     """The first shell of each band: of so many bands of equal ratios of wavenumber, or cut at these wavenumbers.
 
     Raises

@@ -18,6 +18,7 @@ from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.points import Points
+from spectral_losses.transforms.sphere import Harmonics, Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -31,6 +32,17 @@ class SpectrumOptions(LayoutOptions, total=False):
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
+    grid: Sphere | None
+
+
+class PointOptions(FieldOptions, total=False):
+    """The options of losses of the points themselves.
+
+    grid : Sphere, optional
+        Means over space are those over the sphere, each latitude weighed by its area.
+    """
+
+    grid: Sphere | None
 
 
 class LossOptions(FieldOptions, SpectrumOptions, total=False):
@@ -48,6 +60,7 @@ class ModeOptions(FieldOptions, total=False):
 
     window: Window
     detrend: Detrend
+    grid: Sphere | None
 
 
 class FrameOptions(TypedDict, total=False):
@@ -74,6 +87,7 @@ class Options(NamedTuple):
     channel_weights: Any = None
     reduction: str = "mean"
     shell_weights: Any = None
+    grid: Any = None
 
 
 @plain
@@ -168,15 +182,30 @@ def points(shape: tuple[int, ...], options: Options, backend: Backend) -> Points
     return Points(shape)
 
 
-def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane:
-    """The basis of losses over shells."""
+def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Harmonics:
+    """The basis of losses over shells, of the sphere where that is the grid."""
+    if options.grid is not None:
+        return degrees(shape, options)
     return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
 
 
-def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Modes:
+def degrees(shape: tuple[int, ...], options: Options) -> Harmonics:
+    """The basis of losses over degrees of the sphere."""
+    for name in ("lengths", "window", "detrend"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name} must be None with grid={options.grid}, got {getattr(options, name)!r}")
+    bins = check_bins(options.bins)
+    check_radial(bins, f"degrees of {options.grid}")
+    basis: Harmonics = options.grid.basis(shape, bins)
+    return basis
+
+
+def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Harmonics | Modes:
     """The basis of losses over shells that can be had mode by mode, with ``bins="modes"``, too."""
     if options.bins != "modes":
         return shells(shape, options, backend)
+    if options.grid is not None:
+        raise ValueError(f'bins="modes" is for the plane, not for grid={options.grid}')
     if options.shell_weights is not None:
         raise ValueError(f'shell_weights are for shells, not for bins="modes", got {options.shell_weights!r}')
     return Modes(shape)
@@ -223,6 +252,7 @@ def _plan(
     layout = lay_out(x, name, options, coupled)
     if "spatial_axes" not in given and not backend.is_tracing():
         _warn_of_a_short_axis(tuple(x.shape), name)
+    check_grid(options.grid, layout.shape)
     if over is points:
         return Plan(layout, Points(layout.shape), None, None)
     shape = layout.shape
@@ -241,6 +271,15 @@ def _plan(
         backend.constant(weights, "weights", x)  # refuses another number of them
     periodic = not any(conditioning.windows) and conditioning.detrend is None
     return Plan(layout, basis, None if periodic else conditioning, weights)
+
+
+def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
+    """Refuse what is no grid, or one of other fields."""
+    if grid is None:
+        return
+    if not isinstance(grid, Sphere):
+        raise TypeError(f"grid must be None or a Sphere, got {grid!r}")
+    grid.check(shape)
 
 
 def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:

@@ -57,6 +57,10 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         power of white noise. For domains that are not periodic.
     detrend : {"constant", "linear"}, optional
         Subtract the mean, or the plane of least squares, before windowing.
+    grid : Sphere, optional
+        The two spatial axes are latitude and longitude on the sphere: shells are degrees of spherical harmonics, the
+        wavenumber is the degree, and the power of a shell is its share of the mean square over the sphere. ``bins``
+        group degrees; ``lengths``, ``window`` and ``detrend`` have to stay None.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     TypeError
         Not an array, or not real floating; an option that is not known.
     ValueError
-        An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell;
+        An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell; a grid of
+        another shape, or options beside it that have no meaning on it;
         a shell that holds no mode; a value that is not one of those above.
 
     Warns

@@ -31,8 +31,9 @@ class Spectrum:
     Attributes
     ----------
     wavenumber : array, shape (shells,)
-        Shell centres, in index units or, where ``lengths`` were given, in radians per unit length. Of bins that know
-        directions a tuple: ``(wavenumber, angle)`` of `Sectors`, in radians, ``(k_perp, k_par)`` of `Cylinders`.
+        Shell centres, in index units or, where ``lengths`` were given, in radians per unit length; on the sphere
+        degrees. Of bins that know directions a tuple: ``(wavenumber, angle)`` of `Sectors`, in radians, ``(k_perp,
+        k_par)`` of `Cylinders`.
     power : array, shape (..., shells)
         Power of each shell; the axes of the field that are not space, in their order, then the shells, or the two axes
         of bins that know directions.
@@ -81,6 +82,8 @@ class Spectrum:
     def merged(self) -> tuple[int, ...]:
         """The shells of `Sectors` that were too small to be cut: each of their sectors has its share of the whole."""
         shape, lengths, shells = self.layout[:3]
+        if not isinstance(shells, Sectors):
+            return ()
         return Plane(shape, lengths, shells).merged()  # type: ignore[arg-type]
 
     def to(self, *args: Any, **kwargs: Any) -> Spectrum:

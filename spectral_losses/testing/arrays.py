@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import spectral_losses as sl
+from spectral_losses.transforms.quadrature import area_weights, colatitudes
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
 
@@ -319,11 +320,45 @@ def check_backend(
                 slope = np.sum(to_numpy(each) * direction)
                 np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=10 * noise + 1e-12)
 
+    def sphere(dtype: str, grid: str = "equiangular", shape: tuple[int, int] = (7, 9)) -> None:
+        given = sl.Sphere(grid, degrees=3)
+        x, t, direction = np.random.default_rng(0).normal(size=(3, 2, 2, *shape))
+        field = asarray(x.astype(dtype))
+        power = sl.radial_spectrum(field, grid=given).power
+        _same_kind(power, field)
+        expected = _degree_powers(x.astype(dtype).astype(np.float64), grid, 3)
+        np.testing.assert_allclose(to_numpy(power), expected, rtol=10 * tolerances[dtype])
+        if dtype != "float64":
+            return
+        loss, h = sl.log_spectral_distance, 1e-6
+        gradient = sl.value_and_grad(loss, grid=given)(field, asarray(t))[1]
+        ahead, behind = (float(to_numpy(loss(asarray(x + s * h * direction), asarray(t), grid=given))) for s in (1, -1))
+        slope = np.sum(to_numpy(gradient) * direction)
+        np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-6)
+
     values()
     if "float64" in tolerances:
         gradients()
     masked()
+    for dtype in tolerances:
+        sphere(dtype)
     not_finite()
+
+
+def _degree_powers(x: Floats, grid: str, highest: int) -> Floats:
+    """Power of degrees 1 to the highest on the sphere, by the definition of each harmonic."""
+    latitudes, longitudes = x.shape[-2:]
+    angle, around = colatitudes(grid, latitudes), np.arange(longitudes) * 2 * np.pi / longitudes
+    power = np.zeros((*x.shape[:-2], highest))
+    for degree in range(1, highest + 1):
+        polynomial = np.polynomial.legendre.Legendre.basis(degree)
+        for order in range(degree + 1):
+            size = (2 * degree + 1) * math.factorial(degree - order) / math.factorial(degree + order)
+            along = (polynomial.deriv(order) if order else polynomial)(np.cos(angle)) * np.sin(angle) ** order
+            weights = math.sqrt(size) * along * area_weights(grid, latitudes) / longitudes
+            found = np.einsum("j,...jk,k", weights, x, np.exp(-1j * order * around))
+            power[..., degree - 1] += (2 if order else 1) * np.abs(found) ** 2
+    return power
 
 
 def _same_kind(result: Array, given: Array) -> None:

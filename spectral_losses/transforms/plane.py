@@ -183,7 +183,7 @@ def _partition(grid: Plane) -> _Partition:
     if isinstance(grid.shells, Cylinders):
         return _cylinders(grid, grid.shells)
     edges = _edges(grid)
-    index = _places(wavenumbers(grid.shape, grid.lengths), edges)
+    index = places_of(wavenumbers(grid.shape, grid.lengths), edges)
     all_counts = _counts(index, len(edges) + 1, grid)
     counts = all_counts[1:-1]
     if not counts.all():
@@ -253,7 +253,7 @@ def _cylinders(grid: Plane, of: Cylinders) -> _Partition:
         found = _edges(part)
         found = found if found[0] == 0 else np.insert(found, 0, 0.0)
         # From 0 on, and 0 itself is in the first bin.
-        place = np.maximum(_places(np.sqrt(sum(k[i] ** 2 for i in axes)), found), 1)
+        place = np.maximum(places_of(np.sqrt(sum(k[i] ** 2 for i in axes)), found), 1)
         edges.append(found)
         places.append(place)
         measures.append(_measure(found, len(axes)))
@@ -276,7 +276,7 @@ def _cylinders(grid: Plane, of: Cylinders) -> _Partition:
     return _Partition(index, all_counts, measure, magnitudes, tuple(edges), tuple(centres), shape, parent)
 
 
-def _places(k: Floats, edges: Floats) -> Integers:
+def places_of(k: Floats, edges: Floats) -> Integers:
     """The bin of each wavenumber: 0 up to the first edge, one more behind each."""
     # (lo, hi] with k = hi up to rounding still inside: 2 pi m / L and (m + 1/2) dk round differently.
     return np.searchsorted(edges * (1 + 1e-12), k, side="left").astype(np.int64)
@@ -369,11 +369,16 @@ def _edges(grid: Plane) -> Floats:
             f"bins: one of {asked} shells at least holds no mode of the {_grid(grid)} grid, which has {modes} modes; "
             "use fewer shells"
         )
+    return shell_edges(grid.shells, width, top)
+
+
+def shell_edges(shells: Any, width: float, top: int) -> Floats:
+    """Edges of shells around ``width, 2 width, ... top width``, or of others over that range, see `Plane.shells`."""
     low, high = width / 2, (top + 0.5) * width
-    if grid.shells == "unit":
+    if shells == "unit":
         return width * (np.arange(top + 1) + 0.5)
-    if isinstance(grid.shells, int):
-        return np.linspace(low, high, grid.shells + 1)
+    if isinstance(shells, int):
+        return np.linspace(low, high, shells + 1)
     # Shells at least an octave wide always hold a mode: that is how many "log" makes unless told.
-    number = int(math.log2(high / low)) if isinstance(grid.shells, str) else int(grid.shells[1])
+    number = int(math.log2(high / low)) if isinstance(shells, str) else int(shells[1])
     return np.asarray(np.geomspace(low, high, number + 1), dtype=np.float64)

@@ -25,6 +25,11 @@ def test_backend_conforms(framework: Framework) -> None:
         ("power", lambda right: lambda x, basis: right(x, basis) * 1.001),
         ("adjoint", lambda right: lambda modes, basis: 1.001 * right(modes, basis)),
         ("gather", lambda right: lambda table, basis: 1.001 * right(table, basis)),
+        ("matmul", lambda right: lambda a, b, transposed=False: (1.001 if transposed else 1) * right(a, b, transposed)),
+        (
+            "map_columns",
+            lambda right: lambda tables, modes, transposed=False: 1.001 * right(tables, modes, transposed=transposed),
+        ),
         ("bin_pair_power", lambda right: lambda e, y, basis, needs: right(1.001 * e, y, basis, needs)),
         ("to_floats", lambda right: lambda values: values),
         ("bin_power", lambda right: lambda modes, basis, keep=True: np.nan_to_num(right(modes, basis, keep))),

@@ -337,3 +337,48 @@ def test_a_read_only_table_goes_over_without_a_warning() -> None:
     finally:
         torch.set_warn_always(always)
     torch.testing.assert_close(found, torch.full((3,), 2.0))
+
+
+class _Settings:
+    """Those of products of matrices on CUDA devices, by their older name or, where that raises, by the newer one."""
+
+    def __init__(self, newer: bool) -> None:
+        self.newer, self.fp32_precision, self._tf32 = newer, "tf32", True
+
+    @property
+    def allow_tf32(self) -> bool:
+        if self.newer:
+            raise RuntimeError("mix of the legacy and new APIs")
+        return self._tf32
+
+    @allow_tf32.setter
+    def allow_tf32(self, value: bool) -> None:
+        self._tf32 = value
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_products_do_without_tf32_and_leave_the_setting(newer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spectral_losses_backends.torch.kernels import exactly
+
+    settings = _Settings(newer)
+
+    def allowed() -> bool:
+        return settings.fp32_precision != "ieee" if newer else settings.allow_tf32
+
+    monkeypatch.setattr(torch.backends.cuda, "matmul", settings)
+    with exactly(torch.device("cpu")):
+        assert allowed()
+
+    def fails() -> None:
+        with exactly(torch.device("cuda")):
+            assert not allowed()
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fails()
+        assert allowed()
+    settings.fp32_precision, settings.allow_tf32 = "ieee", False
+    with exactly(torch.device("cuda")):
+        assert not allowed()
+    assert not allowed()

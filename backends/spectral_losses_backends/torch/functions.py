@@ -63,6 +63,17 @@ class Plain(base.Backend):
         """The same values without a gradient."""
         return x.detach()
 
+    def map_columns(self, tables: Tensor, modes: Tensor, *, transposed: bool = False) -> Tensor:
+        """A real matrix for each column of modes, as a complex one.
+
+        ``torch.autocast`` takes products of real matrices to half precision, those of the backward pass as well where
+        that runs inside of it; complex ones it leaves alone.
+        """
+        matrices = (tables.mT if transposed else tables).to(modes.dtype)
+        lead, frames = modes.shape[:-2], modes.shape[:-2].numel()
+        columns = modes.reshape(frames, *modes.shape[-2:]).permute(2, 1, 0)
+        return torch.matmul(matrices, columns).permute(2, 1, 0).reshape(*lead, matrices.shape[1], modes.shape[-1])
+
     def pair_power(self, e: Tensor, y: Tensor, basis: Basis, needs: tuple[str, ...]) -> Tables:
         """Statistics of a pair; of the points themselves by the operations that pass over the fields least."""
         if basis.sums != "points" or needs != ("D", "T") or e.dtype != y.dtype:

@@ -97,6 +97,22 @@ class Kernels(blockwise.Backend):
             modes = torch.fft.ifftn(modes, dim=tuple(range(-len(shape), -1)), norm="forward")
         return torch.fft.irfft(modes, n=shape[-1], norm="forward")
 
+    def map_columns(self, tables: Tensor, modes: Tensor, *, transposed: bool = False) -> Tensor:
+        """A real matrix for each column of modes; real and imaginary parts are columns of one product."""
+        *lead, rows, columns = modes.shape
+        real = torch.view_as_real(modes.reshape(-1, rows, columns)).permute(2, 1, 0, 3)
+        found = self.matmul(tables, real.reshape(columns, rows, -1), transposed)
+        parts = found.view(columns, found.shape[1], -1, 2).permute(2, 1, 0, 3).contiguous()
+        return torch.view_as_complex(parts).view(*lead, found.shape[1], columns)
+
+    def matmul(self, a: Tensor, b: Tensor, transposed: bool = False) -> Tensor:
+        """``a b``, or ``a^T b``, whatever ``torch.autocast`` and settings of TF32 say of products.
+
+        Weak modes are sums in which strong ones cancel: with the ten bits of TF32 nothing would be left of them.
+        """
+        with torch.autocast(b.device.type, enabled=False), exactly(b.device):
+            return torch.bmm(a.mT if transposed else a, b)
+
     def bin_power(self, modes: Tensor, basis: Basis, keep: bool = True) -> Tensor:
         """Share of the mean square in each bin, of modes: the shell sum of a tensor on a CPU, by scattering.
 
@@ -299,6 +315,29 @@ def is_plain(*tensors: Any) -> bool:
         if x is not None and _is_mapped(x):
             return False
     return True
+
+
+@contextmanager
+def exactly(device: torch.device) -> Iterator[None]:
+    """Products of matrices in their own precision: without TF32 on a CUDA device, which is as it was afterwards."""
+    if device.type != "cuda":
+        yield
+        return
+    settings = torch.backends.cuda.matmul
+    name, exact = "allow_tf32", False
+    try:
+        before = settings.allow_tf32
+    except RuntimeError:  # of PyTorch 2.9 on, where its newer name was used
+        name, exact = "fp32_precision", "ieee"  # type: ignore[assignment]
+        before = settings.fp32_precision
+    if before == exact:
+        yield
+        return
+    setattr(settings, name, exact)
+    try:
+        yield
+    finally:
+        setattr(settings, name, before)
 
 
 def in_sight(*tensors: Any) -> bool:
