@@ -19,6 +19,7 @@ UNGUARDED = {
     name: SchedulerState._field_defaults[name]
     for name in ("guarded", "reference", "before", "trial", "halved", "ceiling")
 }
+WEIGHTS = ("initial_weight_source", "final_weight_source", "initial_weight_target", "final_weight_target")
 LATER = (*ANEW, *UNGUARDED)
 """Fields that a state may lack, since there were none when it was saved."""
 LENGTHS = {"latest": MOST, "guarded": LEVEL}
@@ -152,6 +153,12 @@ def _under(c: SchedulerConfig, state: SchedulerState, changes: Sequence[_Change]
         state = state._replace(tracked=None, best=None, stale=0, consecutive=0)
     if changed & {"monitor", "mode", "trigger"}:
         state = state._replace(**ANEW)
+    weights = {name: getattr(c, name) for name in WEIGHTS}
+    weights |= {
+        change.name: change.saved for change in changes if change.name in weights and change.stage == state.stage
+    }
+    if len({weights[name] for name in WEIGHTS[:2]}) == len({weights[name] for name in WEIGHTS[2:]}) == 1:
+        state = state._replace(progress=0.0)  # it was finished because there was no way to go
     if "guard" in changed:
         state = state._replace(**UNGUARDED)
     if changed & {"trigger", "milestones"}:  # as if each milestone until now had been followed by a move

@@ -16,7 +16,7 @@ from spectral_losses.scheduler.checks import (
     check_weights,
 )
 from spectral_losses.scheduler.legacy import FIELDS as LEGACY
-from spectral_losses.scheduler.legacy import ORIGINAL, is_former, monitored, original
+from spectral_losses.scheduler.legacy import ORIGINAL, SHARED, is_former, monitored, original
 from spectral_losses.scheduler.serialization import (
     Serializable,
     as_table,
@@ -112,7 +112,8 @@ class SchedulerConfig(Settings, Serializable):
         ``(1 - exp(-3 p)) / (1 - exp(-3))``; "geometric" is evenly in the logarithm of each weight, where 1/1000 of the
         other end stands for a weight of 0.
     missing : {"raise", "hold"}
-        What a step without the monitored metric does: raise a KeyError, or hold. A guarded one is not waited for.
+        What a step without the monitored metric does: raise a KeyError, or hold. The same of a guarded one, but that
+        the scheduler goes on without it: until it is there no move is made or judged.
     guard : str, optional
         Name of a second metric, an error of the source of which less is better. Ten observations after each move it is
         compared with what it was before the first one, and the move is taken back where it is worse by more than
@@ -163,11 +164,11 @@ class SchedulerConfig(Settings, Serializable):
 
     def _spread(self, trigger: Trigger) -> None:
         """Take the settings that a trigger holds for those of their names."""
-        for each in fields(trigger):  # type: ignore[arg-type]  # all kinds are dataclasses
-            given, held = getattr(self, each.name), getattr(trigger, each.name)
-            if given not in (getattr(Settings, each.name), held):
-                raise ValueError(f"{each.name} is given twice, as {given!r} and in trigger {trigger!r}")
-            object.__setattr__(self, each.name, held)
+        for name, held in trigger.given().items():
+            given = getattr(self, name)
+            if given not in (getattr(Settings, name), held):
+                raise ValueError(f"{name} is given twice, as {given!r} and in trigger {trigger!r}")
+            object.__setattr__(self, name, held)
         object.__setattr__(self, "trigger", trigger.name)
 
     @classmethod
@@ -224,12 +225,13 @@ class SchedulerConfig(Settings, Serializable):
 def _over(settings: Mapping[str, Any], changes: Mapping[str, Any], former: bool = False) -> dict[str, Any]:
     """Settings with changes, without those of which the trigger makes nothing; of former ones also given ones."""
     trigger, merged = changes.get("trigger", Settings.trigger), {**settings, **changes}
-    held = [f.name for f in fields(trigger)] if isinstance(trigger, Trigger) else []  # type: ignore[arg-type]
+    held = trigger.given() if isinstance(trigger, Trigger) else {}
     name = getattr(trigger, "name", trigger)
     kind = TRIGGERS.get(name) if isinstance(name, str) else None
-    unused = () if kind is None else kind.unused(Settings(ramp=merged.get("ramp")))
+    unused = () if kind is None else kind.unused(Settings(ramp=held.get("ramp", merged.get("ramp"))))
     drop = {*held, *unused}
-    return {name: value for name, value in merged.items() if name not in drop or (name in changes and not former)}
+    kept = {name for name in changes if not former or name not in SHARED}
+    return {name: value for name, value in merged.items() if name not in drop or name in kept}
 
 
 @dataclass(frozen=True)

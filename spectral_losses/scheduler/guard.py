@@ -22,9 +22,14 @@ SPREAD = 1.2815515655446004 * 1.25 * 1.4826 / math.sqrt(LEVEL)
 
 
 def seen(state: SchedulerState, value: float | None) -> SchedulerState:
-    """The state after an observation of the guarded metric; what is missing or not finite does not count."""
-    if value is None or not math.isfinite(value):
+    """The state after an observation of the guarded metric.
+
+    What is missing does not count. What is not finite is as bad as can be while a move is on trial, and does not count
+    before.
+    """
+    if value is None or (not math.isfinite(value) and not state.trial):
         return state
+    value = value if math.isfinite(value) else sys.float_info.max
     latest = (*state.guarded, math.log(max(value, sys.float_info.min)))[-LEVEL:]
     return state._replace(guarded=latest, trial=max(0, state.trial - 1))
 
@@ -51,7 +56,7 @@ def accepted(state: SchedulerState) -> SchedulerState:
 
 
 def refused(state: SchedulerState) -> SchedulerState:
-    """The state before the move that was one; no later move leads as far, or goes at such a pace."""
+    """The state before the move that was one; no later move leads beyond, or goes at such a pace."""
     return state._replace(progress=state.before or 0.0, before=None, ceiling=state.progress, halved=state.halved + 1)
 
 

@@ -31,6 +31,11 @@ ORIGINAL: Mapping[str, Any] = {
     "monitor": "spectrum_error",
 }
 """Its defaults, where they differ from those of `SchedulerConfig`, as its components do."""
+SHARED = frozenset(
+    {"patience", "min_delta", "use_ema", "ema_beta", "transition_step", "adaptive_step"}
+    | {"min_epochs_before_adapt", "warmup_epochs", "max_consecutive_adaptations"}
+)
+"""Settings of its own of which some triggers make nothing: its dictionaries had all of them, whatever the trigger."""
 COUNTS = ("current_epoch", "epochs_since_improvement", "consecutive_adaptations", "total_adaptations")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class Settings:
     @property
     def needs_metric(self) -> bool:
         """Whether anything depends on the metric."""
-        return self.trigger != "epoch" or self.ramp is None
+        still = self.final_weight_source == self.initial_weight_source
+        still = still and self.final_weight_target == self.initial_weight_target
+        return not still and (self.trigger != "epoch" or self.ramp is None)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -74,6 +76,11 @@ class Trigger:
 
     name: ClassVar[str]
     """The setting's value where it is written as text."""
+
+    def given(self) -> dict[str, Any]:
+        """The settings that it was given, by name."""
+        held = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]  # dataclasses
+        return {name: value for name, value in held.items() if value is not None}
 
 
 class Stages(Protocol):

@@ -14,6 +14,9 @@ from spectral_losses.scheduler.state import Decision, SchedulerState
 from spectral_losses.scheduler.transition import lifted, move, next_stage, progress, side_weights, step_back, weights
 from spectral_losses.scheduler.triggers import explain, fires, may_move, remembered
 
+FAR = 50.0
+"""A logarithm of which no percentage is told."""
+
 
 def update(
     config: Stages,
@@ -127,7 +130,10 @@ def _judged(c: Settings, state: SchedulerState) -> str:
         return ""
     if state.trial:
         return f"the move is judged by {c.guard} in {state.trial}"
-    change, most = (100 * math.expm1(each) for each in (guard.worsening(state), guard.allowed(c, state)))
+    worse, most = guard.worsening(state), 100 * math.expm1(guard.allowed(c, state))
+    if worse > FAR:
+        return f"{c.guard} is not finite, or as good as that"
+    change = 100 * math.expm1(worse)
     return (
         f"{c.guard} is {abs(change):.3g} % {'worse' if change > 0 else 'better'} than before, {most:.3g} % are allowed"
     )

@@ -164,7 +164,7 @@ def next_stage(config: Stages, state: SchedulerState) -> SchedulerState:
     A stage whose final weights are its initial ones is finished from the start.
     """
     if config.enabled and state.progress < 1 and not distance(config.stages[state.stage]):
-        state = state._replace(progress=1.0)
+        state = state._replace(progress=1.0, ceiling=1.0, before=None, trial=0)
     if state.progress < 1 or state.stage + 1 >= len(config.stages):
         return state
     begun = 0 if state.epoch is None else state.epoch + 1

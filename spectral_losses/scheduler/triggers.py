@@ -56,10 +56,13 @@ class Rule(Trigger):
     def check(cls, c: Settings) -> None:
         """Raise where settings are given that this trigger ignores, or that contradict each other under it."""
         for name in cls.unused(c):
-            if getattr(c, name) != getattr(Settings, name):
+            given = getattr(c, name)
+            if given != getattr(Settings, name) and (name != "warmup_epochs" or given):  # it follows to be 0
                 use = listed(each.name for each in TRIGGERS.values() if hasattr(each, name))
                 hint = f" (it is for {use})" if use else ""
-                raise ValueError(f"{name} has no use with trigger {cls.name!r}, got {getattr(c, name)!r}{hint}")
+                alone = cls is AtEpochs and c.ramp is not None
+                beside = "a ramp alone" if alone else f"trigger {cls.name!r}"
+                raise ValueError(f"{name} has no use with {beside}, got {given!r}{'' if alone else hint}")
 
     @classmethod
     @abstractmethod
@@ -84,7 +87,7 @@ class Plateau(Rule):
     Parameters
     ----------
     patience, min_delta, min_delta_mode, use_ema, ema_beta
-        As in `SchedulerConfig`, with the same defaults.
+        As in `SchedulerConfig`, and as there where they are left out.
 
     Examples
     --------
@@ -94,12 +97,12 @@ class Plateau(Rule):
     """
 
     name: ClassVar[str] = "plateau"
-    patience: int = Settings.patience
+    patience: int | None = None
     _: KW_ONLY
-    min_delta: float = Settings.min_delta
-    min_delta_mode: str = Settings.min_delta_mode
-    use_ema: bool = Settings.use_ema
-    ema_beta: float = Settings.ema_beta
+    min_delta: float | None = None
+    min_delta_mode: str | None = None
+    use_ema: bool | None = None
+    ema_beta: float | None = None
 
     @classmethod
     def fires(cls, c: Settings, before: SchedulerState, now: SchedulerState) -> bool:
@@ -122,7 +125,7 @@ class Increase(Rule):
     Parameters
     ----------
     min_delta, min_delta_mode, use_ema, ema_beta
-        As in `SchedulerConfig`, with the same defaults.
+        As in `SchedulerConfig`, and as there where they are left out.
 
     Examples
     --------
@@ -132,10 +135,10 @@ class Increase(Rule):
     """
 
     name: ClassVar[str] = "increase"
-    min_delta: float = Settings.min_delta
-    min_delta_mode: str = Settings.min_delta_mode
-    use_ema: bool = Settings.use_ema
-    ema_beta: float = Settings.ema_beta
+    min_delta: float | None = None
+    min_delta_mode: str | None = None
+    use_ema: bool | None = None
+    ema_beta: float | None = None
 
     @classmethod
     def unused(cls, c: Settings) -> Sequence[str]:
@@ -177,10 +180,15 @@ class AtEpochs(Rule):
     """
 
     name: ClassVar[str] = "epoch"
-    milestones: Sequence[int] = Settings.milestones
+    milestones: Sequence[int] | None = None
     _: KW_ONLY
-    interval: int | None = Settings.interval
-    ramp: tuple[int, int] | None = Settings.ramp
+    interval: int | None = None
+    ramp: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("milestones", "ramp"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
 
     @classmethod
     def unused(cls, c: Settings) -> Sequence[str]:
@@ -189,7 +197,7 @@ class AtEpochs(Rule):
         if c.ramp is None:
             return usual
         metric = ("min_delta", "min_delta_mode", "use_ema", "ema_beta", "max_consecutive_adaptations")
-        return (*usual, *metric, "min_epochs_before_adapt", "transition_step", "adaptive_step")
+        return (*usual, *metric, "warmup_epochs", "min_epochs_before_adapt", "transition_step", "adaptive_step")
 
     @classmethod
     def check(cls, c: Settings) -> None:
@@ -199,8 +207,6 @@ class AtEpochs(Rule):
             found = " and ".join(given) or "none"
             raise ValueError(f"trigger 'epoch' takes one of milestones, interval and ramp, got {found}")
         super().check(c)
-        if c.ramp is not None and c.warmup_epochs:
-            raise ValueError(f"warmup_epochs has no use with a ramp alone, got {c.warmup_epochs}")
         warm = c.warmup
         if c.milestones and c.milestones[0] < warm:
             raise ValueError(

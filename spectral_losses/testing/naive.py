@@ -61,6 +61,9 @@ class NaiveScheduler:
 
     def _observe(self, value: float | None, epoch: int, guarded: float | None) -> tuple[bool, str]:
         """What the trigger makes of an observation."""
+        c = self.c
+        if (c.initial_weight_source, c.initial_weight_target) == (c.final_weight_source, c.final_weight_target):
+            return False, "finished"
         if self.c.trigger == "epoch" and self.c.ramp is not None:
             return False, "finished" if self.progress() == 1 else "waiting"
         if epoch < self.warm:
@@ -146,6 +149,8 @@ class NaiveScheduler:
         """What a guarded metric says of the last move; nothing where there is nothing to say."""
         if self.c.guard is None:
             return ""
+        if value is not None and self.pending and not math.isfinite(value):
+            value = sys.float_info.max
         if value is not None and math.isfinite(value):
             self.guarded.append(math.log(value) if value > sys.float_info.min else math.log(sys.float_info.min))
         if not self.pending:

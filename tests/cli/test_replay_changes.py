@@ -65,6 +65,29 @@ def test_a_preset_takes_another_trigger(run, capsys):
     assert found["config"] == sl.SchedulerConfig.preset("tra", trigger="auto").to_dict()
 
 
+@pytest.mark.parametrize("settings", ["whole", "few"])
+def test_a_file_takes_another_trigger(run, tmp_path, capsys, settings):
+    """What that trigger makes nothing of, and a warm-up that it has otherwise, are dropped."""
+    whole = sl.SchedulerConfig(patience=8, min_delta=0.03, static_components={"divergence": 0.1})
+    path = tmp_path / "scheduler.toml"
+    path.write_text(
+        whole.to_toml() if settings == "whole" else "patience = 8\nstatic_components = { divergence = 0.1 }\n"
+    )
+    kept = {"static_components": {"divergence": 0.1}}
+    for changes, expected in (
+        (["trigger=auto"], {"trigger": "auto"}),
+        (["trigger=epoch", "ramp=[2, 5]"], {"trigger": "epoch", "ramp": (2, 5)}),
+        (["trigger=epoch", "interval=10"], {"trigger": "epoch", "interval": 10}),
+    ):
+        words = [word for change in changes for word in ("--set", change)]
+        found = only(capsys, run, "--config", str(path), *words)["config"]
+        wanted = sl.SchedulerConfig(**expected, **kept).to_dict()
+        if settings == "whole" and "interval" in expected:
+            wanted["min_delta"] = 0.03
+        assert found == wanted
+    assert only(capsys, run, "--config", str(path), "--set", "trigger=plateau")["config"]["patience"] == 8
+
+
 def test_the_default_is_changed(run, capsys):
     found = only(capsys, run, "--set", "patience=1", "--set", "monitor=gradient_error")
     assert found["config"] == sl.SchedulerConfig(patience=1, monitor="gradient_error").to_dict()

@@ -101,9 +101,9 @@ def test_the_demo_prints_as_the_others_do(monkeypatch, tmp_path, capsys, number,
     monkeypatch.setattr(experiment, "run_demo", lambda *_: None)
     monkeypatch.setattr(figure, "write_figure", lambda *_: None)
     monkeypatch.setattr(report, "document", lambda *_: {})
-    for name in ("_settings", "_adaptations", "_final_weights"):
-        monkeypatch.setattr(report, name, lambda *_: {})
-    for name in ("_scores", "_times"):
+    for name in ("_settings", "_verdict"):
+        monkeypatch.setattr(report, name, lambda *_: [])
+    for name in ("_forecasts", "_times"):
         monkeypatch.setattr(report, name, lambda *_: "a table")
     outcome = type("Outcome", (), {"setting": None, "seed": 0})
     monkeypatch.setattr(experiment, "run_demo", lambda *_: outcome)

@@ -112,8 +112,18 @@ def test_a_trigger_is_the_settings_that_it_holds(trigger: Any, flat: dict[str, A
 def test_a_trigger_takes_the_place_of_a_presets() -> None:
     c = SchedulerConfig.preset("tra", trigger=sl.Plateau(9))
     assert (c.patience, c.max_weight_target) == (9, 0.9)
+    assert SchedulerConfig.preset("inc", trigger=sl.Plateau(min_delta=0.1)).patience == 8
     c = SchedulerConfig.preset("original", trigger=sl.Auto())
     assert (c.trigger, c.source_components) == ("auto", ("recFieldError", "predFieldError"))
+    for trigger, flat in (
+        (sl.Plateau(9), {"trigger": "plateau", "patience": 9}),
+        (sl.AtEpochs(ramp=(2, 5)), {"trigger": "epoch", "ramp": (2, 5)}),
+        (sl.AtEpochs([20]), {"trigger": "epoch", "milestones": [20]}),
+        (sl.Increase(), {"trigger": "increase"}),
+    ):
+        assert SchedulerConfig.preset("original", trigger=trigger) == SchedulerConfig.preset("original", **flat)
+    assert hash(sl.AtEpochs([30, 60])) == hash(sl.AtEpochs((30, 60)))
+    assert SchedulerConfig(trigger=sl.AtEpochs([20]), milestones=(20,)).milestones == (20,)
 
 
 @pytest.mark.parametrize(
@@ -509,6 +519,19 @@ def test_what_a_former_dictionary_does_not_say_is_as_it_was(mark: dict[str, Any]
     c, original = SchedulerConfig.from_dict({**mark, "patience": 8}), SchedulerConfig.preset("original", patience=8)
     assert dataclasses.replace(c, source_components=original.source_components) == original
     assert SchedulerConfig.from_dict({"patience": 8}) == SchedulerConfig(patience=8)
+
+
+def test_of_former_dictionaries_only_former_settings_are_dropped() -> None:
+    former = {"monitor_metric": "target_loss", "patience": 8}
+    assert SchedulerConfig.from_dict({**former, "trigger": "increase"}).patience == SchedulerConfig.patience
+    for name, value in (("interval", 5), ("milestones", [20])):
+        with pytest.raises(ValueError, match=f"{name} has no use with trigger 'plateau'"):
+            SchedulerConfig.from_dict({**former, name: value})
+    for name, value in (("guard", "field_error"), ("cooldown", 3)):
+        with pytest.raises(ValueError, match=f"{name} has no use with trigger 'epoch'"):
+            SchedulerConfig.from_dict({**former, "trigger": "epoch", "interval": 5, name: value})
+    ramp = SchedulerConfig.from_dict({**former, "trigger": "epoch", "ramp": [2, 5]})
+    assert (ramp.ramp, ramp.warmup_epochs) == ((2, 5), 0)
 
 
 def test_a_role_is_a_role_under_its_former_name_alone() -> None:

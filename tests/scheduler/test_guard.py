@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -135,14 +136,28 @@ def test_the_price_of_a_sharp_forecast_is_allowed(error: float) -> None:
     assert guard.allowed(c, SchedulerState(reference=math.log(error))) == pytest.approx(math.log(price))
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, None])
-def test_what_is_no_number_is_not_judged(value: float | None) -> None:
+def test_what_is_missing_is_not_judged() -> None:
     scheduler = guarded(missing="hold")
     step(scheduler, 0.1)
     before = scheduler.state
-    metrics = {"spectrum_error": 0.5} if value is None else {"spectrum_error": 0.5, "field_error": value}
-    assert {scheduler.step(metrics).reason for _ in range(20)} == {"on trial"}
+    assert {scheduler.step({"spectrum_error": 0.5}).reason for _ in range(20)} == {"on trial"}
     assert scheduler.state[-6:] == before[-6:]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_as_bad_as_can_be_on_trial_and_nothing_before(value: float) -> None:
+    scheduler = guarded(patience=3)
+    step(scheduler, 0.1)
+    step(scheduler, value)
+    assert len(scheduler.state.guarded) == 1
+    while not step(scheduler, 0.1)[0]:
+        pass
+    assert [d.reason for d in step(scheduler, value, 10)] == [*["on trial"] * 9, "stepped back"]
+    scheduler = guarded()  # one of them is a wild value
+    step(scheduler, 0.1)
+    step(scheduler, 0.1, 8)
+    step(scheduler, value)
+    assert step(scheduler, 0.1)[0].reason != "stepped back"
 
 
 def test_nothing_moves_before_it_was_seen() -> None:
@@ -225,3 +240,17 @@ def test_a_state_of_before_there_were_guards_is_read() -> None:
         del saved["config"][name]
     scheduler.load_state_dict(saved)
     assert scheduler.state == SchedulerState()
+
+
+def test_a_state_of_a_guard_whose_way_is_gone_is_read_again() -> None:
+    scheduler = guarded()
+    step(scheduler, 0.1)
+    step(scheduler, 0.2, 10)
+    assert scheduler.state.ceiling < 1
+    still = sl.LossScheduler(dataclasses.replace(scheduler.config, final_weight_source=1.0, final_weight_target=0.0))
+    still.load_state_dict(scheduler.state_dict(), accept_changes=True)
+    assert still.progress == still.state.ceiling == 1
+    still.load_state_dict(still.state_dict())
+    other = guarded()  # where there is a way again, it begins
+    other.load_state_dict(still.state_dict(), accept_changes=True)
+    assert other.progress == 0

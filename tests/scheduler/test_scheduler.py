@@ -374,6 +374,8 @@ def test_final_weights_that_are_the_initial_ones_are_reached_from_the_start() ->
     assert scheduler.weights == {"field_error": 1.0, "spectrum_error": 0.0}
     state, decision = update(bare(**still), SchedulerState(), {"spectrum_error": 0.5})
     assert (decision.reason, decision.progress, state.progress) == ("finished", 1.0, 1.0)
+    usual = sl.LossScheduler(sl.SchedulerConfig(**still))  # no warm-up and no metric for what changes nothing
+    assert (usual.step({}).reason, usual.monitored) == ("finished", ())
     off = sl.LossScheduler(bare(**still, enabled=False))
     assert (off.step({}).reason, off.progress) == ("disabled", 0.0)
     # In a chain the next stage begins at once.

@@ -13,6 +13,8 @@ from spectral_losses.controller import ConstraintConfig, ControllerConfig
 from spectral_losses.scheduler import SchedulerChain, SchedulerConfig
 from spectral_losses.scheduler.legacy import FIELDS as LEGACY
 from spectral_losses.scheduler.serialization import unknown_key
+from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.triggers import TRIGGERS
 
 WORDS = {"true": True, "false": False}  # with a capital, as Python has them, they are no TOML
 
@@ -112,4 +114,12 @@ def _merged(settings: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(settings, Mapping):
         return settings  # which ``from_dict`` refuses
     names = {LEGACY.get(key, key): key for key in settings}
-    return {**settings, **{names.get(key, key): value for key, value in values.items()}}
+    dropped = _dropped(values, settings.get(names.get("trigger", ""), Settings.trigger))
+    kept = {key: value for key, value in settings.items() if LEGACY.get(key, key) not in dropped}
+    return {**kept, **{names.get(key, key): value for key, value in values.items()}}
+
+
+def _dropped(values: Mapping[str, Any], before: Any) -> Sequence[str]:
+    """Settings of a file of which another trigger makes nothing, or which it has otherwise by itself."""
+    kind = None if values.get("trigger") == before else TRIGGERS.get(str(values.get("trigger")))
+    return () if kind is None else (*kind.unused(Settings(ramp=values.get("ramp"))), "warmup_epochs")
