@@ -88,7 +88,7 @@ def beyond_front(point: Point, points: Sequence[Point]) -> tuple[float, bool]:
     (-0.69..., False)
     """
     along = front(points)
-    errors, distances = (np.log([each[i] for each in along]) for i in (0, 1))
+    errors, distances = ([math.log(each[i]) for each in along] for i in (0, 1))
     at = math.log(point[0])
     inside = bool(errors[0] <= at <= errors[-1])
     return math.log(point[1]) - float(np.interp(at, errors, distances)), inside
