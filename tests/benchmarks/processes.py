@@ -15,6 +15,7 @@ STEPS = """
 import itertools, re, statistics, time, spectral_losses as sl
 def resident(): return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1])
 second = dict(source="spectrum_error", target="gradient_error", initial_weight_source=0.7, final_weight_target=0.4)
+second["monitor"] = "spectrum_error"
 config = {config}
 scheduler, values = sl.LossScheduler(config), itertools.cycle([0.5, 0.4, 0.45, 0.44, 0.43, 0.6])
 def run(steps):
