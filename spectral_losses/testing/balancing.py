@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from spectral_losses.balance import Balancer
+from spectral_losses.testing.twins import TwinMachine
 
 __all__ = ["BalancerMachine", "NaiveBalancer", "balancer_configs", "influence_values"]
 
@@ -96,15 +96,13 @@ class NaiveBalancer:
         return {self.first: self.shares[self.first], **others}
 
 
-class BalancerMachine(RuleBasedStateMachine):
+class BalancerMachine(TwinMachine):
     """Feeds a balancer whatever a run may bring, and holds it against `NaiveBalancer` and against its promises.
 
     Influences that stay, drift and jump, that are 0, not finite or out of all proportion; saving and loading in the
     middle; freezing. Subclass it and override `make` to test a balancer of your own, or `configs` to test your
     settings; its ``TestCase`` is what pytest and unittest collect.
     """
-
-    observations = 0  # made by all machines of a class, so that a test can say how many
 
     def make(self, config: Mapping[str, Any]) -> Balancer:
         """A new balancer with these arguments."""
@@ -185,16 +183,6 @@ class BalancerMachine(RuleBasedStateMachine):
         """Weights that stay, or go on."""
         for each in (self.balancer, self.twin, self.scaled):
             each.freeze(frozen)
-
-    @rule()
-    def save_and_load(self) -> None:
-        """The twin goes through JSON into a new balancer."""
-        saved = self.twin.state_dict()
-        through = json.loads(json.dumps(saved, allow_nan=False))
-        assert through == saved
-        self.twin = self.make(self.config)
-        self.twin.load_state_dict(through)
-        assert self.twin.state_dict() == saved
 
     @invariant()
     def keeps_its_promises(self) -> None:

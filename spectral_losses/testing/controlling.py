@@ -5,17 +5,17 @@ They need hypothesis, and not NumPy.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from spectral_losses.controller import ConstraintConfig, ControllerConfig, LossController
 from spectral_losses.scheduler import Decision
 from spectral_losses.testing.scheduling import metric_values
+from spectral_losses.testing.twins import TwinMachine
 
 __all__ = ["ControllerMachine", "NaiveController", "constraint_configs", "controller_configs"]
 
@@ -175,7 +175,7 @@ class NaiveController:
         return asked if c.of == "target" else -asked
 
 
-class ControllerMachine(RuleBasedStateMachine):
+class ControllerMachine(TwinMachine):
     """Feeds a controller whatever a run may bring, and holds it against `NaiveController` and against its promises.
 
     Metrics that stay, drift and jump about their limits, that are 0, negative, not finite or missing; epochs that are
@@ -183,11 +183,15 @@ class ControllerMachine(RuleBasedStateMachine):
     own, or `configs` to test your settings; its ``TestCase`` is what pytest and unittest collect.
     """
 
-    observations = 0  # made by all machines of a class, so that a test can say how many
+    config: ControllerConfig
 
     def make(self, config: ControllerConfig) -> LossController:
         """A new controller with these settings."""
         return LossController(config)
+
+    def reread(self, config: ControllerConfig) -> ControllerConfig:
+        """The settings after they went through JSON."""
+        return ControllerConfig.from_json(config.to_json())
 
     def configs(self) -> st.SearchStrategy[ControllerConfig]:
         """Settings to draw from."""
@@ -257,16 +261,6 @@ class ControllerMachine(RuleBasedStateMachine):
         """An epoch that was before: refused, and then nothing has happened."""
         epoch = self.epoch - back
         assert str(epoch) in self._refused(ValueError, self.metrics, epoch)
-
-    @rule()
-    def save_and_load(self) -> None:
-        """The twin goes through JSON into a new controller, and so do its settings."""
-        saved = self.twin.state_dict()
-        through = json.loads(json.dumps(saved, allow_nan=False))
-        assert through == saved
-        self.twin = self.make(ControllerConfig.from_json(self.config.to_json()))
-        self.twin.load_state_dict(through)
-        assert self.twin.state_dict() == saved
 
     @invariant()
     def keeps_its_promises(self) -> None:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from spectral_losses.scheduler import Decision, LossScheduler, SchedulerChain, SchedulerConfig
 from spectral_losses.testing.naive import NaiveScheduler
 from spectral_losses.testing.scheduling import metric_values, scheduler_chains, scheduler_configs
+from spectral_losses.testing.twins import TwinMachine
 
 __all__ = ["SchedulerMachine"]
 
 
-class SchedulerMachine(RuleBasedStateMachine):
+class SchedulerMachine(TwinMachine):
     """Feeds a scheduler whatever a run may bring, and holds it against `NaiveScheduler` and against its promises.
 
     Metrics that improve, stay, get worse and jump, that are not finite or missing; epochs that are skipped and
     repeated; saving and loading in the middle. Subclass it and override `make` to test a scheduler of your own; its
     ``TestCase`` is what pytest and unittest collect.
     """
-
-    observations = 0  # made by all machines of a class, so that a test can say how many
 
     def make(self, config: SchedulerConfig | SchedulerChain) -> LossScheduler:
         """A new scheduler with these settings."""
@@ -120,16 +118,6 @@ class SchedulerMachine(RuleBasedStateMachine):
         """An epoch that was before: refused, and then nothing has happened."""
         epoch = self.model.last_epoch - back
         assert str(epoch) in self._refused(ValueError, self._metrics(0.1), epoch)
-
-    @rule()
-    def save_and_load(self) -> None:
-        """The twin goes through JSON into a new scheduler."""
-        saved = self.twin.state_dict()
-        through = json.loads(json.dumps(saved, allow_nan=False))
-        assert through == saved
-        self.twin = self.make(self.config)
-        self.twin.load_state_dict(through)
-        assert self.twin.state_dict() == saved
 
     @invariant()
     def keeps_its_promises(self) -> None:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from machines import run_counted
 
 from spectral_losses.balance import Balancer, BalancerState
 from spectral_losses.testing import BalancerMachine
 
-STEPS = int(os.environ.get("BALANCER_STEPS", "5000"))
-
 
 def test_state_machine() -> None:
-    class Counted(BalancerMachine):
-        observations = 0
-
-    while Counted.observations < STEPS:
-        run_state_machine_as_test(Counted, settings=settings(max_examples=100, stateful_step_count=30))
-    print(f"{Counted.observations} observations")
+    run_counted(BalancerMachine, "BALANCER_STEPS", 5000)
 
 
 def test_a_wrong_balancer_is_caught() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,22 +10,17 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
+from machines import run_counted
 
 from spectral_losses.controller import ConstraintConfig, ControllerConfig, LossController
 from spectral_losses.scheduler import Decision
 from spectral_losses.testing import ControllerMachine, constraint_configs, controller_configs
 
 FEW = settings(max_examples=40)
-STEPS = int(os.environ.get("CONTROLLER_STEPS", "5000"))
 
 
 def test_state_machine() -> None:
-    class Counted(ControllerMachine):
-        observations = 0
-
-    while Counted.observations < STEPS:
-        run_state_machine_as_test(Counted, settings=settings(max_examples=100, stateful_step_count=30))
-    print(f"{Counted.observations} observations")
+    run_counted(ControllerMachine, "CONTROLLER_STEPS", 5000)
 
 
 def test_a_wrong_controller_is_caught() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +31,8 @@ class Estimate(NamedTuple):
     high: float
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Measured:
     """Means over the frames of each trajectory.
 
     Attributes
@@ -44,6 +47,12 @@ class Measured(NamedTuple):
     errors: NDArray[np.float64]
     power: NDArray[np.float64]
     plane: Plane
+
+    @cached_property
+    def samples(self) -> list[dict[str, float]]:
+        """The numbers of as many trajectories, drawn with replacement; the same ones for all forecasts of them."""
+        draw, count = np.random.default_rng(0), len(self.errors)
+        return [numbers(self, draw.integers(0, count, count)) for _ in range(RESAMPLES)]
 
 
 def ahead(model: FourierOperator, trajectories: Tensor, lead: int) -> tuple[Tensor, Tensor]:
@@ -103,20 +112,13 @@ def bands(plane: Plane) -> tuple[Band, ...]:
 
 def estimates(found: Measured) -> dict[str, Estimate]:
     """All numbers with their intervals."""
-    samples = _resampled(found)
-    return {name: _estimate(value, [each[name] for each in samples]) for name, value in numbers(found).items()}
+    return {name: _estimate(value, [each[name] for each in found.samples]) for name, value in numbers(found).items()}
 
 
 def ratio(name: str, found: Measured, beside: Measured) -> Estimate:
     """A number over that of other forecasts of the same trajectories, which are resampled together."""
-    pairs = zip(_resampled(found), _resampled(beside), strict=True)
+    pairs = zip(found.samples, beside.samples, strict=True)
     return _estimate(numbers(found)[name] / numbers(beside)[name], [a[name] / b[name] for a, b in pairs])
-
-
-def _resampled(found: Measured) -> list[dict[str, float]]:
-    """The numbers of as many trajectories, drawn with replacement; the same ones at each call."""
-    draw, count = np.random.default_rng(0), len(found.errors)
-    return [numbers(found, draw.integers(0, count, count)) for _ in range(RESAMPLES)]
 
 
 def _estimate(value: float, samples: list[float]) -> Estimate:
