@@ -93,16 +93,16 @@ SCHEDULER = [
     Mutation("state: stale is not saved", "checkpoint.py", '"guarded": list(state.guarded)}', '"guarded": list(state.guarded), "stale": 0}'),
     Mutation("state: seen is not saved", "checkpoint.py", '"guarded": list(state.guarded)}', '"guarded": list(state.guarded), "seen": None}'),
     Mutation("state: floats are rounded", "checkpoint.py", '{**state._asdict(), ', '{**{k: round(v, 6) if isinstance(v, float) else v for k, v in state._asdict().items()}, '),
-    Mutation("state: other settings are not noticed", "loss_scheduler.py", "if changes and not accept_changes:", "if False and not accept_changes:"),
+    Mutation("state: other settings are not noticed", "stepper.py", "if changes and not accept_changes:", "if False and not accept_changes:"),
     Mutation("state: the metric of other settings goes on", "checkpoint.py", 'if changed & {"monitor", "mode", "use_ema"} or', "if"),
     Mutation("state: changes of other stages matter", "checkpoint.py", "for change in changes if change.stage == state.stage}", "for change in changes}"),
     Mutation("state: a cooldown of other settings goes on", "checkpoint.py", "return state._replace(cooldown=min(state.cooldown, c.cooldown))", "return state"),
     Mutation("state: a bad history is loaded", "checkpoint.py", "if not isinstance(rows, list) or not all(map(is_decision, rows)):", "if False:"),
-    Mutation("state: half of it is loaded", "loss_scheduler.py", "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
+    Mutation("state: half of it is loaded", "stepper.py", "        if changes and not accept_changes:", "        self._state = loaded\n        if changes and not accept_changes:"),
     Mutation("state: a NaN is loaded", "checkpoint.py", "and abs(value) <= sys.float_info.max", ""),
     Mutation("state: any version is read", "checkpoint.py", 'if saved.get("version") != version:', "if False:"),
-    Mutation("history: shared with the caller", "loss_scheduler.py", "decision._replace(weights=dict(decision.weights))", "decision"),
-    Mutation("history: has no bound", "loss_scheduler.py", "deque(maxlen=history)", "deque()"),
+    Mutation("history: shared with the caller", "stepper.py", "decision._replace(weights=dict(decision.weights))", "decision"),
+    Mutation("history: has no bound", "stepper.py", "deque(maxlen=history)", "deque()"),
     Mutation("former state: any weights are taken", "legacy.py", "if not all(abs(a - b) <= 1e-6", "if False and not all(abs(a - b) <= 1e-6"),
     Mutation("former state: a NaN average is taken", "legacy.py", "math.isfinite(tracked) and", "True and"),
     Mutation("auto: one look is enough", "triggers.py", "LOOKS = 2", "LOOKS = 1"),
@@ -224,7 +224,10 @@ CONTROLLER = [
         '"averages": [0.0] * len(state.averages)',
     ),
     Mutation(
-        "state: other settings are not noticed", "loss_controller.py", "if changes and not accept_changes:", "if False:"
+        "state: other settings are not noticed",
+        "../scheduler/stepper.py",
+        "if changes and not accept_changes:",
+        "if False:",
     ),
     Mutation(
         "state: averages of other settings go on",
@@ -252,11 +255,11 @@ CONTROLLER = [
     ),
     Mutation(
         "history: shared with the caller",
-        "loss_controller.py",
+        "../scheduler/stepper.py",
         "weights=dict(decision.weights)",
         "weights=decision.weights",
     ),
-    Mutation("history: has no bound", "loss_controller.py", "deque(maxlen=history)", "deque()"),
+    Mutation("history: has no bound", "../scheduler/stepper.py", "deque(maxlen=history)", "deque()"),
 ]
 
 BALANCER = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +10,20 @@ from spectral_losses.controller.config import ControllerConfig
 from spectral_losses.controller.constraint import ConstraintConfig
 from spectral_losses.controller.state import ControllerState, progress, ratio, weights
 from spectral_losses.controller.step import update
-from spectral_losses.scheduler.serialization import refusing_depth
 from spectral_losses.scheduler.state import Decision
+from spectral_losses.scheduler.stepper import Stepper
 
 
-class LossController:
+class LossController(Stepper[ControllerConfig, ControllerState]):
     """Moves the weight of a loss so that metrics of the validation stay at or under what they may be at most.
 
     It has the methods and properties of a `LossScheduler`, and can stand wherever one does. Threads must not share
     one.
+
+    A `Decision` is true where lambda changed. Its reason is ``"raised"``, ``"lowered"``, ``"resting"``, ``"at the
+    bound"``, ``"missing"`` or ``"not finite"``; `progress` is the share of the constraints that hold; `metric` and
+    `tracked` are those of the constraint that decided. Under other settings a saved lambda stays, but for a range that
+    it would be out of; a constraint that differs in more than its gains begins anew.
 
     Parameters
     ----------
@@ -50,21 +54,8 @@ class LossController:
     def __init__(
         self, config: ControllerConfig | ConstraintConfig | Sequence[ConstraintConfig], *, history: int = 1000
     ) -> None:
-        if isinstance(history, bool) or not isinstance(history, int) or history < 0:
-            raise ValueError(f"history must be a number of decisions, got {history!r}")
-        self._config = config if isinstance(config, ControllerConfig) else ControllerConfig(config)
-        self._state = ControllerState()
-        self._history: deque[Decision] = deque(maxlen=history)
-
-    @property
-    def config(self) -> ControllerConfig:
-        """The settings."""
-        return self._config
-
-    @property
-    def state(self) -> ControllerState:
-        """The state, an immutable value."""
-        return self._state
+        whole = config if isinstance(config, ControllerConfig) else ControllerConfig(config)
+        super().__init__(whole, ControllerState(), history)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -86,75 +77,15 @@ class LossController:
         """Names of the metrics that it looks at."""
         return tuple(dict.fromkeys(c.metric for c in self._config.each))
 
-    @property
-    def history(self) -> tuple[Decision, ...]:
-        """The last decisions, oldest first; as many as were asked for when it was made."""
-        return tuple(self._history)
-
-    def step(self, metrics: Mapping[str, Any], epoch: int | None = None) -> Decision:
-        """Take one observation, usually after each validation.
-
-        Parameters
-        ----------
-        metrics : mapping of str to float
-            Real numbers, as Python's or as 0-d arrays of any framework; others than those of constraints are ignored.
-        epoch : int, optional
-            By default the one after the last; may repeat and skip.
-
-        Returns
-        -------
-        Decision
-            True where lambda changed. The reason is ``"raised"``, ``"lowered"``, ``"resting"``, ``"at the bound"``,
-            ``"missing"`` or ``"not finite"``; `progress` is the share of the constraints that hold; `metric` and
-            `tracked` are those of the constraint that decided.
-
-        Raises
-        ------
-        KeyError
-            A metric is missing, and the config does not say to hold then.
-        ValueError
-            An epoch before the last one, a negative one, or one above 1e300, which no checkpoint could hold.
-        TypeError
-            Metrics that are no mapping, a metric that is no number, an epoch that is no integer.
-        """
-        self._state, decision = update(self._config, self._state, metrics, epoch)
-        self._history.append(decision._replace(weights=dict(decision.weights)))  # the caller may change his own
-        return decision
-
     def state_dict(self) -> dict[str, Any]:
         """Everything to go on from, in plain types: for JSON, and for ``torch.load(..., weights_only=True)``."""
         return saved_state(self._config, self._state, self._history)
 
-    def load_state_dict(self, state: Mapping[str, Any], *, accept_changes: bool = False) -> None:
-        """Go on from a saved state; where it is refused, nothing changes.
+    def _update(self, metrics: Mapping[str, Any], epoch: int | None) -> tuple[ControllerState, Decision]:
+        return update(self._config, self._state, metrics, epoch)
 
-        Parameters
-        ----------
-        state : mapping
-            What `state_dict` returned.
-        accept_changes : bool, default False
-            Load a state that was saved under other settings, and go on under those of this controller. Lambda stays,
-            but for a range that it would be out of; a constraint that differs in more than its gains begins anew.
-
-        Raises
-        ------
-        ValueError
-            Other settings (the message says which); a newer version; anything that no controller would save.
-        TypeError
-            Not a mapping.
-        """
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be what state_dict returns, got {type(state).__name__}")
-        with refusing_depth("state"):
-            loaded, past, changes = restore(self._config, state)
-        if changes and not accept_changes:
-            raise ValueError(
-                f"state was saved under other settings: {'; '.join(changes)}. "
-                "With accept_changes=True it goes on under the present ones"
-            )
-        self._state = loaded
-        self._history.clear()
-        self._history.extend(past)
+    def _restored(self, saved: Mapping[str, Any]) -> tuple[ControllerState, Sequence[Decision], Sequence[str]]:
+        return restore(self._config, saved)
 
     def __repr__(self) -> str:
         constraints = ", ".join(f"{c.metric} <= {c.limit:.4g}" for c in self._config.each)

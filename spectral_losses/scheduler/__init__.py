@@ -2,7 +2,8 @@
 
 Read it in this order: `state` is what a scheduler remembers and answers; `monitor` says what a metric counts for,
 `triggers` when to move on, `guard` when that was a mistake, `transition` how far and which weights that means. `step`
-joins them without side effects, and `loss_scheduler` remembers the state between calls. `config` is what a scheduler is
+joins them without side effects, and `loss_scheduler` remembers the state between calls (what a controller does alike is
+in `stepper`). `config` is what a scheduler is
 told (`settings` the bare values, `checks` what they may be, `serialization` their files), `checkpoint` what it saves,
 and `legacy` reads what its predecessor, the FlexibleLossScheduler, saved.
 """

@@ -5,40 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 from spectral_losses.cli.replay.metrics_log import Row
-from spectral_losses.configs import Config
 from spectral_losses.scheduler import Decision
 from spectral_losses.scheduler.checkpoint import plain_decision
 from spectral_losses.scheduler.settings import Settings
+from spectral_losses.scheduler.stepper import Stepper
 
 TOLD = ("epoch", "reason", "detail", "metric", "tracked", "progress", "weights")  # of a move, in JSON
-
-
-class Machine(Protocol):
-    """What a `LossScheduler` and a `LossController` have in common, as far as a replay needs it."""
-
-    @property
-    def config(self) -> Config:
-        """The settings."""
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """The weight of every component, now."""
-
-    @property
-    def progress(self) -> float:
-        """From 0 to 1."""
-
-    @property
-    def monitored(self) -> tuple[str, ...]:
-        """Names of the metrics that it looks at."""
-
-    def step(self, metrics: Mapping[str, Any], epoch: int | None = None) -> Decision:
-        """Take one observation."""
 
 
 @dataclass
@@ -119,7 +96,7 @@ class Subject(ABC):
     decades: ClassVar[bool] = False
     """Whether the weights are drawn on a logarithmic axis."""
 
-    def __init__(self, name: str, machine: Machine) -> None:
+    def __init__(self, name: str, machine: Stepper[Any, Any]) -> None:
         self.name = name
         self.machine = machine
         self.initial_weights = machine.weights
