@@ -23,6 +23,7 @@ CASES: list[dict[str, Any]] = [
     {"channels": "mean"},
     {"channel_weights": (1.0, 2.0)},
     {"reduction": "none"},
+    {"grid": sl.Sphere("gauss")},
 ]
 SPECTRAL: list[dict[str, Any]] = [
     {"window": "hann", "detrend": "linear"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -110,7 +110,9 @@ class Kernels(blockwise.Backend):
 
         Weak modes are sums in which strong ones cancel: with the ten bits of TF32 nothing would be left of them.
         """
-        with torch.autocast(b.device.type, enabled=False), exactly(b.device):
+        kind = b.device.type  # of which some, such as "meta", have no autocast to be turned off
+        plainly = torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+        with plainly, exactly(b.device):
             return torch.bmm(a.mT if transposed else a, b)
 
     def bin_power(self, modes: Tensor, basis: Basis, keep: bool = True) -> Tensor:
