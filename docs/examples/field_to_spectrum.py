@@ -20,6 +20,7 @@ from torch_training import Network, line, loaders, train, validate
 
 import spectral_losses as sl
 
+METRICS = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}
 COMPONENTS = {
     "recFieldError": sl.Component("field_error", frames=0),
     "predFieldError": sl.Component("field_error", frames=slice(1, None)),
@@ -46,7 +47,7 @@ def run(epochs: int, seed: int = 0) -> tuple[list[dict[str, float]], list[sl.Dec
     history, decisions = [], []
     for epoch in range(epochs):
         train(model, loss, optimizer, training)
-        metrics = validate(model, validation)
+        metrics = validate(model, validation, METRICS)
         decision = scheduler.step(metrics, epoch)
         print(line(epoch, metrics, loss.weights, decision.reason))
         loss.set_weights(decision)

@@ -24,6 +24,7 @@ from torch_training import Network, line, loaders, train, validate
 
 import spectral_losses as sl
 
+METRICS = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}
 CONFIG = sl.SchedulerConfig(
     source="perceptual",
     target="field_error",
@@ -79,7 +80,7 @@ def run(epochs: int, seed: int = 0) -> tuple[list[dict[str, float]], list[sl.Dec
     history, decisions = [], []
     for epoch in range(epochs):
         train(model, loss, optimizer, training)
-        metrics = validate(model, validation)
+        metrics = validate(model, validation, METRICS)
         decision = scheduler.step(metrics, epoch)
         print(line(epoch, metrics, loss.weights, decision.reason))
         loss.set_weights(decision)

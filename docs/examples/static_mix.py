@@ -20,6 +20,7 @@ from torch_training import Network, line, loaders, train, validate
 
 import spectral_losses as sl
 
+METRICS = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}
 COMPONENTS = {
     "recFieldError": sl.Component("field_error", frames=0),
     "predFieldError": sl.Component("field_error", frames=slice(1, None)),
@@ -38,7 +39,7 @@ def run(epochs: int, seed: int = 0) -> tuple[list[dict[str, float]], list[dict[s
     history, losses = [], []
     for epoch in range(epochs):
         means = train(model, loss, optimizer, training)
-        metrics = validate(model, validation)
+        metrics = validate(model, validation, METRICS)
         print(line(epoch, metrics, loss.weights, " ".join(f"{name} {value:.6f}" for name, value in means.items())))
         history.append(metrics)
         losses.append(means)

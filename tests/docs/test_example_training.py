@@ -122,7 +122,10 @@ def test_a_run_resumes_bit_for_bit(program: Any, tmp_path: Path, capsys: pytest.
     printed = capsys.readouterr().out
     assert "going on from epoch 6" in printed
     assert [line for line in printed.splitlines() if line.startswith("epoch")] == wanted
-    assert "0.900 0.900 0.100" in wanted[-1]  # the weights had moved before
+    assert "1.000 1.000 0.010" in wanted[-1]  # at the end of the ramp
+    distances = errors("\n".join(wanted), "log_spectral_distance")
+    assert distances[-1] < 0.6 * distances[4]  # with its weight it falls
+    assert errors("\n".join(wanted), "field_error")[-1] < 0.2
     one, other = (torch.load(folder / "last.pt", weights_only=True) for folder in (whole, halves))
     assert one["epoch"] == other["epoch"] == 6
     assert one["scheduler"] == other["scheduler"]
@@ -137,8 +140,8 @@ def test_the_best_epoch_is_that_of_the_metric(program: Any, tmp_path: Path, monk
     found = iter([0.5, 0.25, 0.75, 0.3])
     monkeypatch.setattr(program, "flows", lambda number, *, seed: torch.ones(number, 4, 2, 16, 16))
     monkeypatch.setattr(program, "train", lambda *given: {"total": 0.0})
-    monkeypatch.setattr(program, "validate", lambda *given: {"field_error": 1.0, "spectrum_error": next(found)})
-    program.run(4, tmp_path, best_by="spectrum_error")
+    monkeypatch.setattr(program, "validate", lambda *given: {"field_error": 1.0, "log_spectral_distance": next(found)})
+    program.run(4, tmp_path, best_by="log_spectral_distance")
     best, last = (torch.load(tmp_path / name, weights_only=True) for name in ("best.pt", "last.pt"))
     assert (best["epoch"], best["best"]) == (1, 0.25)
     assert (last["epoch"], last["best"]) == (3, 0.25)
@@ -151,8 +154,9 @@ def test_validation_weighs_batches_by_their_size(program: Any) -> None:
     target = torch.randn(5, 4, 2, 16, 16, generator=torch.Generator().manual_seed(0))
     model = torch.nn.Module()
     model.forward = lambda first: first[:, None].expand(-1, 4, -1, -1, -1)
-    whole = sl.evaluate(model(target[:, 0]), target, channels="sum")
-    assert program.validate(model, target.split(3)) == pytest.approx(whole, rel=1e-5)
+    metrics = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}
+    whole = sl.evaluate(model(target[:, 0]), target, **metrics)
+    assert program.validate(model, target.split(3), metrics) == pytest.approx(whole, rel=1e-5)
 
 
 @needs("nbformat")
