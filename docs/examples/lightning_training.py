@@ -54,7 +54,7 @@ class Emulator(pl.LightningModule):
 
 
 def fields(samples: int, seed: int) -> TensorDataset:
-    """Random fields with much at large scales, measured with noise: the least field error blurs what the noise hides."""
+    """Random fields of steep spectra, measured with noise: the least field error blurs what the noise hides."""
     truth, noise = torch.randn(2, samples, 1, N, N, generator=torch.Generator().manual_seed(seed))
     k = torch.hypot(N * torch.fft.fftfreq(N)[:, None], N * torch.fft.rfftfreq(N))
     truth = torch.fft.irfft2(torch.fft.rfft2(truth) / (1 + k / 4) ** 2)
