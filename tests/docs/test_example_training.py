@@ -192,8 +192,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     printed = "".join(output["text"] for output in outputs if output["output_type"] == "stream")
     assert "epoch 2: disabled" in printed
-    assert "epoch 2: warmup" in printed
-    assert len(re.findall(r"field error \d\.\d+  spectrum error \d\.\d+", printed)) == 2
+    assert "epoch 2: waiting" in printed
+    assert len(re.findall(r"field error \d\.\d+  distance \d+\.\d+", printed)) == 2
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
     assert {path.name for path in tmp_path.iterdir()} <= {"ipython"}
 
