@@ -77,6 +77,25 @@ def test_a_run_is_the_same_again(results: Path, tmp_path: Path) -> None:
     assert again == first
 
 
+def test_stored_runs_are_made_again(results: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from evidence import command
+
+    which = ["--quick", "--again", "--flow", "kolmogorov", "--network", "fno", "--arm", "alone", "--seed", "1", "2"]
+    before = stored(results)
+    assert command.main([*which, "--results", str(results)]) == 0
+    (line,) = capsys.readouterr().out.splitlines()  # of the seed that is there
+    assert line.startswith("1/1 kolmogorov fno 'alone' seed 1: field_error ")
+    assert line.endswith("(+0.00 %), all numbers are the same")
+    assert stored(results) == before
+    (other,) = (run for run in before if (run["flow"], run["arm"], run["seed"]) == ("kolmogorov", "alone", 1))
+    other["leads"]["1"]["field_error"] *= 2
+    (tmp_path / "kolmogorov-fno.jsonl").write_text(json.dumps(other))
+    assert command.main([*which, "--results", str(tmp_path)]) == 0
+    line = capsys.readouterr().out
+    assert "(-50.00 %)" in line
+    assert "others differ, too" in line
+
+
 def test_estimates_go_by_pilots(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from evidence import command, store
 

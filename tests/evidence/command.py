@@ -64,11 +64,14 @@ def parser() -> argparse.ArgumentParser:
     add("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="default: %(default)s")
     add("--flows", type=Path, metavar="DIRECTORY", help="where simulated flows are kept, to be simulated once")
     add("--estimate", action="store_true", help="say how long what is left will take, and do nothing")
+    add("--again", action="store_true", help="make what is there again, and say how far it is off; nothing is kept")
     return made
 
 
 def _all(args: argparse.Namespace, results: Path) -> int:
     jobs = planned(args, results)
+    if args.again:
+        return _again(jobs, results, args.processes)
     if args.estimate:
         print(estimate(jobs, results))
         return 0
@@ -83,8 +86,28 @@ def _all(args: argparse.Namespace, results: Path) -> int:
     return 0
 
 
+def _again(jobs: Sequence[Job], results: Path, processes: int) -> int:
+    """Make stored runs again, and print both."""
+    for number, run in enumerate(_outcomes(jobs, processes), 1):
+        where = run["flow"], run["network"], run["arm"], run["seed"]
+        (before,) = (each for each in _stored(results, *where[:2]) if (each["arm"], each["seed"]) == where[2:])
+        errors = [
+            f"{name} {new} for {old}" + (f" ({100 * (new / old - 1):+.2f} %)" if new and old else "")
+            for name in ("field_error", "distance")
+            for new, old in [(run["leads"]["1"][name], before["leads"]["1"][name])]
+        ]
+        alike = all(run[key] == before[key] for key in before if key not in ("seconds", "step_ms"))
+        end = "all numbers are the same" if alike else "others differ, too"
+        print(f"{number}/{len(jobs)} {where[0]} {where[1]} {where[2]!r} seed {where[3]}:", ", ".join([*errors, end]))
+    return 0
+
+
+def _stored(results: Path, flow: str, network: str) -> list[dict[str, Any]]:
+    return [run for pilots in (True, False) for run in runs(results, flow, network, pilots=pilots)]
+
+
 def planned(args: argparse.Namespace, results: Path) -> list[Job]:
-    """What is asked for and not there: flow by flow, seed by seed, the important arms first."""
+    """What is asked for and not there, or there: flow by flow, seed by seed, the important arms first."""
     jobs = []
     for network in args.network:
         for flow in args.flow:
@@ -96,7 +119,7 @@ def planned(args: argparse.Namespace, results: Path) -> list[Job]:
                 Job(flow, network, arm, seed, args.quick, args.flows)
                 for seed in seeds
                 for arm in arms
-                if (arm, seed) not in there
+                if ((arm, seed) in there) == args.again
             ]
     return jobs
 
@@ -136,7 +159,7 @@ def estimate(jobs: Sequence[Job], results: Path) -> str:
     lines, total = [], 0.0
     for flow, network in dict.fromkeys((job.flow, job.network) for job in jobs):
         took: dict[str, list[float]] = {}
-        for run in (*runs(results, flow, network, pilots=True), *runs(results, flow, network)):
+        for run in _stored(results, flow, network):
             took.setdefault(run["arm"], []).append(run["seconds"])
         left = [job.arm for job in jobs if (job.flow, job.network) == (flow, network)]
         if not took:
