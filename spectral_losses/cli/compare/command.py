@@ -7,12 +7,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.errors import needed
 
 if TYPE_CHECKING:
+    from spectral_losses.cli.compare.globe import Grid
     from spectral_losses.spectra.bands import Band
-    from spectral_losses.transforms.plane import Plane
 
 EPILOG = """\
 Field error and spectrum error are those of spectral_losses.evaluate, and so is what --losses adds. The error
@@ -50,7 +51,7 @@ examples:
 
 
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
-CHOSEN = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
+CHOSEN = ("grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
 
 
 def add_parser(commands: Any) -> None:
@@ -102,13 +103,14 @@ def run(args: argparse.Namespace) -> int:
         from spectral_losses.cli.ui.figures import check_writable
 
         check_writable(args.plot, inputs=(args.prediction, args.truth))
-    from spectral_losses.cli.compare.axes import aligned, lay_out
+    from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.globe import on_the_globe
     from spectral_losses.cli.compare.losses import Losses
     from spectral_losses.cli.compare.measure import grid_of, measure, options_of
     from spectral_losses.cli.compare.report import Report, Row, print_json, print_table
     from spectral_losses.cli.compare.resolution import resolution_of
     from spectral_losses.cli.ui.progress import progress
-    from spectral_losses.io import open_array
+    from spectral_losses.io import align, open_array
     from spectral_losses.spectra.bands import band_numbers
 
     with contextlib.ExitStack() as stack:
@@ -116,15 +118,18 @@ def run(args: argparse.Namespace) -> int:
             stack.enter_context(open_array(path, key=args.key, variable=args.variable))
             for path in (args.prediction, args.truth)
         )
-        prediction = aligned(prediction, truth)
+        prediction, moved = align(prediction, truth)
         layout = lay_out(prediction, truth, args.spatial_axes, args.channel_axis, args.per)
+        layout, sphere, warning = on_the_globe(layout, args.grid)
         if layout.per is not None and layout.per == layout.channel and args.channels != "separate":
             raise CommandError(f"--per: with --channels {args.channels} there are no numbers for each channel")
-        chosen = options_of(args, layout, args.channels)
+        chosen = options_of(args, layout, args.channels, sphere)
         grid = grid_of(layout, chosen)
         precision = max(prediction.precision, truth.precision)
         bands = _bands(grid, args.bands)
         losses = Losses(args.losses, layout, chosen, args.eps)
+        if warning is not None:
+            tell(f"spectral-losses: warning: {warning}")
         with progress("comparing", layout.frames * layout.channels) as advance:
             overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, losses, advance)
 
@@ -145,6 +150,8 @@ def run(args: argparse.Namespace) -> int:
         " against ".join(names) or None,
         {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
         layout,
+        grid,
+        moved,
         args.channels,
         tuple(dict.fromkeys(args.losses)),
         bands,
@@ -157,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
+def _bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:
     from spectral_losses.spectra.bands import lay_bands
 
     try:

@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.errors import needed
 
@@ -40,7 +41,7 @@ examples:
 """
 
 # Options that say what is computed.
-CHOSEN = ("energy", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
+CHOSEN = ("energy", "grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
 
 
 def add_parser(commands: Any) -> None:
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
         check_writable(args.plot, inputs=args.files)
     from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
     from spectral_losses.cli.compare.measure import grid_of, options_of
     from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
@@ -91,12 +93,26 @@ def run(args: argparse.Namespace) -> int:
 
     channels = "sum" if args.energy else args.channels
     with contextlib.ExitStack() as stack:
-        opened = []
+        opened, warnings = [], []
         for path in args.files:
             stored = stack.enter_context(open_array(path, key=args.key, variable=args.variable))
             layout = lay_out(stored, stored, args.spatial_axes, args.channel_axis, None)
-            chosen = options_of(args, layout, channels)
+            layout, sphere, warning = on_the_globe(layout, args.grid)
+            if sphere is not None and args.energy:
+                refuse_on_the_sphere("--energy")
+            if warning is not None:
+                warnings.append(f"spectral-losses: warning: {path}: {warning}")
+            chosen = options_of(args, layout, channels, sphere)
             opened.append((stored, layout, chosen, grid_of(layout, chosen)))
+        on_spheres = [stored.name for stored, _, chosen, _ in opened if chosen.grid is not None]
+        if 0 < len(on_spheres) < len(opened):
+            in_planes = ", ".join(stored.name for stored, *_ in opened if stored.name not in on_spheres)
+            raise CommandError(
+                f"{', '.join(on_spheres)} on the sphere and {in_planes} in a plane have no axis together; --grid plane "
+                "takes all of them for planes"
+            )
+        for each in warnings:
+            tell(each)
         fit = fit_range([grid for *_, grid in opened], args.fit)
         with progress("reading", sum(layout.frames * layout.channels for _, layout, *_ in opened)) as advance:
             found = [
