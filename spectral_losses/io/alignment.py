@@ -114,11 +114,14 @@ def _positions(given: Coordinate, asked: Coordinate, name: str, other: str) -> t
         near = _near(wanted, max(given.rounding * scale, asked.rounding))
     else:
         mine, wanted = given.text(), asked.text()
-    if _same(mine, wanted, near).all():
+    in_place = _same(mine, wanted, near)
+    if in_place.all():
         return tuple(range(len(mine)))
     at, to = (np.argsort(each, kind="stable") for each in (mine, wanted))
     same = _same(mine[at], wanted[to], near)
     if not same.all():
+        if asked.role == "longitude":  # a circle has no first one
+            same, at, to = in_place, np.arange(len(mine)), np.arange(len(mine))
         first = int(np.argmin(same))
         values = given.label(int(at[first])), asked.label(int(to[first]))
         raise FieldFileError(f"{asked.name} differs: {values[0]} in {name}, {values[1]} in {other}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,8 @@ class Coordinate:
         if self.kind == "number":
             return f"{self.values[index]:.7g}"
         text = str(self.text()[index])
-        return text.removesuffix("T00:00:00").removesuffix(":00") if self.kind == "time" else text
+        # Times of calendars that datetime64 does not know are text.
+        return text.removesuffix("T00:00:00").removesuffix(":00") if re.fullmatch(r"[\d-]+T[\d:]+", text) else text
 
     def plain(self, index: int) -> str | float | None:
         """One position for JSON: a number where it is one, None where that is not finite."""

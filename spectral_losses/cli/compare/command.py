@@ -24,27 +24,36 @@ a mean of those of the shells. All are means over channels, unless --channels su
 effective resolution is the wavelength below which the squared coherence stays below 1/2: a length with
 --lengths, else in grid points. Files are read a few frames at a time, whatever their size.
 
-A window is for axes that are not periodic: hann,none is for latitude and longitude of the whole globe.
+Latitudes and longitudes of the whole globe lie on the sphere, unless --grid plane: degrees of spherical
+harmonics take the place of wavenumbers, means over space are weighed by area, and the effective resolution
+is in km on the earth. Where both files say where their points lie, these are compared by value: the same
+ones in another order are brought into the truth's, others are refused.
 
 --json prints one object with the keys
   prediction, truth             the paths
   variable                      which variable or array of them, or null where a file holds but one without a name
   options                       the options that say what is computed, where they differ from the defaults
   shape, frames, channels, grid shape of the arrays, number of frames and of channels, points along space
+  sphere                        null in a plane; on the sphere an object: latitudes ("gauss", "equiangular" or
+                                "cells") and highest_degree
+  reordered                     dimensions along which the prediction was brought into the truth's order
   field_error, spectrum_error
   losses                        those of --losses by name
-  bands                         three objects: name, wavenumbers (of the first and the last shell), edges,
+  bands                         three objects: name, wavenumbers (of the first and the last shell; degrees on
+                                the sphere), edges,
                                 error, amplitude_part, phase_part, energy_ratio and coherence (these five
                                 null where the truth has no energy)
-  effective_resolution          an object: unit ("length" with --lengths, else "grid points", or "wavenumber"
-                                where the axes have different sizes), and channels, a list with one number
-                                for each (null where nothing is resolved)
-  per                           with --per: axis, name (or null), and rows, objects with index, field_error,
-                                spectrum_error, losses, bands and effective_resolution
+  effective_resolution          an object: unit ("km" on the sphere, "length" with --lengths, else "grid
+                                points", or "wavenumber" where the axes have different sizes), and channels,
+                                a list with one number for each (null where nothing is resolved)
+  per                           with --per: axis, name (or null), units (of its coordinate, or null) and rows,
+                                objects with index, coordinate (a number, or text such as a time; null where
+                                there is none), field_error, spectrum_error, losses, bands and
+                                effective_resolution
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
-  spectral-losses compare forecast.nc era5.nc --variable t2m --window hann,none --per lead_time
+  spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """

@@ -15,7 +15,9 @@ EPILOG = """\
 The power of a shell is what it holds of the mean square of the fields, averaged over frames: that of
 spectral_losses.radial_spectrum, divided by the square of the number of points (and, with --lengths, by the
 wavenumber step of each axis), so that grids of different sizes can be compared. With --energy it is the
-kinetic energy per unit of wavenumber, E(k), of spectral_losses.energy_spectrum.
+kinetic energy per unit of wavenumber, E(k), of spectral_losses.energy_spectrum. Latitudes and longitudes of
+the whole globe lie on the sphere, unless --grid plane: degrees take the place of wavenumbers, and the power
+of a degree is what it holds of the mean square over the sphere.
 
 The slope is that of a power law in k, fitted by least squares in logarithms, every octave counting alike, to
 the power per unit of wavenumber. By default it is fitted over the middle third of the range in logarithms, or
@@ -29,9 +31,10 @@ the shells; --json has all of them. Files are read a few frames at a time, whate
   quantity                      "power" or "energy"
   fit                           first and last wavenumber of the slope
   files                         an object for each file: file, variable (or null), shape, frames, channels,
-                                grid, wavenumber, edges, counts (modes of the full plane), and, lists with
-                                one entry for each channel that is kept apart: power or energy (a list over
-                                shells), inside (the mean square or the kinetic energy in all shells
+                                grid, sphere (null in a plane, else an object: latitudes and highest_degree),
+                                wavenumber (degree on the sphere), edges, counts (modes of the full plane),
+                                and, lists with one entry for each channel that is kept apart: power or energy
+                                (a list over shells), inside (the mean square or the kinetic energy in all shells
                                 together) and slope (null where it cannot be fitted)
 
 examples:

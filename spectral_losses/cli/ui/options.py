@@ -166,7 +166,7 @@ def add_band_option(parser: argparse._ArgumentGroup) -> None:
         "--bands",
         type=fit,
         metavar="K1,K2",
-        help="highest wavenumber of the low and of the middle band (default: thirds of the logarithms)",
+        help="highest wavenumber, or degree, of the low and of the middle band (default: thirds of the logarithms)",
     )
 
 
