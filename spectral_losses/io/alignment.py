@@ -123,7 +123,9 @@ def _positions(given: Coordinate, asked: Coordinate, name: str, other: str) -> t
         if asked.role == "longitude":  # a circle has no first one
             same, at, to = in_place, np.arange(len(mine)), np.arange(len(mine))
         first = int(np.argmin(same))
-        values = given.label(int(at[first])), asked.label(int(to[first]))
+        values = [given.label(int(at[first])), asked.label(int(to[first]))]
+        if given.units and asked.units and given.units != asked.units:  # 1 days and 6 hours
+            values = [f"{value} {each.units}" for value, each in zip(values, (given, asked), strict=True)]
         raise FieldFileError(f"{asked.name} differs: {values[0]} in {name}, {values[1]} in {other}")
     order = np.empty(len(at), np.int64)
     order[to] = at

@@ -195,7 +195,7 @@ def leads(hours: Any, units: str, dtype: Any = np.float64) -> Any:
         (leads([360, 720, 1080, 1440, 1800], "minutes", np.int32), None),
         (leads(np.arange(1, 6) * 21_600 * 10**9, "nanoseconds", np.int64), None),
         (leads([0, 6, 12, 18, 24], "hours"), "lead_time differs: 0 in p.nc, 6 in t.nc"),
-        (leads([6, 12, 18, 24, 30], "days"), "lead_time differs: "),
+        (leads([6, 12, 18, 24, 30], "days"), "lead_time differs: 6 days in p.nc, 6 hours in t.nc"),
         (leads(np.arange(1, 6) * 21_601_000 * 10**6 + 10**12, "nanoseconds", np.int64), "lead_time differs: "),
     ],
 )
