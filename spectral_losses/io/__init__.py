@@ -1,6 +1,7 @@
 """Files of fields: one opener for every format, and reading that never takes more than it is asked for.
 
 ``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray.
+``coordinates.py`` says what files know of their axes, ``alignment.py`` brings one array into another one's order.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from spectral_losses.io.alignment import align
+from spectral_losses.io.coordinates import Coordinate, role_of
 from spectral_losses.io.errors import FieldFileError, reading
 from spectral_losses.io.stored import StoredArray
 
-__all__ = ["StoredArray", "open_array"]
+__all__ = ["Coordinate", "StoredArray", "align", "open_array", "role_of"]
 
 LABELLED = {
     ".nc": "netcdf4",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError, reading
 
 Index = tuple[slice, ...]  # one slice with start and stop for each axis
@@ -31,10 +32,12 @@ class StoredArray:
         Names of the axes, where the file has some.
     chunks : tuple of int or None
         What the file is stored in, where reading less would be no faster.
-    coordinates : mapping of str to array
-        Positions along the axes that have some.
+    coordinates : mapping of str to Coordinate
+        Positions along the axes that have some, by the names of the axes.
     variable : str or None
         Which array of the file it is, None where a file holds but one without a name.
+    units : str or None
+        Of the values, as the file has them.
     """
 
     name: str
@@ -43,8 +46,9 @@ class StoredArray:
     load: Callable[[Index], NDArray[Any]] = field(repr=False)
     dims: tuple[str, ...] | None = None
     chunks: tuple[int, ...] | None = None
-    coordinates: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    coordinates: Mapping[str, Coordinate] = field(default_factory=dict, repr=False)
     variable: str | None = None
+    units: str | None = None
 
     @property
     def precision(self) -> float:
@@ -77,7 +81,36 @@ class StoredArray:
         return replace(
             self,
             shape=tuple(self.shape[axis] for axis in order),
-            load=lambda index: np.transpose(self.load(tuple(index[axis] for axis in back)), order),
+            # By `read`, which says where in the file a value is that is not finite.
+            load=lambda index: np.transpose(self.read(tuple(index[axis] for axis in back)), order),
             dims=None if self.dims is None else tuple(self.dims[axis] for axis in order),
             chunks=None if self.chunks is None else tuple(self.chunks[axis] for axis in order),
         )
+
+    def taken(self, axis: int, order: Sequence[int]) -> StoredArray:
+        """The same array with the positions along an axis in another order, which nothing is read for."""
+
+        def load(index: Index) -> NDArray[Any]:
+            pieces = []
+            for start, stop, step in _runs(order[index[axis]]):
+                piece = self.read((*index[:axis], slice(start, stop), *index[axis + 1 :]))
+                pieces.append(np.flip(piece, axis) if step < 0 else piece)
+            return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis)
+
+        return replace(self, load=load)
+
+
+def _runs(places: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Places as few runs of neighbours, forward or backward: where each starts and stops in the file, and its step."""
+    runs: list[tuple[int, int, int]] = []
+    for place in places:
+        if runs:
+            start, stop, step = runs[-1]
+            if place == stop and (step > 0 or stop - start == 1):
+                runs[-1] = start, stop + 1, 1
+                continue
+            if place == start - 1 and (step < 0 or stop - start == 1):
+                runs[-1] = start - 1, stop, -1
+                continue
+        runs.append((place, place + 1, 1))
+    return runs

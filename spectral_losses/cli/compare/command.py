@@ -7,12 +7,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.errors import needed
 
 if TYPE_CHECKING:
+    from spectral_losses.cli.compare.globe import Grid
     from spectral_losses.spectra.bands import Band
-    from spectral_losses.transforms.plane import Plane
 
 EPILOG = """\
 Field error and spectrum error are those of spectral_losses.evaluate, and so is what --losses adds. The error
@@ -23,34 +24,43 @@ a mean of those of the shells. All are means over channels, unless --channels su
 effective resolution is the wavelength below which the squared coherence stays below 1/2: a length with
 --lengths, else in grid points. Files are read a few frames at a time, whatever their size.
 
-A window is for axes that are not periodic: hann,none is for latitude and longitude of the whole globe.
+Latitudes and longitudes of the whole globe lie on the sphere, unless --grid plane: degrees of spherical
+harmonics take the place of wavenumbers, means over space are weighed by area, and the effective resolution
+is in km on the earth. Where both files say where their points lie, these are compared by value: the same
+ones in another order are brought into the truth's, others are refused.
 
 --json prints one object with the keys
   prediction, truth             the paths
   variable                      which variable or array of them, or null where a file holds but one without a name
   options                       the options that say what is computed, where they differ from the defaults
   shape, frames, channels, grid shape of the arrays, number of frames and of channels, points along space
+  sphere                        null in a plane; on the sphere an object: latitudes ("gauss", "equiangular" or
+                                "cells") and highest_degree
+  reordered                     dimensions along which the prediction was brought into the truth's order
   field_error, spectrum_error
   losses                        those of --losses by name
-  bands                         three objects: name, wavenumbers (of the first and the last shell), edges,
+  bands                         three objects: name, wavenumbers (of the first and the last shell; degrees on
+                                the sphere), edges,
                                 error, amplitude_part, phase_part, energy_ratio and coherence (these five
                                 null where the truth has no energy)
-  effective_resolution          an object: unit ("length" with --lengths, else "grid points", or "wavenumber"
-                                where the axes have different sizes), and channels, a list with one number
-                                for each (null where nothing is resolved)
-  per                           with --per: axis, name (or null), and rows, objects with index, field_error,
-                                spectrum_error, losses, bands and effective_resolution
+  effective_resolution          an object: unit ("km" on the sphere, "length" with --lengths, else "grid
+                                points", or "wavenumber" where the axes have different sizes), and channels,
+                                a list with one number for each (null where nothing is resolved)
+  per                           with --per: axis, name (or null), units (of its coordinate, or null) and rows,
+                                objects with index, coordinate (a number, or text such as a time; null where
+                                there is none), field_error, spectrum_error, losses, bands and
+                                effective_resolution
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
-  spectral-losses compare forecast.nc era5.nc --variable t2m --window hann,none --per lead_time
+  spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
 
 
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
-CHOSEN = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
+CHOSEN = ("grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
 
 
 def add_parser(commands: Any) -> None:
@@ -102,13 +112,14 @@ def run(args: argparse.Namespace) -> int:
         from spectral_losses.cli.ui.figures import check_writable
 
         check_writable(args.plot, inputs=(args.prediction, args.truth))
-    from spectral_losses.cli.compare.axes import aligned, lay_out
+    from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.globe import on_the_globe
     from spectral_losses.cli.compare.losses import Losses
     from spectral_losses.cli.compare.measure import grid_of, measure, options_of
     from spectral_losses.cli.compare.report import Report, Row, print_json, print_table
     from spectral_losses.cli.compare.resolution import resolution_of
     from spectral_losses.cli.ui.progress import progress
-    from spectral_losses.io import open_array
+    from spectral_losses.io import align, open_array
     from spectral_losses.spectra.bands import band_numbers
 
     with contextlib.ExitStack() as stack:
@@ -116,15 +127,18 @@ def run(args: argparse.Namespace) -> int:
             stack.enter_context(open_array(path, key=args.key, variable=args.variable))
             for path in (args.prediction, args.truth)
         )
-        prediction = aligned(prediction, truth)
+        prediction, moved = align(prediction, truth)
         layout = lay_out(prediction, truth, args.spatial_axes, args.channel_axis, args.per)
+        layout, sphere, warning = on_the_globe(layout, args.grid)
         if layout.per is not None and layout.per == layout.channel and args.channels != "separate":
             raise CommandError(f"--per: with --channels {args.channels} there are no numbers for each channel")
-        chosen = options_of(args, layout, args.channels)
+        chosen = options_of(args, layout, args.channels, sphere)
         grid = grid_of(layout, chosen)
         precision = max(prediction.precision, truth.precision)
         bands = _bands(grid, args.bands)
         losses = Losses(args.losses, layout, chosen, args.eps)
+        if warning is not None:
+            tell(f"spectral-losses: warning: {warning}")
         with progress("comparing", layout.frames * layout.channels) as advance:
             overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, losses, advance)
 
@@ -145,6 +159,8 @@ def run(args: argparse.Namespace) -> int:
         " against ".join(names) or None,
         {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
         layout,
+        grid,
+        moved,
         args.channels,
         tuple(dict.fromkeys(args.losses)),
         bands,
@@ -157,7 +173,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
+def _bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:
     from spectral_losses.spectra.bands import lay_bands
 
     try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block
+from spectral_losses.cli.compare.globe import refuse_on_the_sphere
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.losses.comparison import grouped, prepared
 from spectral_losses.losses.registry import comparison_of, named_loss, options_of
@@ -19,7 +20,7 @@ from spectral_losses_backends.problem import Arrays, Problem, Tables, Term, smal
 
 ALWAYS = ("field_error", "spectrum_error")
 """What a tally has anyway."""
-SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend")
+SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "grid")
 
 
 class _Group(NamedTuple):
@@ -126,6 +127,8 @@ class Losses:
         except ValueError as error:
             raise CommandError(f"--losses: {error}") from error
         known = options_of(function)
+        if options.grid is not None and "grid" not in known:
+            refuse_on_the_sphere(f"--losses: {name}")
         taken = {key: getattr(options, key) for key in SHARED if key in known}
         alone = {**taken, "spatial_axes": tuple(range(len(self.layout.grid))), "channel_axis": None}
         field = np.zeros(self.layout.grid, np.float32)

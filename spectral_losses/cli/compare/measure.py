@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block, slabs
+from spectral_losses.cli.compare.globe import Grid, refuse_on_the_sphere
 from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.tally import Numbers, Tally
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 from spectral_losses.spectra.plan import Options
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Harmonics, Sphere
 
 
 def measure(
@@ -63,7 +65,7 @@ def measure(
     """
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
-    tally = Tally(layout, options.channels, shells, eps)
+    tally = Tally(layout, options.channels, shells, eps, options.grid)
     if losses.relative:
         for slab in slabs(layout, (prediction, truth), whole_channels):
             for block in slab.blocks:
@@ -92,7 +94,7 @@ def measure(
     ]
 
 
-def grid_of(layout: Layout, options: Options) -> Plane:
+def grid_of(layout: Layout, options: Options) -> Grid:
     """The shells of a grid, from the spectrum of a field of zeros: before anything is read.
 
     Raises
@@ -105,13 +107,24 @@ def grid_of(layout: Layout, options: Options) -> Plane:
         spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
     except (TypeError, ValueError) as error:
         raise CommandError(str(error).removeprefix("field: ")) from error
-    return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+    recorded: Any = spectrum.layout
+    return Plane(*recorded[:3]) if options.grid is None else Harmonics(*recorded[:4])
 
 
-def options_of(args: argparse.Namespace, layout: Layout, channels: str) -> Options:
-    """The options of a spectrum, of those of the command line."""
+def options_of(args: argparse.Namespace, layout: Layout, channels: str, sphere: Sphere | None) -> Options:
+    """The options of a spectrum, of those of the command line.
+
+    Raises
+    ------
+    CommandError
+        An option of the plane, on the sphere.
+    """
     lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    if sphere is not None:
+        for name in ("lengths", "window", "detrend"):
+            if getattr(args, name) is not None:
+                refuse_on_the_sphere(f"--{name}")
+    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend, grid=sphere)
 
 
 def spectral(options: Options) -> dict[str, Any]:

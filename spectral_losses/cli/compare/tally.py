@@ -15,6 +15,7 @@ from spectral_losses import field_error, spectrum_error
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block, Slab
 from spectral_losses.losses.logarithmic import SpectrumError
+from spectral_losses.transforms.sphere import AreaWeights, Sphere
 
 OBJECTIVE = SpectrumError(signature(spectrum_error).parameters["eps"].default, None, None)
 
@@ -47,7 +48,8 @@ class Tally:
     so that it takes the powers of whole elements.
     """
 
-    def __init__(self, layout: Layout, channels: str, shells: int, eps: float) -> None:
+    def __init__(self, layout: Layout, channels: str, shells: int, eps: float, sphere: Sphere | None) -> None:
+        self.weights = None if sphere is None else AreaWeights(sphere.grid, layout.grid).weights()
         self.layout = layout
         self.together = channels
         self.eps = eps
@@ -90,7 +92,8 @@ class Tally:
         squares = np.empty((2, *p.shape[: -len(ends)]))
         for field in np.ndindex(squares.shape[1:]):  # one at a time: in float64 each is as large as two
             for i, x in enumerate((t[field], p[field] - t[field])):
-                squares[(i, *field)] = np.mean(np.square(x, dtype=np.float64))
+                square = np.square(x, dtype=np.float64)
+                squares[(i, *field)] = np.mean(square if self.weights is None else square * self.weights)
         self.squares[(slice(None), *block)] = squares
 
     def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:

@@ -113,6 +113,13 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
     """The options of `spectral_losses.radial_spectrum` other than axes."""
     group = parser.add_argument_group("spectra", "As in spectral_losses.radial_spectrum.")
     group.add_argument(
+        "--grid",
+        choices=("auto", "plane", "sphere", "gauss", "equiangular", "cells"),
+        default="auto",
+        help="whether latitude and longitude are those of the sphere; gauss, equiangular and cells are latitudes of a "
+        "file that does not say where they lie (default: the sphere where the file has all of it)",
+    )
+    group.add_argument(
         "--channels",
         choices=("separate", "sum", "mean"),
         default="separate",
@@ -159,7 +166,7 @@ def add_band_option(parser: argparse._ArgumentGroup) -> None:
         "--bands",
         type=fit,
         metavar="K1,K2",
-        help="highest wavenumber of the low and of the middle band (default: thirds of the logarithms)",
+        help="highest wavenumber, or degree, of the low and of the middle band (default: thirds of the logarithms)",
     )
 
 

@@ -1,0 +1,103 @@
+"""An array in another order, read piece by piece, and units however they are written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spectral_losses.io.coordinates import Coordinate
+from spectral_losses.io.stored import StoredArray
+from spectral_losses.io.units import canonical, seconds
+
+
+@given(st.data(), st.permutations(range(7)), st.integers(0, 2))
+def test_pieces_of_an_array_in_another_order(data, order, axis):
+    shape = [3, 4, 5]
+    shape[axis] = 7
+    x = np.random.default_rng(0).standard_normal(shape)
+    read = []
+
+    def load(index):
+        read.append(x[index].size)
+        return x[index]
+
+    index = []
+    for n in shape:
+        start = data.draw(st.integers(0, n - 1))
+        index.append(slice(start, data.draw(st.integers(start + 1, n))))
+    stored = StoredArray("x", tuple(shape), x.dtype, load).taken(axis, order)
+    found = stored.read(tuple(index))
+    np.testing.assert_array_equal(found, np.take(x, order, axis)[tuple(index)])
+    assert sum(read) == found.size  # nothing beside
+
+
+@pytest.mark.parametrize(
+    ("order", "pieces"),
+    [(range(8), 1), (range(7, -1, -1), 1), ([*range(3, 8), *range(3)], 2), ([1, 0, 3, 2, 5, 4, 7, 6], 4)],
+)
+def test_neighbours_are_read_together(order, pieces):
+    x, read = np.arange(8.0), []
+    stored = StoredArray("x", (8,), x.dtype, lambda index: read.append(index) or x[index]).taken(0, list(order))
+    np.testing.assert_array_equal(stored.read((slice(0, 8),)), x[list(order)])
+    assert len(read) == pieces
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        ("m s-1", "m s**-1", "m s^-1", "m/s", "s-1 m", "m.s-1", " m  s-1", "metre second-1"),
+        ("kg m-2 s-1", "kg/m^2/s", "kg m**-2 s**-1"),
+        ("1", "", "kg kg-1", "kg/kg", "dimensionless"),
+        ("degrees_north", "degree_north", "degrees_N", "degreeN", "Degrees_North"),
+        ("hPa", "mb", "millibars"),
+        ("K", "kelvin", "Kelvin"),
+        ("m2 s-2", "m**2 s**-2", "m^2/s^2"),
+    ],
+)
+def test_units_however_they_are_written(alike):
+    assert len({canonical(each) for each in alike}) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        ("m s-1", "m s", "m", "s-1", "knots", "km s-1", "m2 s-1"),
+        ("K", "degC", "degF", "k"),
+        ("Pa", "hPa", "PA"),
+        ("(0 - 1)", "%", "1", "1e-3", "10^-3"),
+        ("degrees_north", "degrees_east", "degrees"),
+    ],
+)
+def test_other_units(different):
+    assert len({canonical(each) for each in different}) == len(different)
+
+
+def test_units_of_time():
+    assert [seconds(each) for each in ("days", "h", " Minutes ", "s", "ns", "hPa", "")] == [
+        86400,
+        3600,
+        60,
+        1,
+        1e-9,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "plain"),
+    [
+        ([1000.0, 0.995, np.nan], ["1000", "0.995", "nan"], [1000, 0.995, None]),
+        (np.float32([0.1, 1e-9]), ["0.1", "1e-09"], [pytest.approx(0.1), pytest.approx(1e-9)]),
+        ([1, 2], ["1", "2"], [1, 2]),
+        (["u", "v"], ["u", "v"], ["u", "v"]),
+        (np.array(["2020-01-01T00", "2020-01-01T06:30"], "datetime64[ns]"), ["2020-01-01", "2020-01-01T06:30"], None),
+        (np.array(["2020-01-01T00:00:30"], "datetime64[s]"), ["2020-01-01T00:00:30"], None),
+    ],
+)
+def test_positions_in_words(values, labels, plain):
+    coordinate = Coordinate("x", np.asarray(values))
+    assert [coordinate.label(i) for i in range(len(labels))] == labels
+    assert [coordinate.plain(i) for i in range(len(labels))] == (plain or labels)
