@@ -11,7 +11,8 @@ from spectral_losses.xarray.names import horizontal, kind_of, said
 from spectral_losses.xarray.units import same, units_of
 
 NEAR = 0.01
-"""Part of the smallest step by which two coordinates may differ: float32 against float64, or a few decimals."""
+ROUNDED = 1e-5
+"""Parts of the smallest step, and of the largest value, by which floats may differ: float32, or a few decimals."""
 LEAD = {"forecast_period", "forecast_reference_time"}  # CF's standard names of when a forecast was made
 
 
@@ -71,7 +72,8 @@ def _places(x: Any, target: Any, dim: Any, name: str = "prediction") -> NDArray[
     a, b = np.asarray(x[dim].values), np.asarray(target[dim].values)
     circular = kind_of(dim, target[dim].attrs) == "longitude"
     if a.dtype.kind in "fiu" and b.dtype.kind in "fiu":
-        found = _nearest(a.astype(np.float64), b.astype(np.float64), circular, dim, name)
+        exact = a.dtype.kind != "f" and b.dtype.kind != "f"
+        found = _nearest(a.astype(np.float64), b.astype(np.float64), circular, exact, dim, name)
     else:
         found = _equal(x.indexes[dim], target.indexes[dim], dim, name)
     n = len(b)
@@ -85,9 +87,11 @@ def _places(x: Any, target: Any, dim: Any, name: str = "prediction") -> NDArray[
     return None if (found == np.arange(n)).all() else found
 
 
-def _nearest(a: NDArray[np.float64], b: NDArray[np.float64], circular: bool, dim: Any, name: str) -> NDArray[np.intp]:
+def _nearest(
+    a: NDArray[np.float64], b: NDArray[np.float64], circular: bool, exact: bool, dim: Any, name: str
+) -> NDArray[np.intp]:
     """The place in a of each value of b; -1 where it has none."""
-    near = _tolerance(b if len(b) > 1 else a, circular)
+    near = 0.0 if exact else _tolerance(b, circular)
     if len(a) == len(b) and (np.abs(a - b) <= near).all():
         return np.arange(len(b))
     if circular:
@@ -111,10 +115,10 @@ def _equal(a: Any, b: Any, dim: Any, name: str) -> NDArray[np.intp]:
     return np.asarray(a.get_indexer(b))
 
 
-def _tolerance(values: NDArray[np.float64], circular: bool = False) -> float:
+def _tolerance(values: NDArray[np.float64], circular: bool) -> float:
     steps = np.diff(np.sort(values % 360 if circular else values))
     steps = steps[steps > 0]
-    return NEAR * float(steps.min()) if len(steps) else 1e-6 * float(np.abs(values).max())
+    return min(ROUNDED * float(np.abs(values).max()), NEAR * float(steps.min(initial=np.inf)))
 
 
 def _some(values: Any) -> str:
@@ -150,7 +154,8 @@ def _agree(a: Any, b: Any) -> bool:
         x, y = x.astype(np.float64), y.astype(np.float64)
         if kind_of(b.name, b.attrs) == "longitude":
             x = y + (x - y + 180) % 360 - 180
-        near = 1e-6 * float(np.max(np.abs(y), initial=0, where=np.isfinite(y)))
+        rounded = "f" in (a.dtype.kind, b.dtype.kind)
+        near = ROUNDED * float(np.max(np.abs(y), initial=0, where=np.isfinite(y))) if rounded else 0.0
         return bool(np.allclose(x, y, rtol=0, atol=near, equal_nan=True))
     same_values = np.asarray(x == y)
     missing = np.asarray((x != x) & (y != y))

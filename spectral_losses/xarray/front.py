@@ -90,7 +90,8 @@ def each_variable(
     wanted = [name for name in fields[-1].data_vars if all(_is_field(x, name, options["dims"]) for x in fields)]
     if not wanted:
         each = "; ".join(f"{name} has {said(list(x.data_vars))}" for name, x in zip(names, fields, strict=True))
-        raise ValueError(f"no variable of floats that has the dimensions of space is in common: {each}")
+        common = " in both" if len(fields) > 1 else ""
+        raise ValueError(f"no variable of floats has the dimensions of space{common}: {each}")
     _check_known(fields[-1], wanted, options)
     results = {}
     for variable in wanted:
@@ -116,7 +117,8 @@ def merged(results: dict[Any, Any], attrs: dict[Any, Any]) -> Result:
         raise ValueError(
             f"variables lie on grids with different wavenumbers: hand over {said(list(results))} one by one"
         ) from error
-    return found.assign_attrs(attrs)
+    found.attrs = attrs
+    return found
 
 
 def _is_field(dataset: Any, name: Any, dims: Any) -> bool:

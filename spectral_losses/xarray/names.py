@@ -78,7 +78,7 @@ def several(argument: str, names: Any, dims: Sequence[Any], of: str) -> tuple[An
     for each in given:
         if each not in dims:
             raise ValueError(
-                f"{argument}: {of} has no dimension {each!r}{nearest(str(each), map(str, dims))}; it has {said(dims)}"
+                f"{argument}: {of} has no dimension {each!r}{nearest(str(each), map(str, dims))} (it has {said(dims)})"
             )
     if len(set(given)) < len(given):
         raise ValueError(f"{argument} must not repeat a dimension, got {given}")

@@ -93,7 +93,9 @@ def space_of(
         return Space(dims)
     if not _is_auto(lengths):
         return Space(dims, None, _by_name(lengths, dims))
-    found = {dim: (step * field.sizes[dim], units_of(field[dim])) for dim, step in steps.items() if step is not None}
+    there = {dim: step for dim, step in steps.items() if step is not None}
+    near = sum(_rounding(field, dim) for dim in there)
+    found = {dim: (step * field.sizes[dim], units_of(field[dim])) for dim, step in _commensurate(there, near).items()}
     if not found:
         return Space(dims)
     if len(found) < len(dims):
@@ -154,7 +156,11 @@ def _measured(
         each = ", ".join(f"{dim} in {unit!r}" for dim, unit in units.items())
         raise ValueError(f"lengths must be in one unit, got {each}: give lengths")
     unit = told.pop() if None not in units.values() else None
-    around = dims == (known.get("longitude"),) and abs(lengths[dims[0]] - 2 * math.pi) < NEAR
+    around = (
+        dims == (known.get("longitude"),) and abs(lengths[dims[0]] / (2 * math.pi) - 1) < NEAR / field.sizes[dims[0]]
+    )
+    if around:
+        lengths[dims[0]] = 2 * math.pi
     return Space(dims, None, tuple([lengths[dim] for dim in dims]), unit, around)
 
 
@@ -237,6 +243,31 @@ def _step(field: Any, dim: Any, circular: bool) -> float | None:
     return abs(float(steps.mean()))
 
 
+def _rounding(field: Any, dim: Any) -> float:
+    """How far off the step of a coordinate may be, relative to it, because floats are rounded."""
+    values = np.asarray(field[dim].values)
+    if values.dtype.kind != "f":
+        return 0.0
+    return float(2 * np.finfo(values.dtype).eps * np.abs(values).max() / abs(values[-1] - values[0]))
+
+
+def _commensurate(steps: dict[Any, float], near: float) -> dict[Any, float]:
+    """Steps in the simplest ratios that they can have but for rounding.
+
+    A square box has one shell less where one of its sides seems to be longer than the other.
+    """
+    if not steps or near < 1e-12:
+        return steps
+    first = next(iter(steps.values()))
+    return {dim: first * _simplest(step / first * (1 - near), step / first * (1 + near)) for dim, step in steps.items()}
+
+
+def _simplest(low: float, high: float) -> float:
+    """The fraction between two positive numbers that has the least denominator."""
+    whole = math.ceil(low)
+    return float(whole) if whole <= high else whole - 1 + 1 / _simplest(1 / (high - whole + 1), 1 / (low - whole + 1))
+
+
 def _steps(field: Any, dim: Any, circular: bool) -> Floats:
     steps = np.diff(_numbers(field, dim))
     return (steps + 180) % 360 - 180 if circular else steps
@@ -253,5 +284,5 @@ def _numbers(field: Any, dim: Any) -> Floats:
         return np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{dim} holds no numbers, got {values[0]!r}: drop the coordinate, or take other dimensions"
+            f"{dim} holds no numbers, got {values[0]}: drop the coordinate, or take other dimensions"
         ) from error
