@@ -79,7 +79,8 @@ def take(
     field = fields[-1]
     space = space_of(field, name, options, takes, owner, transformed=transformed)
     if directed or isinstance(options.get("bins"), Sectors):
-        fields = [ascending(each, space.dims) for each in fields]
+        # A sphere knows from which pole its latitudes come.
+        fields = [ascending(each, space.dims if space.grid is None else space.dims[1:]) for each in fields]
         field = fields[-1]
     dims = field.dims
     channel = options.get("channel_dim")

@@ -81,7 +81,8 @@ def space_of(
         if isinstance(grid, Sphere):
             if sphere is not None and sphere.grid != grid.grid:
                 raise ValueError(f"grid: {dims[0]} has the {sphere.grid!r} latitudes, got {grid}")
-            return Space(dims, grid)
+            # Coordinates know from which pole they come.
+            return Space(dims, grid if sphere is None else Sphere(field[dims[0]].values, degrees=grid.degrees))
         own = lengths is not None and not _is_auto(lengths)
         if sphere is not None and "grid" in takes and grid == "auto" and not own:
             return Space(dims, sphere)

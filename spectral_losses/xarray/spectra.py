@@ -97,13 +97,14 @@ def energy_spectrum(
 ) -> Any:
     """Kinetic energy per unit of wavenumber, E(k), of a velocity.
 
-    That of `spectral_losses.energy_spectrum`, with names.
+    That of `spectral_losses.energy_spectrum`, with names, and with the coordinates of `radial_spectrum`.
 
     Parameters
     ----------
     velocity : DataArray or Dataset
     components : sequence of str
-        The variables of a Dataset that are the components; a DataArray has them along ``channel_dim``.
+        The variables of a Dataset that are the components, of a wind the one eastward first; a DataArray has them along
+        ``channel_dim``.
     dims, channel_dim, pool, lengths, grid, radius
         As in `radial_spectrum`.
     bins, window, detrend, smooth
@@ -138,7 +139,7 @@ def energy_spectrum(
     velocity, channel = _components(velocity, components, options.pop("channel_dim"))
     plain = plain_diagnostics.energy_spectrum
     given = {**options, "channel_dim": channel, "radius": radius}
-    taken = take((velocity,), given, options_of(plain), "energy_spectrum")
+    taken = take((velocity,), given, options_of(plain), "energy_spectrum", directed=True)
     spectrum = plain(taken.arrays[0], **taken.options)
     taken = taken._replace(options={**taken.options, "channels": "sum"})
     names, coords, _ = over_bins(taken, taken.options, radius)
