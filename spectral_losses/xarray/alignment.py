@@ -55,7 +55,7 @@ def placed(mask: Any, field: Any) -> Any:
     return mask
 
 
-def _places(x: Any, target: Any, dim: Any, name: str = "prediction") -> NDArray[np.intp] | None:
+def _places(x: Any, target: Any, dim: Any, name: str = "prediction") -> NDArray[np.intp] | slice | None:
     """Where along a dimension the target's points are in x; None where they are in place."""
     mine, wanted = dim in x.coords, dim in target.coords
     if mine != wanted:
@@ -84,7 +84,9 @@ def _places(x: Any, target: Any, dim: Any, name: str = "prediction") -> NDArray[
             f"{name}, {_some(a[more])} of the {name}'s {len(a)} not in the target. Select those of both, as "
             'xarray.align(prediction, target, join="inner") does, or interpolate'
         )
-    return None if (found == np.arange(n)).all() else found
+    if (found == np.arange(n)).all():
+        return None
+    return slice(None, None, -1) if (found == np.arange(n)[::-1]).all() else found  # a slice copies nothing
 
 
 def _nearest(

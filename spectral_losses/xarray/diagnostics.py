@@ -190,4 +190,5 @@ def price_of_sharpness(field_error: Any) -> Any:
     if not isinstance(field_error, xr.DataArray):
         raise TypeError(f"field_error must be a DataArray or a Dataset, got {type(field_error).__name__}")
     found = field_error.copy(data=plain_diagnostics.price_of_sharpness(field_error.data))
-    return found.rename("price_of_sharpness").drop_attrs(deep=False)
+    found.attrs = {}
+    return found.rename("price_of_sharpness")

@@ -68,7 +68,7 @@ def test_reversed_levels_and_times_and_shifted_lead_times() -> None:
         np.testing.assert_allclose(errors(p.isel({dim: slice(None, None, -1)}), t), EXPECTED, rtol=1e-12)
     with pytest.raises(ValueError, match=r"time: .*; 1 \(2026-01-01T00.* 1 \(2026-01-01T18.* xarray\.align"):
         errors(p.assign_coords(time=p.time + np.timedelta64(6, "h")), t)
-    lead = np.arange(3) * np.timedelta64(6, "h")
+    lead = np.arange(3) * np.timedelta64(6, "h").astype("timedelta64[ns]")
     p, t = (x.assign_coords(time=lead).rename(time="lead_time") for x in (p, t))
     with pytest.raises(ValueError, match="lead_time: "):
         errors(p.assign_coords(lead_time=p.lead_time + np.timedelta64(6, "h")), t)
@@ -121,6 +121,7 @@ def test_values_that_repeat() -> None:
         errors(p.assign_coords(level=["a", "a"]), t.assign_coords(level=["a", "b"]))
 
 
+@pytest.mark.filterwarnings("ignore:Converting non-nanosecond")  # older releases of xarray say so
 def test_coordinates_of_other_kinds() -> None:
     p, t = fields()
     words = (x.assign_coords(level=["low", "high"]) for x in (p.isel(level=[1, 0]), t))
@@ -201,7 +202,8 @@ def test_units(mine: str, other: str, alike: bool) -> None:
     else:
         with pytest.raises(ValueError, match="prediction and target have other units"):
             errors(p, t)
-    assert errors(p.assign_attrs(units=None).drop_attrs(deep=False), t).shape == (3, 2)
+    p.attrs = {}
+    assert errors(p, t).shape == (3, 2)
 
 
 def test_units_of_coordinates() -> None:
