@@ -12,7 +12,6 @@ import xarray as xr
 from spectral_losses.spectra.plan import Options, plan_of
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.xarray.fields import Taken
-from spectral_losses.xarray.space import EARTH
 from spectral_losses.xarray.units import power_of, times, units_of
 from spectral_losses_backends.registry import backend_of
 
@@ -122,6 +121,3 @@ def _coordinates(taken: Taken, dims: tuple[Any, ...]) -> Any:
 
 def _alike(a: Any, b: Any) -> bool:
     return bool(np.array_equal(np.asarray(a), np.asarray(b)))
-
-
-__all__ = ["EARTH", "attributes", "labelled", "of_power", "over_bins", "squared"]

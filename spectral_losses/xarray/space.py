@@ -86,7 +86,11 @@ def space_of(
         own = lengths is not None and not _is_auto(lengths)
         if sphere is not None and "grid" in takes and grid == "auto" and not own:
             return Space(dims, sphere)
-        _warn_of_a_plane(field, dims, owner, sphere, why, grid == "auto" and not own, "grid" in takes, transformed)
+        if sphere is not None:
+            _warn_of_the_globe(dims, owner if "grid" not in takes else None)
+        elif grid == "auto" and not own:
+            measured = "lengths" in takes and _is_auto(lengths)
+            _warn_of_a_part(dims, why, measured, transformed, options.get("mask"))
     elif isinstance(grid, Sphere):
         return Space(dims, grid)
     steps = {dim: _step(field, dim, known.get("longitude") == dim) for dim in dims} if transformed else {}
@@ -165,31 +169,25 @@ def _measured(
     return Space(dims, None, tuple([lengths[dim] for dim in dims]), unit, around)
 
 
-def _warn_of_a_plane(
-    field: Any,
-    dims: tuple[Any, ...],
-    owner: str,
-    sphere: Sphere | None,
-    why: str,
-    by_itself: bool,
-    takes_grid: bool,
-    transformed: bool,
-) -> None:
-    if sphere is not None:
-        cure = (
-            'leave out grid and lengths, or pass grid="auto", for the degrees of spectral_losses.Sphere'
-            if takes_grid
-            else f"{owner} knows no other; most others take spectral_losses.Sphere"
-        )
-        what = "a plane, which distorts them towards the poles" if transformed else "a plane, all points alike"
-        warn_caller(f"{dims[0]} and {dims[1]} cover the globe and are taken for {what}: {cure}")
-    elif by_itself:
-        what = "a plane, with lengths that are right in its middle" if transformed else "a plane, all points alike"
-        more = "" if transformed else f"; mask=numpy.cos(numpy.deg2rad({dims[0]})) weighs them by area"
-        warn_caller(
-            f"{dims[0]} and {dims[1]} are taken for {what}, not for a spectral_losses.Sphere: {why}; grid=None says "
-            f"that this is meant{more}"
-        )
+def _warn_of_the_globe(dims: tuple[Any, ...], owner: str | None) -> None:
+    """Say what would be right; of a function that does not know it, by its name."""
+    cure = 'leave out grid and lengths, or pass grid="auto", for the degrees of spectral_losses.Sphere'
+    if owner is not None:
+        cure = f"{owner} knows no other; most others take spectral_losses.Sphere"
+    warn_caller(f"{dims[0]} and {dims[1]} cover the globe and are taken for a plane, which is wrong near poles: {cure}")
+
+
+def _warn_of_a_part(dims: tuple[Any, ...], why: str, measured: bool, transformed: bool, mask: Any) -> None:
+    """Say what is not a whole globe, but to who gives weights of points."""
+    what, more = ", with lengths that are right in its middle" if measured else "", ""
+    if not transformed:
+        if getattr(getattr(mask, "dtype", None), "kind", "") == "f":
+            return
+        what, more = ", all points alike", f"; mask=numpy.cos(numpy.deg2rad({dims[0]})) weighs them by area"
+    warn_caller(
+        f"{dims[0]} and {dims[1]} are taken for a plane{what}, not for a spectral_losses.Sphere: {why}; grid=None says "
+        f"that this is meant{more}"
+    )
 
 
 def _sphere(field: Any, latitude: Any, longitude: Any) -> tuple[Sphere | None, str]:

@@ -244,6 +244,14 @@ def test_a_globe_that_no_sphere_takes_is_a_plane_with_a_reason() -> None:
         slx.radial_spectrum(globe(GRIDS["cells"], around).drop_vars(["lat", "lon"]))
     with pytest.warns(UserWarning, match="all points alike.*mask=numpy.cos"):
         slx.field_error(cropped, cropped)
+    with pytest.warns(UserWarning, match="taken for a plane, not for"):
+        slx.sobolev_error(cropped, cropped)
+    weights = np.cos(np.deg2rad(cropped.lat))
+    with pytest.warns(UserWarning, match="all points alike"):
+        slx.field_error(cropped, cropped, mask=weights > 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        slx.field_error(cropped, cropped, mask=weights)
 
 
 def test_a_plane_of_the_globe_warns_and_names_the_sphere() -> None:
