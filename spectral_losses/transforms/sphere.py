@@ -183,8 +183,8 @@ class Harmonics(NamedTuple):
 
     @property
     def together(self) -> int:
-        """Values of 16 fields: products of matrices have 32 columns then, and with fewer take longer for each."""
-        return 16 * math.prod(self.shape)
+        """Values of 8 fields: products of matrices have 16 columns then, and with fewer take longer for each."""
+        return 8 * math.prod(self.shape)
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """Coefficients ``(..., 1, modes)``."""

@@ -74,8 +74,8 @@ class Winds(NamedTuple):
 
     @property
     def together(self) -> int:
-        """Values of 8 winds, see `Harmonics.together`."""
-        return 8 * math.prod(self.shape)
+        """Values of 4 winds, see `Harmonics.together`."""
+        return 4 * math.prod(self.shape)
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """Coefficients ``(..., parts, 1, modes)``."""
