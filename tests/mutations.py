@@ -416,7 +416,6 @@ LOSSES = [
     Mutation("winds: the transpose has slopes of the other sign", "transforms/winds.py", 'else (first, -second)', 'else (first, second)'),
     Mutation("winds: the transpose of every wind is rotational", "transforms/winds.py", 'if name == "rotational" else', 'if name else'),
     Mutation("winds: order -1 is order 1", "transforms/legendre.py", "np.concatenate((-f[1:2], f[: number - 1]))", "np.concatenate((f[1:2], f[: number - 1]))"),
-    Mutation("winds: of the degree itself", "transforms/legendre.py", "below = functions.copy()", "below = functions"),
     Mutation("winds: the radius stays out of E", "diagnostics/energy.py", "edges / scale, power * scale", "edges / scale, power"),
     Mutation("sphere: windows are forgotten", "spectra/plan.py", 'for name in ("lengths", "window", "detrend"):', 'for name in ("lengths", "detrend"):'),
     Mutation("partitions: merged shells count once", "spectra/plan.py", "weights = weights * self.basis.repeats()", "weights = weights * np.ones(len(self.basis.repeats()))"),

@@ -114,11 +114,13 @@ def _vectors_by_degree(angle: Floats, highest: int, orders: int) -> Iterator[Flo
         ratio = np.sqrt((degree - m) * (degree - m - 1)) * upper + np.sqrt((degree + m) * (degree + m - 1)) * lower
         ratio *= math.sqrt((2 * degree + 1) / max(2 * degree - 1, 1))
         yield np.concatenate((ratio, slope), axis=1) / norm
-        below = functions.copy()
+        below = functions
 
 
 def _by_degree(angle: Floats, highest: int, orders: int) -> Iterator[Floats]:
-    """For each degree in turn the functions of all orders, ``(orders, angles)``, of mean square 1; then overwritten.
+    """For each degree in turn the functions of all orders, ``(orders, angles)``, of mean square 1.
+
+    Each is overwritten after the next one.
 
     The recursion in the degree at fixed order, which is stable because these functions are what grows. The first one of
     each order, ``sin(angle)^m`` times a number, is below the least float near a pole; there all degrees up to some
