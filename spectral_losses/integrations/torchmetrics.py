@@ -25,6 +25,8 @@ from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_choice
 from spectral_losses.spectra import Spectrum, radial_spectrum
 from spectral_losses.spectra.binning import check_bins, check_lengths
+from spectral_losses.spectra.plan import check_grid, check_on_sphere
+from spectral_losses.transforms.sphere import Sphere
 
 __all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "SpectrumError"]
 
@@ -113,7 +115,7 @@ class FieldError(_MaskedError):
 
     Parameters
     ----------
-    spatial_axes, mask, eps
+    spatial_axes, mask, eps, grid
         As in `field_error`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -146,12 +148,15 @@ class FieldError(_MaskedError):
         spatial_axes: int | Sequence[int] = (-2, -1),
         mask: Tensor | None = None,
         eps: float = 1e-8,
+        grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.options = {"spatial_axes": spatial_axes, "eps": eps}
         probe = torch.ones(_shape_with(spatial_axes))
         field_error(probe, probe, **self.options)
+        _check_grid(grid, probe.shape, self.options)
+        self.options["grid"] = grid
         if mask is not None:
             axes = len(_axes_of(probe.shape, self.options).spatial)
             if len(mask.shape) != axes:
@@ -173,7 +178,7 @@ class SpectrumError(_MeanError):
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, eps
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, eps, grid
         As in `spectrum_error`.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -210,6 +215,7 @@ class SpectrumError(_MeanError):
         window: Window = None,
         detrend: Detrend = None,
         eps: float = 1e-10,
+        grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -220,7 +226,8 @@ class SpectrumError(_MeanError):
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
-        self.options = {**axes, **others, "bins": bins, "lengths": lengths}
+        self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
+        _check_grid(grid, probe.shape, self.options)
         self._tell_apart()
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
@@ -298,7 +305,7 @@ class MeanSpectrum(_Mean):
     ----------
     of : {"preds", "target"}
         Whose, where both are given.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
         As in `radial_spectrum`.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -342,6 +349,7 @@ class MeanSpectrum(_Mean):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         check_choice("of", of, ("preds", "target"))
@@ -355,7 +363,8 @@ class MeanSpectrum(_Mean):
         radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
-        self.options = {**axes, **others, "bins": bins, "lengths": lengths}
+        self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
+        _check_grid(grid, probe.shape, self.options)
         self._tell_apart(of.encode())
 
     def update(self, preds: Tensor, target: Tensor | None = None) -> None:
@@ -452,6 +461,15 @@ def _axes_of(shape: Sequence[int], options: dict[str, Any]) -> Axes:
     """What the library makes of the axes of a field of this shape."""
     axes = {name: options[name] for name in ("spatial_axes", "channel_axis") if name in options}
     return axes_of(shape, name="preds", **axes)
+
+
+def _check_grid(grid: Sphere | None, shape: Sequence[int], options: dict[str, Any]) -> None:
+    """Refuse what is no grid, and options that have no meaning on it, whatever the size of the fields."""
+    if grid is None:
+        return
+    sizes = (getattr(grid, "size", None) or 2,) * len(_axes_of(shape, options).spatial)
+    check_grid(grid, sizes)
+    check_on_sphere(grid, options)
 
 
 def _shape_with(*axes: Any) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from spectral_losses.messages import number, warn_caller
 from spectral_losses.spectra.binning import check_bins, check_lengths, check_radial
 from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.partitions import Cylinders, Sectors
-from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.plane import Bins, Plane
 from spectral_losses.transforms.points import Points
 from spectral_losses.transforms.sphere import Harmonics, Sphere
 from spectral_losses_backends.base import Array, Backend
@@ -191,13 +191,19 @@ def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane 
 
 def degrees(shape: tuple[int, ...], options: Options) -> Harmonics:
     """The basis of losses over degrees of the sphere."""
-    for name in ("lengths", "window", "detrend"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{name} must be None with grid={options.grid}, got {getattr(options, name)!r}")
-    bins = check_bins(options.bins)
-    check_radial(bins, f"degrees of {options.grid}")
+    bins = check_on_sphere(options.grid, options._asdict())
     basis: Harmonics = options.grid.basis(shape, bins)
     return basis
+
+
+def check_on_sphere(grid: Sphere, options: Mapping[str, Any]) -> Bins:
+    """The bins of degrees, where no option is one of planes."""
+    for name in ("lengths", "window", "detrend"):
+        if options.get(name) is not None:
+            raise ValueError(f"{name} must be None with grid={grid}, got {options[name]!r}")
+    bins = check_bins(options.get("bins", "unit"))
+    check_radial(bins, f"degrees of {grid}")
+    return bins
 
 
 def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Harmonics | Modes:

@@ -46,6 +46,9 @@ class Sphere:
     size : int or None
         How many latitudes, where they were given.
     degrees : int or None
+    from_south : bool
+        Whether latitudes were given from south to north. To a spectrum of a scalar that makes no difference; to
+        `energy_spectrum` it tells where north is. Without an array they are from north.
 
     Raises
     ------
@@ -67,21 +70,26 @@ class Sphere:
     grid: str
     size: int | None
     degrees: int | None
+    from_south: bool
 
     def __init__(self, latitudes: Any, *, degrees: int | None = None) -> None:
         if isinstance(latitudes, str):
             if latitudes not in GRIDS:
                 known = ", ".join(map(repr, GRIDS))
                 raise ValueError(f"latitudes must be {known} or an array of degrees, got {latitudes!r}")
-            grid, size = latitudes, None
+            grid, size, from_south = latitudes, None, False
         else:
             grid, size = grid_of(latitudes)
+            given = np.asarray(latitudes)
+            from_south = bool(given[0] < given[-1])
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "degrees", _whole(degrees))
+        object.__setattr__(self, "from_south", from_south)
 
     def __repr__(self) -> str:
-        said = repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes>"
+        where = " from south" if self.from_south else ""
+        said = repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes{where}>"
         return f"Sphere({said})" if self.degrees is None else f"Sphere({said}, degrees={self.degrees})"
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -175,17 +183,14 @@ class Harmonics(NamedTuple):
 
     @property
     def together(self) -> int:
-        """A quarter of what tables hold: for fewer values at a time, to read the tables would take most of it."""
-        half = (self.shape[0] + 1) // 2
-        return sum(2 * (block.last - block.first) * block.rows * half for block in self.blocks()) // 4
+        """Values of 8 fields: products of matrices have 16 columns then, and with fewer take longer for each."""
+        return 8 * math.prod(self.shape)
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """Coefficients ``(..., 1, modes)``."""
-        xp, half = backend.namespace(x), self.shape[0] // 2
-        modes = backend.rfftn(x, 1)[..., : self.orders]
-        above, below = modes[..., : self.shape[0] - half, :], xp.flip(modes[..., half:, :], axis=-2)
-        even, odd = above + below, above - below
-        tables, parts = backend.constant(self, "tables", x), []
+        xp, parts = backend.namespace(x), []
+        even, odd = self.folded(x, backend)
+        tables = backend.constant(self, "tables", x)
         for block, table in zip(self.blocks(), tables, strict=True):
             these = slice(block.first, block.last)
             folded = xp.concat((even[..., these], odd[..., these]), axis=-1)
@@ -195,7 +200,7 @@ class Harmonics(NamedTuple):
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
         """The transpose of `forward`, not its inverse."""
-        xp, half, place = backend.namespace(modes), self.shape[0] // 2, 0
+        xp, place = backend.namespace(modes), 0
         tables: Any = backend.constant(self, "tables", xp.real(modes))
         even, odd = [], []
         for block, table in zip(self.blocks(), tables, strict=True):
@@ -206,6 +211,18 @@ class Harmonics(NamedTuple):
             folded = backend.map_columns(table, part, transposed=True)
             even.append(folded[..., :number])
             odd.append(folded[..., number:])
+        return self.unfolded(even, odd, backend)
+
+    def folded(self, x: Array, backend: Backend) -> tuple[Array, Array]:
+        """Orders of fields, a latitude and its mirror image added up and subtracted: ``(..., half, orders)`` each."""
+        xp, half = backend.namespace(x), self.shape[0] // 2
+        modes = backend.rfftn(x, 1)[..., : self.orders]
+        above, below = modes[..., : self.shape[0] - half, :], xp.flip(modes[..., half:, :], axis=-2)
+        return above + below, above - below
+
+    def unfolded(self, even: list[Array], odd: list[Array], backend: Backend) -> Array:
+        """The transpose of `folded`, of the blocks of orders of both."""
+        xp, half = backend.namespace(even[0]), self.shape[0] // 2
         symmetric, antisymmetric = (each[0] if len(each) == 1 else xp.concat(each, axis=-1) for each in (even, odd))
         above, below = symmetric + antisymmetric, symmetric - antisymmetric
         rows = [above[..., :half, :], xp.flip(below[..., :half, :], axis=-2)]

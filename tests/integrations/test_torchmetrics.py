@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -19,6 +20,7 @@ torchmetrics = pytest.importorskip("torchmetrics")
 
 from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, SpectrumError  # noqa: E402
 
+GAUSS = sl.Sphere("gauss")
 MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
 CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     # The guard of the field error is relative to the frames of a batch.
@@ -30,6 +32,8 @@ CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     (SpectrumError, sl.spectrum_error, {"channels": "sum", "window": "hann", "detrend": "linear"}),
     (SpectrumError, sl.spectrum_error, {"spatial_axes": (3, 4), "channel_axis": 1, "bins": 2, "lengths": (1.0, 1.2)}),
     (SpectrumError, sl.spectrum_error, {"channels": "mean", "channel_axis": None, "bins": (0.5, 1.5, 2.5)}),
+    (FieldError, sl.field_error, {"mask": MASK, "eps": 0, "grid": GAUSS}),
+    (SpectrumError, sl.spectrum_error, {"grid": GAUSS, "bins": 2}),
 ]
 
 # Of guards that are relative to the frames of a batch, none.
@@ -45,7 +49,8 @@ EPS = {
 def test_any_loss_is_a_metric(name: str) -> None:
     options = EPS[name] | ({"bands": 2} if name == "band_error" else {})
     p, t = pair()
-    for more in ({}, {"channel_weights": (1.0, 2.0, 4.0)}, {"channels": "sum"}):
+    on_the_sphere = [{"grid": GAUSS}] if "grid" in inspect.signature(all_losses()[name]).parameters else []
+    for more in ({}, {"channel_weights": (1.0, 2.0, 4.0)}, {"channels": "sum"}, *on_the_sphere):
         metric = MeanLoss(name, **options, **more)
         expected = all_losses()[name](p, t, **options, **more)
         for batch in batches(p, t):
@@ -193,6 +198,13 @@ def test_compute_before_update_warns_as_torchmetrics_does() -> None:
         (SpectrumError, {"lengths": -1.0}, ValueError, "lengths must be finite and positive"),
         (SpectrumError, {"window": "han"}, ValueError, "window must be one of"),
         (SpectrumError, {"detrend": "mean"}, ValueError, "detrend must be one of"),
+        (FieldError, {"grid": "gauss"}, TypeError, "grid must be None or a Sphere, got 'gauss'"),
+        (FieldError, {"grid": GAUSS, "spatial_axes": -1}, ValueError, "a Sphere has two spatial axes"),
+        (SpectrumError, {"grid": (90.0, 0.0, -90.0)}, TypeError, "grid must be None or a Sphere"),
+        (SpectrumError, {"grid": GAUSS, "lengths": 1.0}, ValueError, "lengths must be None with grid=Sphere"),
+        (SpectrumError, {"grid": GAUSS, "window": "hann"}, ValueError, "window must be None with grid=Sphere"),
+        (MeanSpectrum, {"grid": GAUSS, "detrend": "linear"}, ValueError, "detrend must be None with grid=Sphere"),
+        (MeanSpectrum, {"grid": GAUSS, "bins": sl.Sectors(4)}, ValueError, "bins must not be Sectors"),
     ],
 )
 def test_options_are_checked_when_it_is_made(kind: Any, options: dict[str, Any], error: Any, message: str) -> None:
@@ -209,6 +221,7 @@ def test_options_are_checked_when_it_is_made(kind: Any, options: dict[str, Any],
         {"bins": 64},
         {"bins": (10.0, 20.0, 40.0)},
         {"window": ("hann", None), "lengths": 0.001},
+        {"grid": sl.Sphere(range(-90, 91, 1), degrees=90), "spatial_axes": (1, 3)},
     ],
 )
 def test_options_that_some_field_takes_are_taken(options: dict[str, Any]) -> None:
@@ -249,6 +262,8 @@ def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
             "east": FieldError(mask=1 - west),
             "plain": SpectrumError(),
             "window": SpectrumError(window="hann"),
+            "sphere": SpectrumError(grid=GAUSS),
+            "weighed": FieldError(mask=west, grid=sl.Sphere("cells")),
         }
     )
     for first in (y, torch.zeros_like(y)):
@@ -262,6 +277,7 @@ def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
     assert float(found["west"]) == pytest.approx(0.25, rel=1e-4)
     assert float(found["east"]) == 0
     assert float(found["window"]) == pytest.approx(float(sl.spectrum_error(p, y, window="hann")), rel=1e-5)
+    assert float(found["sphere"]) == pytest.approx(float(sl.spectrum_error(p, y, grid=GAUSS)), rel=1e-5)
 
 
 def test_the_mask_stays_exact() -> None:
@@ -284,6 +300,7 @@ SPECTRA: list[dict[str, Any]] = [
     {"channels": "mean", "bins": 2},
     {"spatial_axes": (3, 4), "channel_axis": 1, "bins": (3.0, 10.0, 20.0), "lengths": (1.0, 1.2)},
     {"spatial_axes": -1, "channel_axis": None},
+    {"grid": GAUSS, "bins": "log", "channels": "sum"},
 ]
 
 
@@ -447,14 +464,15 @@ def gathered(rank: int, world: list[Any]) -> Callable[..., list[Any]]:
     return gather
 
 
+@pytest.mark.parametrize("options", [{}, {"grid": GAUSS}])
 @pytest.mark.parametrize("seen", [(3, 4), (7, 0), (0, 7), (0, 0)])
-def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int]) -> None:
+def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int], options: dict[str, Any]) -> None:
     p, _ = pair()
-    world = [MeanSpectrum(), MeanSpectrum()]
+    world = [MeanSpectrum(**options), MeanSpectrum(**options)]
     for metric, fields in zip(world, (p[: seen[0]], p[7 - seen[1] :]), strict=True):
         if len(fields):
             metric.update(fields)
-    expected = sl.radial_spectrum(p, pool="frames")
+    expected = sl.radial_spectrum(p, pool="frames", **options)
     for rank, metric in enumerate(world):
         twin, others = metric.clone(), [each.clone() for each in world]
         if any(seen):  # each rank fits its sum to those of the others
