@@ -169,7 +169,7 @@ def pair_statistics(prediction: Array, target: Array, plan: Plan, backend: Backe
 
 
 def cross_spectrum_of(rows: Tables, plan: Plan, backend: Backend, precision: float) -> CrossSpectrum:
-    """What `pair_statistics` come to, once they are pooled; ``precision`` is the relative spacing of the fields' floats."""
+    """What `pair_statistics` come to, once pooled; ``precision`` is the relative spacing of the fields' floats."""
     xp = backend.namespace(rows["P"])
     total = xp.sum(rows["T"] + rows["P"], axis=-1, keepdims=True)
     scale = backend.constant(plan.basis, "scale", total)
