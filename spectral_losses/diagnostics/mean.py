@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from spectral_losses.diagnostics.cross import CrossSpectrum, cross_spectrum_of
 from spectral_losses.diagnostics.pooled import Means, pooled_loss
 from spectral_losses.diagnostics.resolution import check_criterion, lengths_with_a_unit, resolution_of
-from spectral_losses.diagnostics.sums import ONE, PAIR, Sums
-from spectral_losses.fields.layout import CHANNELS, ChannelAxis, axes_of
-from spectral_losses.fields.pairs import check_field, check_pair
+from spectral_losses.diagnostics.sums import ONE, PAIR, Sums, batch_of, with_axes
+from spectral_losses.fields.layout import CHANNELS, ChannelAxis
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_choice, check_options
 from spectral_losses.spectra.binning import check_bins, check_radial
-from spectral_losses.spectra.plan import hashable, plan_of
+from spectral_losses.spectra.plan import hashable
 from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate, named, tuples
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.sphere import Sphere
@@ -165,21 +164,13 @@ class MeanStatistics:
             an axis of frames, where that of channels was not named (of ``[B, X]`` "auto" takes the batch for
             channels); whatever `radial_spectrum` refuses.
         """
-        fields = (prediction,) if target is None else (prediction, target)
-        backend = check_field(prediction, "prediction") if target is None else check_pair(prediction, target)
-        given = tuple([int(n) for n in prediction.shape])
-        statistics = ONE if target is None else PAIR
-        options = self._resolved(given)
-        plan = plan_of(prediction, "prediction", options, backend)
-        pooled = plan.layout.pooled
-        shape = tuple([1 if axis in pooled else n for axis, n in enumerate(given)])
-        self._check_alike("the fields of this update", shape, statistics)
-        fields = tuple([backend.detach(field) for field in fields])
-        self._sums.add(fields, plan, backend, math.prod([given[axis] for axis in pooled]))
-        self._shape, self._statistics = shape, statistics
+        batch = batch_of(prediction, target, self.options)
+        self._check_alike("the fields of this update", batch.shape, batch.statistics)
+        self._sums.add(batch)
+        self._shape, self._statistics = batch.shape, batch.statistics
 
-    def merge(self, other: MeanStatistics) -> MeanStatistics:
-        """Add what another one has seen, in another process or file; returns itself.
+    def merge(self, other: MeanStatistics) -> None:
+        """Add what another one has seen, in another process or file; that one stays as it is.
 
         In any order and grouping the result is that of all updates in one, to the rounding of float64. One that has
         seen nothing changes nothing.
@@ -198,7 +189,6 @@ class MeanStatistics:
             self._check_alike("other", other._shape, other._statistics)
             self._sums.merge(other._sums.total(), other.frames, other._sums.dtype)
             self._shape, self._statistics = other._shape, other._statistics
-        return self
 
     def spectra(self, like: Callable[[Any], Array] | None = None) -> dict[str, Spectrum]:
         """Mean spectra by name: "prediction", "target" and "error", their difference's; of one side alone "field".
@@ -402,6 +392,7 @@ class MeanStatistics:
         ...     stats.save(os.path.join(folder, f"{part}.npz"))
         >>> parts = [sl.MeanStatistics.load(os.path.join(folder, f"{part}.npz")) for part in range(2)]
         >>> parts[0].merge(parts[1])
+        >>> parts[0]
         MeanStatistics(6 frames, one side, of shape (1, 1, 16, 16))
         """
         try:
@@ -414,25 +405,12 @@ class MeanStatistics:
             raise ValueError(f"{path} must be a file that MeanStatistics.save wrote: {error}") from error
         return found
 
-    def _resolved(self, shape: tuple[int, ...]) -> dict[str, Any]:
-        """The options for fields of a shape: where there is but one frame, it is averaged over nothing."""
-        if self.options["pool"] != "frames":
-            return self.options
-        axes = axes_of(shape, self.options["spatial_axes"], self.options["channel_axis"], "prediction")
-        if not axes.frames and axes.channel is not None and self.options["channel_axis"] == "auto":
-            raise ValueError(
-                f"channel_axis: prediction of shape {shape} has no frame axis, axis {axes.channel} is taken for "
-                f"channels; pass channel_axis={axes.channel} where it is one frame of them, channel_axis=None where "
-                "that axis is one of frames"
-            )
-        return {**self.options, "pool": axes.frames}
-
     def _means(self, needed: tuple[str, ...] = ONE, what: str = "this") -> Means:
         total = self._sums.total()
         if len(self._statistics) < len(needed):
             raise ValueError(f"{what} takes prediction and target, but update got one side alone")
         tables = dict(zip(self._statistics, total / self.frames, strict=True))
-        return Means(self._resolved(self._shape), self._shape, self._sums.dtype, tables)
+        return Means(with_axes(self.options, self._shape), self._shape, self._sums.dtype, tables)
 
     def _check_alike(self, what: str, shape: tuple[int, ...], statistics: tuple[str, ...]) -> None:
         if self.frames and shape != self._shape:
@@ -453,11 +431,8 @@ class MeanStatistics:
         """A state that was checked but for its sums."""
         sums, shape, statistics = Sums(), tuple(stored["shape"]), tuple(stored["statistics"])
         if stored["frames"]:
-            means = Means(self._resolved(shape), shape, stored["dtype"], {})
-            plan, _ = means.plan()
-            rows = [shape[axis] for axis in plan.layout.order or range(len(shape))][: plan.layout.rows.elements]
+            wanted = Means(with_axes(self.options, shape), shape, stored["dtype"], {}).room(statistics)
             table = np.asarray(stored["sums"], np.float64)
-            wanted = (len(statistics), *rows, plan.basis.bins())
             if table.size != math.prod(wanted):
                 raise ValueError(f"state: sums must be of shape {wanted}, got {table.shape}")
             sums.merge(table.reshape(wanted), stored["frames"], stored["dtype"])

@@ -35,6 +35,12 @@ class Means(NamedTuple):
         """A field of such a shape, which takes no memory."""
         return np.broadcast_to(np.zeros((), dtype), self.shape)
 
+    def room(self, statistics: tuple[str, ...]) -> tuple[int, ...]:
+        """The shape of sums of these statistics."""
+        plan, _ = self.plan()
+        rows = [self.shape[axis] for axis in _lead(plan, len(self.shape))][: plan.layout.rows.elements]
+        return (len(statistics), *rows, plan.basis.bins())
+
     def plan(self) -> tuple[Plan, Backend]:
         """How it was taken apart, for NumPy in float64."""
         field = self.field()

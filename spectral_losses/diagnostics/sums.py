@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from operator import index
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.diagnostics.cross import pair_statistics
-from spectral_losses.fields.pairs import dtype_name
-from spectral_losses.spectra.plan import Plan
+from spectral_losses.fields.layout import axes_of
+from spectral_losses.fields.pairs import check_field, check_pair, dtype_name
+from spectral_losses.spectra.plan import Plan, plan_of
 from spectral_losses_backends.base import Array, Backend
 
 PAIR = ("P", "T", "D", "Q")
@@ -20,11 +24,51 @@ WAITING = 64
 """So many updates wait on a device at most: to bring each over at once would hold a training loop up."""
 
 
-def statistics(fields: tuple[Array, ...], plan: Plan, backend: Backend) -> tuple[Array, str]:
+class Batch(NamedTuple):
+    """Fields of one update, checked and planned."""
+
+    fields: tuple[Array, ...]
+    plan: Plan
+    backend: Backend
+    statistics: tuple[str, ...]
+    shape: tuple[int, ...]
+    """Of the fields, with size 1 along what is pooled."""
+    frames: int
+    """How many are pooled."""
+
+
+def batch_of(prediction: Array, target: Array | None, options: Mapping[str, Any]) -> Batch:
+    """A batch, or an error as `MeanStatistics.update` says; ``options`` are all of those of `radial_spectrum`."""
+    backend = check_field(prediction, "prediction") if target is None else check_pair(prediction, target)
+    given = tuple(prediction.shape)
+    plan = plan_of(prediction, "prediction", with_axes(options, given), backend)
+    pooled = plan.layout.pooled
+    shape = tuple([1 if axis in pooled else index(n) for axis, n in enumerate(given)])
+    fields = tuple([backend.detach(field) for field in (prediction, target) if field is not None])
+    frames = math.prod([index(given[axis]) for axis in pooled])
+    return Batch(fields, plan, backend, ONE if target is None else PAIR, shape, frames)
+
+
+def with_axes(options: Mapping[str, Any], shape: tuple[int, ...]) -> Mapping[str, Any]:
+    """The options for fields of a shape: what is pooled as axes, none where there is but one frame."""
+    if options["pool"] != "frames":
+        return options
+    axes = axes_of(shape, options["spatial_axes"], options["channel_axis"], "prediction")
+    if not axes.frames and axes.channel is not None and options["channel_axis"] == "auto":
+        raise ValueError(
+            f"channel_axis: prediction of shape {shape} has no frame axis, axis {axes.channel} is taken for channels; "
+            f"pass channel_axis={axes.channel} where it is one frame of them, channel_axis=None where that axis is one "
+            "of frames"
+        )
+    return {**options, "pool": axes.frames}
+
+
+def statistics_of(batch: Batch) -> tuple[Array, str]:
     """Means over the frames that are pooled, ``(statistics, *rows, bins)``, and the dtype they were computed in.
 
     They are NumPy arrays of float64 where that costs no transfer.
     """
+    fields, plan, backend = batch[:3]
     if len(fields) == 2:
         tables = pair_statistics(*fields, plan, backend)
         each = [tables[name] for name in PAIR]
@@ -55,20 +99,20 @@ class Sums:
         self._waiting: list[tuple[Array, int]] = []
         self._backend: Backend | None = None
 
-    def add(self, fields: tuple[Array, ...], plan: Plan, backend: Backend, number: int) -> None:
-        """Add the statistics of so many frames."""
-        means, dtype = statistics(fields, plan, backend)
-        self.frames += number
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        means, dtype = statistics_of(batch)
+        self.frames += batch.frames
         self.note(dtype)
         if isinstance(means, np.ndarray):
-            self._include(means * number)
+            self._include(means * batch.frames)
             return
-        if self._waiting and not self._alike(means, backend):
+        if self._waiting and not self._alike(means, batch.backend):
             self._settle()
-        self._waiting.append((means, number))
-        self._backend = backend
+        self._waiting.append((means, batch.frames))
+        self._backend = batch.backend
         # What is lazy would keep its fields until then.
-        if len(self._waiting) >= WAITING or backend.name == "dask":
+        if len(self._waiting) >= WAITING or batch.backend.name == "dask":
             self._settle()
 
     def note(self, dtype: str) -> None:

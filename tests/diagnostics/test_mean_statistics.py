@@ -35,6 +35,14 @@ def seen(p: Any, t: Any = None, cuts: tuple[int, ...] = (3, 4), **options: Any) 
     return stats
 
 
+def merged(first: sl.MeanStatistics, *others: sl.MeanStatistics) -> sl.MeanStatistics:
+    """All of them as one."""
+    whole = copy.deepcopy(first)
+    for other in others:
+        whole.merge(other)
+    return whole
+
+
 def brute(p: Any, t: Any) -> dict[str, Any]:
     """Mean sums of ``X conj(Y)`` over unit shells, and how many modes are in each."""
     n0, n1 = p.shape[-2:]
@@ -90,10 +98,10 @@ def test_any_batches_and_any_tree_of_merges_give_brute_force(order: Any, stored:
 
 def test_merging_is_symmetric_and_nothing_is_neutral() -> None:
     a, b, nothing = seen(P[:3], T[:3], ()), seen(P[3:], T[3:], ()), sl.MeanStatistics()
-    one = copy.deepcopy(a).merge(b).state_dict()
-    assert copy.deepcopy(b).merge(a).state_dict() == one
-    assert copy.deepcopy(a).merge(nothing).merge(b).state_dict() == one
-    assert sl.MeanStatistics().merge(a).merge(b).state_dict() == one
+    one = merged(a, b).state_dict()
+    assert merged(b, a).state_dict() == one
+    assert merged(a, nothing, b).state_dict() == one
+    assert merged(nothing, a, b).state_dict() == one
     assert [b.frames, nothing.frames] == [12, 0]  # others stay as they are
 
 
@@ -224,7 +232,7 @@ def test_guards_are_those_of_the_precision_of_the_fields() -> None:
     stats = seen(p, t)
     assert abs(stats.loss("coherence_error")) < 1e-6
     np.testing.assert_allclose(stats.cross_spectrum().noise, sl.cross_spectrum(p, t, pool="frames").noise, rtol=1e-5)
-    mixed = seen(p, t).merge(seen(P, T))
+    mixed = merged(seen(p, t), seen(P, T))
     assert mixed.loss("coherence_error").dtype == np.float32
 
 
@@ -378,7 +386,7 @@ def test_files(tmp_path: Path) -> None:
     stats.save(path)
     found = sl.MeanStatistics.load(path)
     assert found.state_dict() == stats.state_dict()
-    assert found.merge(stats).frames == 42
+    assert merged(found, stats).frames == 42
     assert path.stat().st_size < 4000
     sl.MeanStatistics(bins=("log", 3)).save(path)
     assert sl.MeanStatistics.load(path).options == sl.MeanStatistics(bins=("log", 3)).options
@@ -418,7 +426,7 @@ def test_states_that_are_refused(change: dict[str, Any], message: str, tmp_path:
 def test_a_grid_is_the_same_however_it_was_given() -> None:
     latitudes = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(8)[0]))
     one, other = seen(P, T, grid=sl.Sphere("gauss")), seen(P, T, grid=sl.Sphere(latitudes))
-    assert other.merge(one).frames == 42
+    assert merged(other, one).frames == 42
 
 
 @needs("dask")
