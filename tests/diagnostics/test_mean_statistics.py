@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frameworks import Framework, needs
+from frameworks import Framework, needs, no_waiting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -266,11 +266,27 @@ def test_updates_wait_on_a_device(name: str, monkeypatch: pytest.MonkeyPatch) ->
     stats.update(P[:1], T[:1])  # of another framework
     copied = copy.copy(stats)
     assert [shape[0] for shape in transfers] == [3, 2, 1, 1]
+    other = copy.copy(copied)  # of which nothing waits
+    other.update(*(xp.asarray(x) for x in (T, T)))
     p, t = (np.concatenate((x, x[:1])) for x in (P, T))
     expected = sl.log_spectral_distance(p, t, pool="frames")
     for each in (stats, copied):
         np.testing.assert_allclose(each.loss("log_spectral_distance"), expected, rtol=1e-5)
     assert stats.frames == 24
+
+
+@pytest.mark.gpu("torch")
+def test_nothing_waits_for_a_cuda_device() -> None:
+    import torch
+
+    p, t = (torch.tensor(x, device="cuda") for x in (P, T))
+    stats = sl.MeanStatistics()
+    stats.update(p[:2], t[:2])  # constants are uploaded once
+    with no_waiting():
+        for i in range(2, 7):
+            stats.update(p[i : i + 1], t[i : i + 1])
+    expected = sl.log_spectral_distance(P, T, pool="frames")
+    np.testing.assert_allclose(stats.loss("log_spectral_distance"), expected, rtol=1e-9)
 
 
 @needs("torch")
