@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spectral_losses.diagnostics.cross import pair_statistics
 from spectral_losses.fields.layout import axes_of
-from spectral_losses.fields.pairs import check_field, check_pair, dtype_name
+from spectral_losses.fields.pairs import check_pair, dtype_name
 from spectral_losses.spectra.plan import Plan, plan_of
 from spectral_losses_backends.base import Array, Backend
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 def batch_of(prediction: Array, target: Array | None, options: Mapping[str, Any]) -> Batch:
     """A batch, or an error as `MeanStatistics.update` says; ``options`` are all of those of `radial_spectrum`."""
-    backend = check_field(prediction, "prediction") if target is None else check_pair(prediction, target)
+    backend = check_pair(prediction, prediction if target is None else target)
     given = tuple(prediction.shape)
     plan = plan_of(prediction, "prediction", with_axes(options, given), backend)
     pooled = plan.layout.pooled

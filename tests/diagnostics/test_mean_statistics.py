@@ -459,5 +459,7 @@ def test_dask_is_computed_at_once() -> None:
     stats = sl.MeanStatistics()
     stats.update(fields)
     assert len(calls) == 4
+    with pytest.raises(ValueError, match="must have known sizes"):
+        stats.update(fields[fields[:, 0, 0, 0, 0] > 0])
     np.testing.assert_allclose(stats.spectra()["field"].power, sl.radial_spectrum(T, pool="frames").power, rtol=1e-12)
     assert len(calls) == 4
