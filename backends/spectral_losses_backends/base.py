@@ -152,6 +152,10 @@ class Backend:
         """``x`` as a NumPy array where that costs no transfer and no wait, else None: the standard cannot tell."""
         return None
 
+    def to_numpy(self, x: Array) -> Any:
+        """``x`` as a NumPy array on the host, whatever that costs."""
+        return np.asarray(x)
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """0-d arrays as floats, in one transfer."""
         return [float(value) for value in values]

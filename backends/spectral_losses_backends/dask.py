@@ -93,6 +93,10 @@ class Backend(base.Backend):
             allow_rechunk=True,
         )
 
+    def to_numpy(self, x: Array) -> Any:
+        """Compute it."""
+        return _inner(x).to_numpy(x.compute())
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """Compute all of them in one pass over the data."""
         return [float(value) for value in compute(*values)]

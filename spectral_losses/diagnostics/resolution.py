@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict, Unpack, get_type_hints
+from typing import Any, TypedDict, Unpack, get_type_hints
 
 import numpy as np
 
@@ -101,29 +101,52 @@ def effective_resolution(
     array([3.8])
     """
     check_options("effective_resolution", options, _KNOWN)
-    check_choice("of", of, CRITERIA)
-    limit = number("threshold", threshold)
-    if not 0 < limit < math.inf:
-        raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    limit = check_criterion(threshold, of)
     check_radial(options.get("bins"), "effective resolutions")
     backend = check_pair(prediction, target)
     spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
     axes = axes_of(prediction.shape, spatial_axes, channel_axis, "prediction")
-    sizes = [int(prediction.shape[axis]) for axis in axes.spatial]
+    sizes = tuple([int(prediction.shape[axis]) for axis in axes.spatial])
     pool: Pool = "frames" if axes.frames else None
     grid = options.get("grid")
+    lengths = None if grid is not None else lengths_with_a_unit(options.get("lengths"), sizes)
+    cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
+    return resolution_of(cross, sizes, lengths, grid, limit, of)
+
+
+def check_criterion(threshold: float, of: str) -> float:
+    """The threshold as a float; one that is none, or another criterion, is refused."""
+    check_choice("of", of, CRITERIA)
+    limit = number("threshold", threshold)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    return limit
+
+
+def lengths_with_a_unit(lengths: Any, sizes: tuple[int, ...]) -> tuple[float, ...] | None:
+    """Box lengths, which axes of unequal sizes need."""
+    checked = check_lengths(lengths, len(sizes))
+    if checked is None and len(set(sizes)) > 1:
+        raise ValueError(f"lengths are needed where axes have unequal sizes, {sizes}: a wavelength has a unit")
+    return checked
+
+
+def resolution_of(
+    cross: CrossSpectrum,
+    sizes: tuple[int, ...],
+    lengths: tuple[float, ...] | None,
+    grid: Sphere | None,
+    limit: float,
+    of: str,
+) -> Array:
+    """The wavelength down to which a pooled cross spectrum says that the target is resolved."""
+    k = resolved_wavenumber(cross, limit, of)
     if grid is not None:
-        cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
-        degree = resolved_wavenumber(cross, limit, of)
-        return wavelength(_of_derivatives(degree, backend), 2 * math.pi, 2 * grid.spacing((sizes[0], sizes[1])))
-    lengths = check_lengths(options.get("lengths"), len(sizes))
-    if lengths is None and len(set(sizes)) > 1:
-        raise ValueError(f"lengths are needed where axes have unequal sizes, {tuple(sizes)}: a wavelength has a unit")
+        degree = _of_derivatives(k, backend_of(k, "k"))
+        return wavelength(degree, 2 * math.pi, 2 * grid.spacing((sizes[0], sizes[1])))
     spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
-    prediction, target = backend.detach(prediction), backend.detach(target)
-    cross = cross_spectrum(prediction, target, pool=pool, **options)
-    return wavelength(resolved_wavenumber(cross, limit, of), around, 2 * max(spacings))
+    return wavelength(k, around, 2 * max(spacings))
 
 
 def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Array:

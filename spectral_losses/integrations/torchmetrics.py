@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
 import torch
 from torch import Tensor
 
+from spectral_losses.diagnostics import MeanStatistics
+from spectral_losses.diagnostics.sums import PAIR, batch_of, statistics_of
 from spectral_losses.fields.layout import Axes, ChannelAxis, axes_of
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses import field_error, spectrum_error
@@ -28,7 +30,7 @@ from spectral_losses.spectra.binning import check_bins, check_lengths
 from spectral_losses.spectra.plan import check_grid, check_on_sphere
 from spectral_losses.transforms.sphere import Sphere
 
-__all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "SpectrumError"]
+__all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "PooledLoss", "SpectrumError"]
 
 AXES = 16  # at most, of a field
 
@@ -253,8 +255,8 @@ class MeanLoss(_MaskedError):
     Raises
     ------
     ValueError
-        A loss that is not known; ``pool``, because a pooled loss is no mean over batches (`MeanSpectrum` averages
-        powers instead).
+        A loss that is not known; ``pool``, because a pooled loss is no mean over batches (`PooledLoss` averages
+        statistics instead).
     TypeError
         An option that is neither the loss's nor torchmetrics'.
 
@@ -445,6 +447,102 @@ class MeanSpectrum(_Mean):
 
     def _state(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.total, self.count, self.shape
+
+
+class PooledLoss(_Mean):
+    """A loss by name of statistics that are averaged over all frames that were seen, as a metric.
+
+    Parameters
+    ----------
+    loss : str
+        Its name, such as "log_spectral_distance": one that `MeanStatistics` has.
+    **kwargs
+        Options of `MeanStatistics`, of the loss but for ``mask`` and ``reduction``, and of ``torchmetrics.Metric``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A loss that is not known; an option that is none of these, or that `MeanStatistics` refuses.
+
+    Notes
+    -----
+    The state is that of `MeanStatistics` as tensors, in float64. Batches of any sizes, on any number of ranks, some of
+    which may see nothing, give the loss of all of them in one with ``pool="frames"``.
+
+    Examples
+    --------
+    >>> import torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torchmetrics import PooledLoss
+    >>> p, t = torch.randn(2, 5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> metric = PooledLoss("log_spectral_distance")
+    >>> for batch in (slice(0, 3), slice(3, 5)):
+    ...     metric.update(p[batch], t[batch])
+    >>> torch.testing.assert_close(metric.compute().float(), sl.log_spectral_distance(p, t, pool="frames"))
+    """
+
+    higher_is_better = False
+    is_differentiable = False
+    shape: Tensor
+    single: Tensor
+
+    def __init__(self, loss: str, **kwargs: Any) -> None:
+        known = options_of(named_loss(loss))
+        shared = {name: kwargs.pop(name) for name in MeanStatistics().options.keys() & kwargs.keys()}
+        own = {name: kwargs.pop(name) for name in sorted(known & kwargs.keys())}
+        for name in ("mask", "reduction"):
+            if own.get(name) not in (None, "mean"):
+                raise ValueError(f"{name}: a pooled loss is one number of sums over whole fields, got {own[name]!r}")
+        super().__init__(**kwargs)
+        self.loss = loss
+        self.options = MeanStatistics(**shared).options
+        self.own = {name: value for name, value in own.items() if name not in ("mask", "reduction")}
+        # As in MeanSpectrum: a size of 0 is no axis.
+        self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
+        self.add_state("single", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
+        self._tell_apart(loss.encode(), repr(self.own).encode())
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch; raises what `MeanStatistics.update` raises."""
+        batch = batch_of(preds, target, self.options)
+        shape = self.shape.new_tensor([*batch.shape, *[0] * (AXES - len(batch.shape))])
+        self.shape = _one_shape(torch.stack([self.shape, shape]))
+        means, dtype = statistics_of(batch)
+        self.total = self.total + torch.as_tensor(means).to(self.total) * batch.frames
+        self.count = self.count + batch.frames
+        self.single = self.single.clamp(min=int(dtype == "float32"))
+
+    def compute(self) -> Tensor:
+        """The loss of all batches, 0-d, in float64.
+
+        Raises
+        ------
+        ValueError
+            Before the first batch.
+        """
+        stats = self.statistics()
+        return self.total.new_tensor(float(stats.loss(self.loss, **self.own)))
+
+    def statistics(self) -> MeanStatistics:
+        """What was seen, as `MeanStatistics`: for spectra, coherence and other losses."""
+        stats = MeanStatistics(**self.options)
+        sizes = [size for size in self.shape.tolist() if size]
+        if sizes:
+            seen = {"statistics": PAIR, "shape": sizes, "dtype": "float32" if int(self.single) else "float64"}
+            sums = self.total.detach().cpu().numpy()
+            stats.load_state_dict({**stats.state_dict(), **seen, "frames": int(self.count), "sums": sums})
+        return stats
+
+    def _sync_dist(
+        self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
+    ) -> None:
+        # As in MeanSpectrum, for a rank that saw nothing.
+        shapes = dist_sync_fn(self.shape, group=process_group or self.process_group)
+        sizes = [size for size in _one_shape(torch.stack(shapes)).tolist() if size]
+        if sizes and not self.shape.any():
+            empty = self.total.new_zeros(sizes)
+            means, _ = statistics_of(batch_of(empty, empty, self.options))
+            self.total = torch.zeros(means.shape).to(self.total)
+        super()._sync_dist(dist_sync_fn, process_group)
 
 
 def _one_shape(shapes: Tensor) -> Tensor:

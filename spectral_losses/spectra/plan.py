@@ -236,7 +236,7 @@ def plan_of(
 
     ``over`` makes the basis of the spatial shape, all options, the backend and the settings.
     """
-    given = {option: _hashable(value) for option, value in options.items()}
+    given = {option: hashable(value) for option, value in options.items()}
     if backend.is_tracing():
         return _plan(x, name, given, backend, coupled, over, settings)
     # The text of options, because True and 1 are equal as keys but not as axes.
@@ -319,11 +319,12 @@ def _shell_weights(given: Any) -> Any:
     return check_weights("shell_weights", given)
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
+    """A value of an option as plain values and tuples."""
     if isinstance(value, str | int | float | None):
         return value
     if hasattr(value, "tolist"):
-        return _hashable(value.tolist())
+        return hashable(value.tolist())
     if hasattr(value, "_fields"):  # a named tuple says what it is
-        return type(value)(*(_hashable(each) for each in value))
-    return tuple([_hashable(each) for each in value]) if isinstance(value, list | tuple) else value
+        return type(value)(*(hashable(each) for each in value))
+    return tuple([hashable(each) for each in value]) if isinstance(value, list | tuple) else value

@@ -15,6 +15,7 @@ import numpy as np
 from spectral_losses.fields.pairs import dtype_name
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of, record
 
@@ -168,7 +169,7 @@ class Spectrum:
             else:
                 arrays[name] = _on_host(given, name)
         with open(path, "wb") as file:  # given a name, NumPy would add an ending
-            np.savez(file, layout=np.asarray(json.dumps(_named(self.layout))), **arrays)
+            np.savez(file, layout=np.asarray(json.dumps(named(self.layout))), **arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str], like: Callable[[Any], Array] | None = None) -> Spectrum:
@@ -200,7 +201,7 @@ class Spectrum:
                     name: file[name] if name in file.files else (file[f"{name}.0"], file[f"{name}.1"])
                     for name in ARRAYS
                 }
-                layout = _tuples(json.loads(str(file["layout"])))
+                layout = tuples(json.loads(str(file["layout"])))
         except (AttributeError, BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} must be a spectrum that Spectrum.save wrote: {error}") from error
         let_pytorch_collate()
@@ -224,19 +225,23 @@ def _on_host(x: Array, name: str) -> Any:
     return np.asarray(x) if seen is None else seen
 
 
-def _named(value: Any) -> Any:
-    """JSON knows no named tuples."""
+def named(value: Any) -> Any:
+    """A value of options as JSON, which knows no tuples and no classes; see `tuples`."""
     if isinstance(value, Sectors | Cylinders):
-        return {type(value).__name__: [_named(each) for each in value]}
-    return [_named(each) for each in value] if isinstance(value, tuple) else value
+        return {type(value).__name__: [named(each) for each in value]}
+    if isinstance(value, Sphere):  # how many latitudes is known of the fields
+        return {"Sphere": [value.grid, value.degrees]}
+    return [named(each) for each in value] if isinstance(value, tuple) else value
 
 
-def _tuples(value: Any) -> Any:
-    """What `_named` made, as it was: a layout has no lists."""
+def tuples(value: Any) -> Any:
+    """What `named` made, as it was: options have no lists."""
     if isinstance(value, dict):
         ((name, items),) = value.items()
-        return {"Sectors": Sectors, "Cylinders": Cylinders}[name](*map(_tuples, items))
-    return tuple([_tuples(each) for each in value]) if isinstance(value, list) else value
+        if name == "Sphere":
+            return Sphere(items[0], degrees=items[1])
+        return {"Sectors": Sectors, "Cylinders": Cylinders}[name](*map(tuples, items))
+    return tuple([tuples(each) for each in value]) if isinstance(value, list) else value
 
 
 def _collate(batch: Sequence[Spectrum], *, collate_fn_map: Mapping[Any, Any] | None = None) -> Spectrum:

@@ -18,7 +18,7 @@ from spectral_losses.losses.registry import all_losses
 torch = pytest.importorskip("torch")
 torchmetrics = pytest.importorskip("torchmetrics")
 
-from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, SpectrumError  # noqa: E402
+from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, PooledLoss, SpectrumError  # noqa: E402
 
 GAUSS = sl.Sphere("gauss")
 MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
@@ -485,3 +485,82 @@ def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int], options: dict[str
         else:
             with pytest.raises(ValueError, match="no spectrum is known"):
                 twin.compute()
+
+
+# Pooled losses
+
+
+@pytest.mark.parametrize("options", SPECTRA)
+@pytest.mark.parametrize("name", ["log_spectral_distance", "coherence_error"])
+def test_a_pooled_loss_is_that_of_all_frames(name: str, options: dict[str, Any]) -> None:
+    p, t = pair()
+    metric, expected = PooledLoss(name, **options), getattr(sl, name)(p, t, **options, pool="frames")
+    for batch in batches(p, t):
+        metric.update(*batch)
+    torch.testing.assert_close(metric.compute(), expected, rtol=1e-9, atol=1e-12)
+    stats = metric.statistics()
+    torch.testing.assert_close(torch.tensor(stats.loss(name)), metric.compute())
+    assert stats.spectra()["target"].layout == sl.radial_spectrum(t, **options, pool="frames").layout
+    metric.reset()
+    assert metric.statistics().frames == 0
+    metric.update(p[:2], t[:2])
+    expected = getattr(sl, name)(p[:2], t[:2], **options, pool="frames")
+    torch.testing.assert_close(metric.compute(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_pooled_losses_of_float32_merged_copied_and_called() -> None:
+    p, t = pair(torch.float32)
+    one, other = (PooledLoss("adjusted_error", bins="log", eps=1e-6) for _ in range(2))
+    torch.testing.assert_close(
+        one(p[:2], t[:2]).float(), sl.adjusted_error(p[:2], t[:2], bins="log", eps=1e-6, pool="frames")
+    )
+    one.half()
+    other.update(p[2:], t[2:])
+    one.merge_state(other)
+    one.merge_state(PooledLoss("adjusted_error", bins="log", eps=1e-6))  # which saw nothing
+    expected = sl.adjusted_error(p, t, bins="log", eps=1e-6, pool="frames")
+    for twin in (one, copy.deepcopy(one), pickle.loads(pickle.dumps(one)), one.clone()):
+        assert twin.total.dtype == torch.float64
+        torch.testing.assert_close(twin.compute().float(), expected)
+    assert one.statistics().loss("adjusted_error").dtype == "float32"
+
+
+def test_pooled_losses_in_a_collection() -> None:
+    p, t = pair()
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("coherence_error", {}),
+        ("log_spectral_distance", {}),
+        ("log_spectral_distance", {"side": "excess"}),
+        ("log_spectral_distance", {"window": "hann"}),
+    ]
+    metrics = torchmetrics.MetricCollection(
+        {str(i): PooledLoss(name, **options) for i, (name, options) in enumerate(wanted)}
+    )
+    metrics.update(t, t)  # equal fields, whose states are alike, come first
+    for batch in batches(p, t):
+        metrics.update(*batch)
+    both = torch.cat([t, p], 0), torch.cat([t, t], 0)
+    for i, (name, options) in enumerate(wanted):
+        expected = getattr(sl, name)(*both, **options, pool="frames")
+        torch.testing.assert_close(metrics.compute()[str(i)], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_what_a_pooled_loss_refuses() -> None:
+    for call, kind, message in (
+        (lambda: PooledLoss("log_distance"), ValueError, "'log_distance' is not known"),
+        (lambda: PooledLoss("field_error", mask=torch.ones(4, 4)), ValueError, "mask: a pooled loss is one number"),
+        (lambda: PooledLoss("band_error", reduction="none"), ValueError, "reduction: a pooled loss is one number"),
+        (lambda: PooledLoss("band_error", pool=None), ValueError, "pool must be 'frames'"),
+        (lambda: PooledLoss("band_error", bin_s=3), ValueError, "Unexpected keyword"),
+    ):
+        with pytest.raises(kind, match=message):
+            call()
+    metric = PooledLoss("band_error")
+    with (
+        pytest.warns(UserWarning, match="before the ``update`` method"),
+        pytest.raises(ValueError, match="nothing was summed yet"),
+    ):
+        metric.compute()
+    metric.update(*torch.ones(2, 2, 1, 16, 16))
+    with pytest.raises(ValueError, match="one grid and number of channels"):
+        metric.update(*torch.ones(2, 2, 1, 16, 12))

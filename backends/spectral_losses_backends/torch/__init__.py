@@ -99,6 +99,10 @@ class Backend(Kernels):
         x = x.detach().resolve_neg()  # NumPy has no negative bit
         return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
 
+    def to_numpy(self, x: Tensor) -> Any:
+        """The values of a tensor, from whichever device."""
+        return self.to_numpy_if_free(x.cpu())
+
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Make a dataclass a pytree."""
         _register(cls, tuple(arrays), tuple(static))
