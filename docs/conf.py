@@ -1,4 +1,9 @@
-"""Sphinx: MyST pages, autodoc of NumPy-style docstrings, furo."""
+"""Sphinx: MyST pages, autodoc of NumPy-style docstrings, a gallery that is run, furo."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 import spectral_losses
 
@@ -8,9 +13,16 @@ project_copyright = author
 release = spectral_losses.__version__
 version = release
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
-myst_enable_extensions = ["dollarmath"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
+    "local_math",
+    "loss_table",
+]
+exclude_patterns = ["_build", "gallery"]
+myst_enable_extensions = ["attrs_block", "dollarmath"]
 myst_heading_anchors = 3
 
 default_role = "py:obj"  # `radial_spectrum` in a docstring is a link
@@ -21,6 +33,23 @@ napoleon_google_docstring = False
 napoleon_use_param = False  # parameters that share a description stay together
 napoleon_use_rtype = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": "gallery_settings.order",
+    "reset_modules": ("matplotlib", "gallery_settings.prepare"),
+    "reset_modules_order": "both",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 600,  # seconds: times are nobody's business but CI's
+    "write_computation_times": False,
+}
+
 html_theme = "furo"
 html_title = f"spectral-losses {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
