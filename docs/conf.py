@@ -29,6 +29,7 @@ default_role = "py:obj"  # `radial_spectrum` in a docstring is a link
 add_module_names = False
 autodoc_typehints = "none"  # the docstrings say more than the annotations
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["lightning", "torchmetrics"]  # large, and of no use here but for their names
 napoleon_google_docstring = False
 napoleon_use_param = False  # parameters that share a description stay together
 napoleon_use_rtype = False
@@ -42,6 +43,7 @@ sphinx_gallery_conf = {
     "reset_modules_order": "both",
     "abort_on_example_error": True,
     "capture_repr": (),
+    "thumbnail_size": (600, 420),
     "download_all_examples": False,
     "show_signature": False,
     "min_reported_time": 600,  # seconds: times are nobody's business but CI's

@@ -19,7 +19,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.mathjax")
     app.config.mathjax_path = f"{HERE}/tex-svg.js"
     # The menu would ask for files that were not copied.
-    app.config.mathjax3_config = {"options": {"enableMenu": False}}
+    app.config.mathjax3_config = {"options": {"enableMenu": False}, "svg": {"scale": 0.93}}
     app.connect("build-finished", copy)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -1,7 +1,7 @@
 """The tables of losses, made from the losses themselves.
 
-``{losses}`` has a row for each loss that is registered: a link to its section, the first line of its docstring, the
-statistics that its objective needs, and what it is called elsewhere, which is told in the body, a line for each loss.
+``{losses}`` has a row for each loss that is registered: a link to its section, the first line of its docstring, what it
+looks at, and what it is called elsewhere, which is told in the body, a line for each loss.
 ``{loss-options}`` has what each takes. That is found by trying: an option is taken if the loss does not refuse it.
 """
 
@@ -23,6 +23,7 @@ import spectral_losses as sl
 from spectral_losses.losses.registry import all_losses
 
 PAGES = ("fields", "power", "phases", "multiscale")  # of the families, in the order of the chapter
+BASES = {"Points": "fields", "Modes": "modes", "Weighed": "modes", "Wavelets": "wavelets"}
 TRIED: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "stored `Spectrum`": lambda x: {"target": sl.radial_spectrum(x)},
     "`shell_weights`": lambda x: {"shell_weights": 1.0},
@@ -55,7 +56,7 @@ class Losses(SphinxDirective):
             for name in homes
             if name in registered
         ]
-        return table(self, ("loss", "in words", "known elsewhere as", "needs"), rows)
+        return table(self, ("loss", "in words", "known elsewhere as", "looks at"), rows)
 
 
 class LossOptions(SphinxDirective):
@@ -87,9 +88,11 @@ def summary(loss: Callable[..., Any]) -> str:
 
 
 def needs(name: str) -> str:
-    """The statistics of a pair that an objective needs."""
+    """What a loss looks at: a word for its basis, and of shells the statistics of a pair that its objective needs."""
     x = example()
-    return ", ".join(f"${each}$" for each in all_losses()[name].compare(x, x).objective.needs)  # type: ignore[attr-defined]
+    comparison = all_losses()[name].compare(x, x)  # type: ignore[attr-defined]
+    basis = type(comparison.plan.basis).__name__
+    return BASES.get(basis) or f"${', '.join(comparison.objective.needs)}$"
 
 
 def takes(name: str, tried: Callable[[Any], dict[str, Any]]) -> bool:
@@ -119,10 +122,12 @@ def example() -> Any:
 
 
 def table(directive: SphinxDirective, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[nodes.Node]:
-    """A table of Markdown, parsed where the directive stands."""
+    """A table of Markdown, parsed where the directive stands, with the directive's name for a class."""
     lines = [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
     parent = nodes.Element()
     directive.state.nested_parse(StringList(lines, source="losses"), 0, parent)
+    for each in parent.findall(nodes.table):
+        each["classes"].append(directive.name)
     return parent.children
 
 

@@ -30,5 +30,7 @@ for name, forecast in forecasts.items():
 # The least field error is the blurred one's: to be vague pays. That it lacks energy is seen in the middle, and that it
 # knows no less than the sharp one at the bottom.
 
-plot.spectra({"truth": truth, **forecasts}, reference="truth")
+figure, axes = plt.subplots(3, 1, figsize=(7, 6.5), layout="constrained", sharex=True, height_ratios=(2, 1, 1))
+plot.spectra({"truth": truth, **forecasts}, reference="truth", axes=axes)
+figure.suptitle("Power, amplitude ratio and coherence of three forecasts")
 plt.show()
