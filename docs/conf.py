@@ -1,8 +1,10 @@
 """Sphinx: MyST pages, autodoc of NumPy-style docstrings, a gallery that is run, furo."""
 
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small examples gain nothing by more
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 import spectral_losses
@@ -46,7 +48,7 @@ sphinx_gallery_conf = {
     "thumbnail_size": (600, 420),
     "download_all_examples": False,
     "show_signature": False,
-    "min_reported_time": 600,  # seconds: times are nobody's business but CI's
+    "min_reported_time": 600,  # seconds: how long a run took on some machine says nothing
     "write_computation_times": False,
 }
 

@@ -2,8 +2,8 @@
 The controller on a toy plant
 =============================
 
-`LossController` is given a goal instead of a weight. Here it steers no network but a formula: a distance that sinks as the
-weight grows, late and with noise, and a field error that rises.
+`LossController` is given a goal instead of a weight. Here it steers no network but a formula: a distance that sinks
+as the weight grows, late and with noise, and a field error that rises.
 """
 
 import matplotlib.pyplot as plt

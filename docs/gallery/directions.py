@@ -2,8 +2,8 @@
 Power by direction
 ==================
 
-A flow whose structures are drawn out along one direction, and a forecast of it that was smoothed along one axis. A radial
-spectrum averages over directions and sees that energy is missing. ``bins=Sectors(n)`` says where.
+A flow whose structures are drawn out along one direction, and a forecast of it that was smoothed along one axis. A
+radial spectrum averages over directions and sees that energy is missing. ``bins=Sectors(n)`` says where.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,9 @@
 A domain with edges
 ===================
 
-Most fields are cut out of something larger. A transform takes them for periodic, and the jump from one edge to the other
-is a step, whose spectrum hides a steep one. Subtracting a plane that is fitted takes a part of the step away, and a window
-takes all of it.
+Most fields are cut out of something larger. A transform takes them for periodic, and the jump from one edge to the
+other is a step, whose spectrum hides a steep one. Subtracting a plane that is fitted takes a part of the step away,
+and a window takes all of it.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ whole = np.fft.irfft2(np.fft.rfft2(noise) / (4 + k) ** 3.5)
 part = whole[..., :cut, :cut]
 
 # %%
-# `energy_spectrum` is per unit of wavenumber, so that a part can be compared with the whole, whose shells are four times
-# as narrow. A cell has the length 1 here.
+# `energy_spectrum` is per unit of wavenumber, so that a part can be compared with the whole, whose shells are four
+# times as narrow. A cell has the length 1 here.
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, field, options, style in (

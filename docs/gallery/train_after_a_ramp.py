@@ -2,8 +2,9 @@
 A spectral loss in PyTorch, after a ramp
 ========================================
 
-Half of a flow cannot be predicted from what is known, and the more so the smaller the scale. A model that is trained with
-field error learns to leave it out. A little `log_spectral_distance`, which comes in along a ramp, keeps the energy.
+Half of a flow cannot be predicted from what is known, and the more so the smaller the scale. A model that is trained
+with field error learns to leave it out. A little `log_spectral_distance`, which comes in along a ramp, keeps the
+energy.
 
 The model is as small as can be: one gain for each wavenumber.
 """

@@ -2,8 +2,8 @@
 Waves near a pole
 =================
 
-The same ripples, around a pole and around a point of the equator. On the grid they look different, and a spectrum of the
-plane takes them for different. On the sphere they are of one degree, and their spectra agree.
+The same ripples, around a pole and around a point of the equator. On the grid they look different, and a spectrum of
+the plane takes them for different. On the sphere they are of one degree, and their spectra agree.
 """
 
 import matplotlib.pyplot as plt

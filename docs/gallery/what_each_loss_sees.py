@@ -2,8 +2,8 @@
 What each loss sees
 ===================
 
-Six predictions with the same field error, 0.01, or with the right spectrum and nothing else, before all losses. A row is one
-loss, and is drawn relative to the largest of its numbers: sizes cannot be compared between rows.
+Five predictions with one field error, 0.01, and an independent sample with the right spectrum, before all losses.
+Shades are relative to the worst of the five in the same row: sizes cannot be compared between losses.
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ predictions = {
 seen = np.array([[getattr(sl, name)(p, target) for p in predictions.values()] for name in losses.__all__])
 
 # %%
-# "Another" is an independent sample: the losses of powers are content with it, and all others are not.
+# "Another" is the independent sample: the losses of powers are content with it, and all others are not.
 
 figure, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
 mistakes = seen[:, :-1]
