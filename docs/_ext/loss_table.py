@@ -29,8 +29,7 @@ TRIED: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "`shell_weights`": lambda x: {"shell_weights": 1.0},
     '`bins="modes"`': lambda x: {"bins": "modes"},
     "`pool`": lambda x: {"pool": "frames"},
-    "`window`": lambda x: {"window": "hann"},
-    "`detrend`": lambda x: {"detrend": "linear"},
+    "`window`, `detrend`": lambda x: {"window": "hann", "detrend": "linear"},
     "`mask`": lambda x: {"mask": np.ones(x.shape[-2:])},
     "`Sphere`": lambda x: {"grid": sl.Sphere("equiangular")},
 }

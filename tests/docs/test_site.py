@@ -36,9 +36,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "auto_gallery"))
     shutil.copyfile(ROOT / "CHANGELOG.md", folder / "CHANGELOG.md")
-    shutil.copytree(ROOT / "tests" / "golden", folder / "tests" / "golden")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-D", "plot_gallery=0", "-b", "html"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "backends")])}
+    paths = [str(ROOT), str(ROOT / "backends"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     subprocess.run([*command, folder / "docs", folder / "html"], check=True, env=environment)
     return folder / "html"
 
