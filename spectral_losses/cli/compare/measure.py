@@ -105,7 +105,7 @@ def grid_of(layout: Layout, options: Options) -> Plane:
         spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
     except (TypeError, ValueError) as error:
         raise CommandError(str(error).removeprefix("field: ")) from error
-    return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+    return Plane(*spectrum.layout[:4])  # type: ignore[arg-type]
 
 
 def options_of(args: argparse.Namespace, layout: Layout, channels: str) -> Options:
