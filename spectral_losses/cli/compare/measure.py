@@ -111,7 +111,8 @@ def grid_of(layout: Layout, options: Options) -> Plane:
 def options_of(args: argparse.Namespace, layout: Layout, channels: str) -> Options:
     """The options of a spectrum, of those of the command line."""
     lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    options = Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    return options._replace(transform=args.transform)
 
 
 def spectral(options: Options) -> dict[str, Any]:
