@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, tuple[Field, Field]]:
     )
     parser.add_argument("--part", type=int, default=8, help="of its length, for a region (default: %(default)s)")
     parser.add_argument("--frames", type=int, default=20, help="default: %(default)s")
-    parser.add_argument("--slope", type=float, default=5.0, help="of the spectrum (default: %(default)s)")
+    parser.add_argument("--slope", type=float, default=3.0, help="of the spectrum (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=Path("regional.png"), help="default: %(default)s")
     args = parser.parse_args(argv)
     curves = densities(args.n, args.part, args.frames, args.slope)
