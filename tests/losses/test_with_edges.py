@@ -216,6 +216,12 @@ def test_gradients_of_the_target_too() -> None:
     assert torch.autograd.gradcheck(lambda p, t: sl.coherence_error(p, t, **EDGES), (p, t), fast_mode=True)
     assert torch.autograd.gradcheck(lambda x: sl.radial_spectrum(x, bins="log", **EDGES).power, (p,), fast_mode=True)
 
+    def cross(p: Any, t: Any) -> Any:  # the quadrature spectrum, which is 0, has a slope of 0
+        found = sl.cross_spectrum(p, t, **EDGES)
+        return found.cospectrum + 3 * found.quadrature
+
+    assert torch.autograd.gradcheck(cross, (p, t), fast_mode=True)
+
 
 @needs("jax")
 def test_transformations_of_jax() -> None:

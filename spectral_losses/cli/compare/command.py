@@ -50,7 +50,18 @@ examples:
 
 
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
-CHOSEN = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "transform", "bands", "eps")
+CHOSEN = (
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "bands",
+    "eps",
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -40,7 +40,18 @@ examples:
 """
 
 # Options that say what is computed.
-CHOSEN = ("energy", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "transform", "fit")
+CHOSEN = (
+    "energy",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "fit",
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -142,7 +142,7 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
         "--transform",
         choices=("fft", "dct"),
         default="fft",
-        help="dct: cosines, for domains with edges; wavenumbers are then in steps of half a wave (default: %(default)s)",
+        help="dct: cosines, for domains with edges, in steps of half a wave (default: %(default)s)",
     )
 
 
