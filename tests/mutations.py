@@ -503,7 +503,6 @@ BACKEND = [
     Mutation("kernels: the target's modes are not added", "torch/kernels.py", "_as_real(total).addcmul_(_as_real(modes), weights)", "pass"),
     Mutation("kernels: NumPy judges what wants a gradient", "torch/kernels.py", "wanted = any(x is not None and x.requires_grad for x in seen)", "wanted = False"),
     Mutation("cosines: real modes count twice", "numpy.py", "        if not alike:\n            sums *= 2\n", "        sums *= 2\n"),
-    Mutation("cosines: real modes have phases", "base.py", "        if not self.namespace(e).isdtype(e.dtype, \"complex floating\"):\n            turned = None\n", ""),
     Mutation("accumulators: both multiplicities in one", "layouts.py", "ACCUMULATORS * (multiplicity == 1)", "0"),
     Mutation("gathering: all modes count twice", "layouts.py", "np.where(group % 2 == 0, 2.0, 1.0)", "np.where(group % 2 == 0, 2.0, 2.0)"),
     Mutation("blocks: frames of a last smaller one are lost", "blockwise.py", "for start in range(0, frames.shape[0], step):", "for start in range(0, frames.shape[0] - step + 1, step):"),
@@ -571,7 +570,13 @@ GROUPS = {
     ),
     "backend": Group(
         "backends/spectral_losses_backends",
-        ("losses/test_every_loss.py", "losses/test_with_edges.py", "test_gradients.py", "test_composite.py", "backends"),
+        (
+            "losses/test_every_loss.py",
+            "losses/test_with_edges.py",
+            "test_gradients.py",
+            "test_composite.py",
+            "backends",
+        ),
         BACKEND,
         f"{FEW_FRAMEWORKS} and not strict and not broken and not wrong_gradient and not make_fx and not distributed",
     ),

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import spectral_losses as sl
 from spectral_losses.losses.registry import all_losses
 from spectral_losses.testing import spatial_shapes
+from spectral_losses.transforms.plane import Plane
+from spectral_losses_backends.registry import backend_of
 
 LOSSES = {name: loss for name, loss in all_losses().items() if "transform" in inspect.signature(loss).parameters}
 OPTIONS: dict[str, dict[str, Any]] = {"band_error": {"bands": 2}}
@@ -309,6 +311,19 @@ def test_cross_spectra_are_real(framework: Framework) -> None:
     spectrum = sl.radial_spectrum(T, **EDGES)
     scale = 70**2 * np.pi * np.diff(spectrum.edges**2) / spectrum.counts
     np.testing.assert_allclose(found, expected.mean((0, 1)) * scale, rtol=1e-9, atol=1e-10)
+
+
+def test_a_slope_of_phases_goes_nowhere(framework: Framework) -> None:
+    """Real modes stay real on the way back, also where the standard refuses to mix them with complex numbers."""
+    plane = Plane((7, 10), transform="dct")
+    error, target = framework.asarray(P - T), framework.asarray(T)
+    backend = backend_of(target, "target")
+    modes = backend.forward(error, plane), backend.forward(target, plane)
+    slope = framework.asarray(np.ones((3, 2, 2, plane.bins())))
+    gradient = framework.to_numpy(backend.pair_gradient(*modes, {"Q": slope}, plane))
+    assert gradient.shape == P.shape
+    assert gradient.dtype == np.float64
+    assert not gradient.any()
 
 
 def test_diagnostics() -> None:
