@@ -286,8 +286,11 @@ class Backend:
         if "Q" in needs:
             # Im (E + Y) conj(Y) = Im E conj(Y), the same with fewer roundings.
             xp = self.namespace(y)
-            cross = xp.imag(e) * xp.real(y) - xp.real(e) * xp.imag(y)
-            tables["Q"] = self._weighed_sum(cross * self.constant(basis, "sign", cross), basis)
+            if xp.isdtype(e.dtype, "complex floating"):
+                cross = xp.imag(e) * xp.real(y) - xp.real(e) * xp.imag(y)
+                tables["Q"] = self._weighed_sum(cross * self.constant(basis, "sign", cross), basis)
+            else:  # real modes have no phases between them
+                tables["Q"] = self._weighed_sum(xp.zeros_like(e), basis)
         return tables
 
     def power_gradient(self, modes: Array, slope: Array, basis: Basis) -> Array:
@@ -313,6 +316,8 @@ class Backend:
         if basis.sums == "own":
             return self._own_gradient(e, y, slopes, basis, of_target)
         first, second, turned = self.pair_weights(slopes, of_target)
+        if not self.namespace(e).isdtype(e.dtype, "complex floating"):
+            turned = None
         if first is None and second is None and turned is None:
             return 0 * self.adjoint(e, basis)
         cross: Any = None  # before the modes are used up

@@ -31,7 +31,7 @@ class CrossSpectrum:
         Of the prediction p, the target t and of p - t, as `radial_spectrum` has them.
     cospectrum, quadrature : array, shape (..., shells)
         Real and imaginary part of the cross spectrum in the same units; the imaginary part with the sign of its half of
-        the modes, without which those of k and -k would cancel.
+        the modes, without which those of k and -k would cancel. That of cosines, which are real, is 0.
     edges : array, shape (shells + 1,)
     counts : array, shape (shells,)
         Modes of the full plane in each shell.
@@ -121,7 +121,7 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid, transform
         As in `radial_spectrum`. A coherence of few modes is high by chance: that of unrelated fields has a variance of
         one over the modes of the shell. ``pool="frames"`` gives it more.
 

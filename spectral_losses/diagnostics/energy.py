@@ -30,6 +30,7 @@ class EnergyOptions(TypedDict, total=False):
     detrend: Detrend
     pool: Pool
     grid: Sphere | None
+    transform: str
 
 
 _KNOWN = frozenset(get_type_hints(EnergyOptions)) | {"smooth", "part", "radius"}
@@ -66,7 +67,7 @@ def energy_spectrum(
     velocity : array, real floating
         Any layout, such as ``[B, T, C, D, H, W]``; its channels are the components. float16 and bfloat16 are computed
         in float32. On the sphere these are two, u eastward and v northward.
-    spatial_axes, bins, lengths, window, detrend, pool
+    spatial_axes, bins, lengths, window, detrend, pool, transform
         As in `radial_spectrum`. Without ``lengths`` wavenumbers count waves across the box, and E has the unit of the
         velocity squared; with them it is that times a length.
     channel_axis : int, None or "auto"

@@ -180,7 +180,7 @@ class SpectrumError(_MeanError):
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, eps, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, eps, grid
         As in `spectrum_error`.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -216,13 +216,14 @@ class SpectrumError(_MeanError):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        transform: str = "fft",
         eps: float = 1e-10,
         grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend, "eps": eps}
+        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform, "eps": eps}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         spectrum_error(probe, probe, **axes, **others)  # type: ignore[arg-type]
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
@@ -307,7 +308,7 @@ class MeanSpectrum(_Mean):
     ----------
     of : {"preds", "target"}
         Whose, where both are given.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, grid
         As in `radial_spectrum`.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -351,6 +352,7 @@ class MeanSpectrum(_Mean):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        transform: str = "fft",
         grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
@@ -360,7 +362,7 @@ class MeanSpectrum(_Mean):
         # How fields are cut into batches does not matter: frame axes have size 1 here. A size of 0 is no axis.
         self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend}
+        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
         check_bins(bins)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectral_losses.errors import needed
 from spectral_losses.plot.panels import Panels
 from spectral_losses.plot.style import BLACK, label, line_of
-from spectral_losses.transforms.plane import wavenumber_steps
+from spectral_losses.transforms.fourier import wavenumber_steps
 
 Floats = NDArray[np.float64]
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from spectral_losses.fields.layout import ChannelAxis, FieldOptions, Layout, LayoutOptions, check_weights, lay_out
 from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
-from spectral_losses.messages import number, warn_caller
+from spectral_losses.messages import check_choice, number, warn_caller
 from spectral_losses.spectra.binning import check_bins, check_lengths, check_radial
 from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Bins, Plane
 from spectral_losses.transforms.points import Points
 from spectral_losses.transforms.sphere import Harmonics, Sphere
+from spectral_losses.transforms.waves import TRANSFORMS
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -33,6 +34,7 @@ class SpectrumOptions(LayoutOptions, total=False):
     window: Window
     detrend: Detrend
     grid: Sphere | None
+    transform: str
 
 
 class PointOptions(FieldOptions, total=False):
@@ -56,11 +58,12 @@ class LossOptions(FieldOptions, SpectrumOptions, total=False):
 
 
 class ModeOptions(FieldOptions, total=False):
-    """The options of losses over Fourier modes one by one."""
+    """The options of losses over modes one by one."""
 
     window: Window
     detrend: Detrend
     grid: Sphere | None
+    transform: str
 
 
 class FrameOptions(TypedDict, total=False):
@@ -88,6 +91,7 @@ class Options(NamedTuple):
     reduction: str = "mean"
     shell_weights: Any = None
     grid: Any = None
+    transform: Any = "fft"
 
 
 @plain
@@ -186,7 +190,7 @@ def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane 
     """The basis of losses over shells, of the sphere where that is the grid."""
     if options.grid is not None:
         return degrees(shape, options)
-    return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
+    return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins), options.transform)
 
 
 def degrees(shape: tuple[int, ...], options: Options) -> Harmonics:
@@ -214,12 +218,12 @@ def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) 
         raise ValueError(f'bins="modes" is for the plane, not for grid={options.grid}')
     if options.shell_weights is not None:
         raise ValueError(f'shell_weights are for shells, not for bins="modes", got {options.shell_weights!r}')
-    return Modes(shape)
+    return Modes(shape, options.transform)
 
 
 def modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Modes:
     """The basis of losses over modes one by one."""
-    return Modes(shape)
+    return Modes(shape, options.transform)
 
 
 def plan_of(
@@ -268,6 +272,7 @@ def _plan(
                 f"{name}: spatial axis {axis} of {len(shape)} has {n} point, too few to hold one "
                 f"shell; it takes at least 2 (shape {tuple(x.shape)})"
             )
+    check_transform(options)
     basis = over(shape, options, backend, *settings)
     conditioning = conditioning_of(shape, options.window, options.detrend)
     backend.constant(basis, "bin_weight", x)  # refuses shells without modes
@@ -286,6 +291,19 @@ def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(grid, Sphere):
         raise TypeError(f"grid must be None or a Sphere, got {grid!r}")
     grid.check(shape)
+
+
+def check_transform(options: Options) -> None:
+    """Refuse another transform than there is, and beside cosines what is for the periodic plane, or for the sphere."""
+    check_choice("transform", options.transform, TRANSFORMS)
+    if options.transform == "fft":
+        return
+    if options.grid is not None:
+        raise ValueError(f'transform must be "fft" with grid={options.grid}, got {options.transform!r}')
+    if options.window is not None:
+        raise ValueError(
+            f'window must be None with transform="dct", which has no jump at the edges to hide, got {options.window!r}'
+        )
 
 
 def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:

@@ -30,7 +30,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     field : array, real floating
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     spatial_axes : int or tuple of one to three ints
-        The periodic, uniformly sampled axes; each has at least 2 points.
+        The uniformly sampled axes, periodic unless ``transform`` says otherwise; each has at least 2 points.
     channel_axis : int, None or "auto"
         The axis of components. "auto" is the axis right after the spatial axes where they are adjacent, exactly one
         axis follows them, and they are two or more or the array has three axes, as in ``[B, H, W, C]``; else the one
@@ -61,6 +61,12 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         The two spatial axes are latitude and longitude on the sphere: shells are degrees of spherical harmonics, the
         wavenumber is the degree, and the power of a shell is its share of the mean square over the sphere. ``bins``
         group degrees; ``lengths``, ``window`` and ``detrend`` have to stay None.
+    transform : {"fft", "dct"}
+        "dct": a discrete cosine transform of type II along each axis, for domains with edges, such as those of regional
+        weather models; ``window`` and ``grid`` have to stay None. Mode m of an axis is half as many waves: its
+        wavenumber is ``m / 2``, or ``pi m / L``, and that is the grid's wavenumber step. Unit shells are half as wide
+        as those of "fft", from half a wave up to the highest mode, and every second one is in the middle of one of
+        these; every mode counts once. The measure and the sum over all modes are the same as with "fft".
 
     Returns
     -------
@@ -90,6 +96,9 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     References
     ----------
     Pope, S. B., Turbulent Flows, Cambridge University Press 2000, section 6.5.
+
+    Denis, B., Cote, J. and Laprise, R., Spectral decomposition of two-dimensional atmospheric fields on limited-area
+    domains using the discrete cosine transform (DCT), Mon. Wea. Rev. 130 (2002) 1812, for ``transform="dct"``.
 
     Examples
     --------

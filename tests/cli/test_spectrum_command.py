@@ -128,6 +128,7 @@ def test_the_slope_is_that_of_a_power_law(tmp_path, capsys, exponent, bins, leng
         (["--bins", "5"], {"bins": 5}),
         (["--bins", "4", "--lengths", "2,3.5"], {"lengths": (2.0, 3.5), "bins": 4}),
         (["--window", "hann,none", "--detrend", "linear"], {"window": ("hann", None), "detrend": "linear"}),
+        (["--lengths", "3,4", "--transform", "dct"], {"lengths": (3.0, 4.0), "transform": "dct"}),
     ],
 )
 def test_options_are_those_of_the_library(tmp_path, capsys, argv, options):

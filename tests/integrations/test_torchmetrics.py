@@ -34,6 +34,7 @@ CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     (SpectrumError, sl.spectrum_error, {"channels": "mean", "channel_axis": None, "bins": (0.5, 1.5, 2.5)}),
     (FieldError, sl.field_error, {"mask": MASK, "eps": 0, "grid": GAUSS}),
     (SpectrumError, sl.spectrum_error, {"grid": GAUSS, "bins": 2}),
+    (SpectrumError, sl.spectrum_error, {"transform": "dct"}),
 ]
 
 # Of guards that are relative to the frames of a batch, none.
@@ -298,6 +299,7 @@ SPECTRA: list[dict[str, Any]] = [
     {},
     {"channels": "sum", "window": "hann", "detrend": "linear"},
     {"channels": "mean", "bins": 2},
+    {"transform": "dct"},
     {"spatial_axes": (3, 4), "channel_axis": 1, "bins": (3.0, 10.0, 20.0), "lengths": (1.0, 1.2)},
     {"spatial_axes": -1, "channel_axis": None},
     {"grid": GAUSS, "bins": "log", "channels": "sum"},

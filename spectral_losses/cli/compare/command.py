@@ -60,7 +60,19 @@ examples:
 
 
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
-CHOSEN = ("grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
+CHOSEN = (
+    "grid",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "bands",
+    "eps",
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -20,7 +20,7 @@ from spectral_losses_backends.problem import Arrays, Problem, Tables, Term, smal
 
 ALWAYS = ("field_error", "spectrum_error")
 """What a tally has anyway."""
-SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "grid")
+SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "grid", "transform")
 
 
 class _Group(NamedTuple):

@@ -108,7 +108,7 @@ def grid_of(layout: Layout, options: Options) -> Grid:
     except (TypeError, ValueError) as error:
         raise CommandError(str(error).removeprefix("field: ")) from error
     recorded: Any = spectrum.layout
-    return Plane(*recorded[:3]) if options.grid is None else Harmonics(*recorded[:4])
+    return Plane(*recorded[:4]) if options.grid is None else Harmonics(*recorded[:4])
 
 
 def options_of(args: argparse.Namespace, layout: Layout, channels: str, sphere: Sphere | None) -> Options:
@@ -121,10 +121,11 @@ def options_of(args: argparse.Namespace, layout: Layout, channels: str, sphere: 
     """
     lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
     if sphere is not None:
-        for name in ("lengths", "window", "detrend"):
-            if getattr(args, name) is not None:
+        for name, default in (("lengths", None), ("window", None), ("detrend", None), ("transform", "fft")):
+            if getattr(args, name) != default:
                 refuse_on_the_sphere(f"--{name}")
-    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend, grid=sphere)
+    options = Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    return options._replace(transform=args.transform, grid=sphere)
 
 
 def spectral(options: Options) -> dict[str, Any]:

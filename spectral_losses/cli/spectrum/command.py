@@ -44,7 +44,19 @@ examples:
 """
 
 # Options that say what is computed.
-CHOSEN = ("energy", "grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
+CHOSEN = (
+    "energy",
+    "grid",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "fit",
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -145,6 +145,12 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
         help="hann, hamming, blackman or none, one or one per spatial axis, where domains are not periodic",
     )
     group.add_argument("--detrend", choices=("constant", "linear"), help="what to subtract before the window")
+    group.add_argument(
+        "--transform",
+        choices=("fft", "dct"),
+        default="fft",
+        help="dct: cosines, for domains with edges, in steps of half a wave (default: %(default)s)",
+    )
 
 
 def add_eps_option(parser: argparse.ArgumentParser) -> None:
