@@ -27,6 +27,7 @@ from spectral_losses.spectra.plan import hashable
 from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate, named, tuples
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.sphere import Sphere
+from spectral_losses.transforms.waves import TRANSFORMS
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
 
@@ -45,7 +46,7 @@ class MeanStatistics:
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, grid
         As in `radial_spectrum`.
     pool : "frames", int or tuple of ints
         The axes over which is averaged, within batches and over all of them: by default everything but space and
@@ -107,10 +108,12 @@ class MeanStatistics:
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        transform: str = "fft",
         pool: str | int | Sequence[int] = "frames",
         grid: Sphere | None = None,
     ) -> None:
         check_choice("channels", channels, CHANNELS)
+        check_choice("transform", transform, TRANSFORMS)
         if pool is None:
             raise ValueError("pool must be 'frames', an axis or several, over which is averaged, got None")
         if grid is not None and not isinstance(grid, Sphere):
@@ -123,6 +126,7 @@ class MeanStatistics:
             "lengths": lengths,
             "window": window,
             "detrend": detrend,
+            "transform": transform,
             "pool": pool,
             "grid": grid,
         }

@@ -205,6 +205,8 @@ def check_on_sphere(grid: Sphere, options: Mapping[str, Any]) -> Bins:
     for name in ("lengths", "window", "detrend"):
         if options.get(name) is not None:
             raise ValueError(f"{name} must be None with grid={grid}, got {options[name]!r}")
+    if options.get("transform", "fft") != "fft":
+        raise ValueError(f'transform must be "fft" with grid={grid}, got {options["transform"]!r}')
     bins = check_bins(options.get("bins", "unit"))
     check_radial(bins, f"degrees of {grid}")
     return bins
@@ -294,12 +296,10 @@ def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
 
 
 def check_transform(options: Options) -> None:
-    """Refuse another transform than there is, and beside cosines what is for the periodic plane, or for the sphere."""
+    """Refuse another transform than there is, and beside cosines what is for the periodic plane."""
     check_choice("transform", options.transform, TRANSFORMS)
     if options.transform == "fft":
         return
-    if options.grid is not None:
-        raise ValueError(f'transform must be "fft" with grid={options.grid}, got {options.transform!r}')
     if options.window is not None:
         raise ValueError(
             f'window must be None with transform="dct", which has no jump at the edges to hide, got {options.window!r}'

@@ -109,7 +109,7 @@ def test_constraints_that_are_refused(settings: dict[str, Any], error: type[Exce
         ({"start": 1e-5}, ValueError, "start must lie from least to most, got 1e-05, not in 0.0001 to 1.0"),
         ({"start": 1e3}, ValueError, "start must lie from least to most, got 1000.0, not in 0.0001 to 1.0"),
         ({"least": 1, "most": 0.1}, ValueError, "start must lie from least to most, got 0.001, not in 1.0 to 0.1"),
-        ({"weight": 1e308, "most": 2.0}, ValueError, r"weight times .* positive and finite, got 1e\+308, 0.0001 and 2.0"),
+        ({"weight": 1e308, "most": 2.0}, ValueError, r"positive and finite, got 1e\+308, 0.0001 and 2.0"),
         ({"weight": 1e-300, "least": 1e-300}, ValueError, "weight times .* positive and finite, got 1e-300, 1e-300"),
         ({"missing": "skip"}, ValueError, "missing must be one of 'raise', 'hold', got 'skip'"),
     ],

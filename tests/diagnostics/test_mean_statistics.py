@@ -122,6 +122,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "window": {"window": "hann", "detrend": "linear"},
     "other axes": {"spatial_axes": (4, 3), "channel_axis": 1},
     "sphere": {"grid": sl.Sphere("gauss")},
+    "cosines": {"transform": "dct", "detrend": "constant"},
     "sectors": {"bins": sl.Sectors(3, "log")},
 }
 
@@ -139,13 +140,12 @@ def test_options_mean_what_they_mean_of_all_frames(options: dict[str, Any], tmp_
     stats.save(tmp_path / "part")
     for each in (stats, sl.MeanStatistics.load(tmp_path / "part")):
         for name in POOLED:
-            point_by_point = name == "field_error" and {"window", "grid"} & options.keys()
+            point_by_point = name == "field_error" and {"window", "detrend", "grid"} & options.keys()
             bands = name == "band_error" and "bins" in options
             if point_by_point or bands:
                 continue
-            own = {
-                key: value for key, value in whole.items() if name != "field_error" or key not in ("bins", "lengths")
-            }
+            unknown = {"bins", "lengths", "transform"} if name == "field_error" else set()
+            own = {key: value for key, value in whole.items() if key not in unknown}
             np.testing.assert_allclose(each.loss(name), getattr(sl, name)(P, T, **own), rtol=1e-9)
             rows = each.loss(name, reduction="none")
             np.testing.assert_allclose(rows, getattr(sl, name)(P, T, reduction="none", **own), rtol=1e-9)
