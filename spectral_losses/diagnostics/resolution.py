@@ -75,8 +75,8 @@ def effective_resolution(
     array
         A wavelength for each channel, ``(channels,)``, or 0-d where there is one row. In the units of ``lengths``;
         without these in grid points, for which all axes must have the same size. Infinite where nothing is resolved;
-        two (of the largest) grid spacings where all is; NaN where a field is not finite. Shells with less than 1e-10 of
-        the target's largest power have no say.
+        two (of the largest) grid spacings where all is, on the sphere the wavelength of the highest degree; NaN where a
+        field is not finite. Shells with less than 1e-10 of the target's largest power have no say.
 
     Raises
     ------
@@ -143,8 +143,7 @@ def resolution_of(
     """The wavelength down to which a pooled cross spectrum says that the target is resolved."""
     k = resolved_wavenumber(cross, limit, of)
     if grid is not None:
-        degree = _of_derivatives(k, backend_of(k, "k"))
-        return wavelength(degree, 2 * math.pi, 2 * grid.spacing((sizes[0], sizes[1])))
+        return wavelength_of_degree(k, grid.basis(sizes, "unit").highest)
     spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
     return wavelength(k, around, 2 * max(spacings))
@@ -165,17 +164,19 @@ def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Arra
     return k + 0 * xp.sum(cross.error_power, axis=-1)  # what is not finite has no comparison, and must not seem to
 
 
-def _of_derivatives(degree: Array, backend: Backend) -> Array:
-    """The wavenumber of a degree, whose square is what the Laplacian makes of a harmonic."""
-    return backend.namespace(degree).sqrt(degree * (degree + 1))
-
-
 def wavelength(k: Array, around: float, finest: float) -> Array:
     """Of a wavenumber; that of 0 is infinite, and that of infinity the finest there is."""
     xp = backend_of(k, "k").namespace(k)
     waves = xp.where((k > 0) & (k < math.inf), around / xp.where(k > 0, k, xp.ones_like(k)), xp.full_like(k, math.inf))
     waves = xp.where(k == math.inf, xp.full_like(k, finest), waves)
     return xp.where(xp.isnan(k), k, waves)
+
+
+def wavelength_of_degree(degree: Array, highest: int) -> Array:
+    """Of a degree, in radii: that of the highest one is the finest there is."""
+    # The square of this wavenumber is what the Laplacian makes of a harmonic.
+    k = backend_of(degree, "degree").namespace(degree).sqrt(degree * (degree + 1))
+    return wavelength(k, 2 * math.pi, 2 * math.pi / math.sqrt(highest * (highest + 1)))
 
 
 def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, backend: Backend) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spectral_losses.messages import integer
 from spectral_losses.transforms.legendre import HIGHEST, Block, analysis_tables, blocks_of
 from spectral_losses.transforms.plane import places_of, shell_edges
-from spectral_losses.transforms.quadrature import GRIDS, area_weights, colatitudes, grid_of
+from spectral_losses.transforms.quadrature import GRIDS, area_weights, grid_of
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -101,11 +101,6 @@ class Sphere:
                 f"grid: the Sphere has {self.size} latitudes, the first spatial axis {shape[0]} points (spatial axes "
                 f"of {shape[0]} x {shape[1]}; spatial_axes names latitude first)"
             )
-
-    def spacing(self, shape: tuple[int, int]) -> float:
-        """The largest distance of two points along a meridian or the equator, in radians."""
-        between = np.diff(colatitudes(self.grid, shape[0]))
-        return max(float(between.max()), 2 * math.pi / shape[1])
 
     def basis(self, shape: tuple[int, ...], shells: Any) -> Harmonics:
         """The harmonics of fields of this shape, and the bins of their degrees."""

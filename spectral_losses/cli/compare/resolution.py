@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.globe import RADIUS, Grid
 from spectral_losses.diagnostics import CrossSpectrum
-from spectral_losses.diagnostics.resolution import resolved_wavenumber, wavelength
-from spectral_losses.transforms.sphere import Harmonics, Sphere
+from spectral_losses.diagnostics.resolution import resolved_wavenumber, wavelength, wavelength_of_degree
+from spectral_losses.transforms.sphere import Harmonics
 
 THRESHOLD = 0.5
 """Of the squared coherence, as in `spectral_losses.effective_resolution`."""
@@ -54,8 +54,7 @@ def resolution_of(power: NDArray[np.float64], grid: Grid, precision: float) -> R
     cross = cross_of(power, grid, precision)
     k = np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"))
     if isinstance(grid, Harmonics):
-        finest = 2 * Sphere(grid.grid).spacing((grid.shape[0], grid.shape[1]))
-        return Resolution("km", _known(RADIUS * wavelength(np.sqrt(k * (k + 1)), 2 * math.pi, finest)))
+        return Resolution("km", _known(RADIUS * wavelength_of_degree(k, grid.highest)))
     if grid.lengths is None and len(set(grid.shape)) > 1:
         return Resolution("wavenumber", _known(np.where(k > 0, np.minimum(k, cross.wavenumber[-1]), np.inf)))
     if grid.lengths is None:
