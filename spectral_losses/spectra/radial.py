@@ -6,7 +6,7 @@ from typing import Unpack, get_type_hints
 
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.messages import check_options
-from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
+from spectral_losses.spectra.plan import SpectrumOptions, explicit, mask_of, plan_of
 from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate
 from spectral_losses_backends.base import Array
 
@@ -103,11 +103,12 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     check_options("radial_spectrum", options, _KNOWN)
     backend = check_field(field, "field")
     plan = plan_of(field, "field", options, backend)
-    share = backend.power(plan.prepare(field, backend), plan.basis)
+    mask = mask_of(field, options, plan, backend)
+    share = backend.power(plan.prepare(field, backend, mask), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
     power = plan.reported(power, backend)
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     if not backend.is_tracing():
         let_pytorch_collate()
-    return Spectrum(centres, power, edges, counts, plan.recorded())
+    return Spectrum(centres, power, edges, counts, plan.recorded(mask))
