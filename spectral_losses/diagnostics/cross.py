@@ -122,7 +122,7 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid, mask, fill
         As in `radial_spectrum`. A coherence of few modes is high by chance: that of unrelated fields has a variance of
         one over the modes of the shell. ``pool="frames"`` gives it more.
 

@@ -47,7 +47,7 @@ def energy_spectrum(velocity: Array, *, smooth: bool = False, **options: Unpack[
     velocity : array, real floating
         Any layout, such as ``[B, T, C, D, H, W]``; its channels are the components. float16 and bfloat16 are computed
         in float32.
-    spatial_axes, bins, lengths, window, detrend, pool
+    spatial_axes, bins, lengths, window, detrend, pool, mask, fill
         As in `radial_spectrum`. Without ``lengths`` wavenumbers count waves across the box, and E has the unit of the
         velocity squared; with them it is that times a length.
     channel_axis : int, None or "auto"

@@ -61,7 +61,7 @@ def effective_resolution(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid, mask, fill
         As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi / \sqrt{l (l + 1)}` radii.
     threshold : float
         Above 0, usually below 1.

@@ -61,6 +61,16 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         The two spatial axes are latitude and longitude on the sphere: shells are degrees of spherical harmonics, the
         wavenumber is the degree, and the power of a shell is its share of the mean square over the sphere. ``bins``
         group degrees; ``lengths``, ``window`` and ``detrend`` have to stay None.
+    mask : array, optional
+        Bool or weights, 0 in masked points: of the spatial shape, its axes in the order of ``spatial_axes``, or of any
+        shape that broadcasts against the field, so that it may differ from frame to frame. What a field holds in masked
+        points is never looked at, NaN included; ``fill`` stands there before detrending, window and transform. Other
+        points are valid, whatever their weight.
+    fill : {"mean", "smooth"}
+        "mean": the mean of the frame's valid points, weighed as in `field_error`, on the sphere by area, too. "smooth":
+        nearly the solution of Laplace's equation with the valid points as its boundary, in units of the grid's spacing,
+        on a periodic plane; not for a ``grid``. Of no effect without a mask. The gradient is that of a fill that does
+        not move: 0 in masked points, and in the others what it would be of the filled field.
 
     Returns
     -------
@@ -73,7 +83,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         Not an array, or not real floating; an option that is not known.
     ValueError
         An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell; a grid of
-        another shape, or options beside it that have no meaning on it;
+        another shape, or options beside it that have no meaning on it; a mask that `field_error` would refuse;
         a shell that holds no mode; a value that is not one of those above.
 
     Warns
