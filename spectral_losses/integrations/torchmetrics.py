@@ -219,7 +219,7 @@ class SpectrumError(_MaskedError):
         window: Window = None,
         detrend: Detrend = None,
         mask: Tensor | None = None,
-        fill: str = "mean",
+        fill: str = "smooth",
         eps: float = 1e-10,
         **kwargs: Any,
     ) -> None:
@@ -353,7 +353,7 @@ class MeanSpectrum(_Masked):
         window: Window = None,
         detrend: Detrend = None,
         mask: Tensor | None = None,
-        fill: str = "mean",
+        fill: str = "smooth",
         **kwargs: Any,
     ) -> None:
         check_choice("of", of, ("preds", "target"))

@@ -21,6 +21,7 @@ from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.points import Points
+from spectral_losses.transforms.relaxation import Relaxation
 from spectral_losses.transforms.sphere import AreaWeights, Harmonics, Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
@@ -33,7 +34,7 @@ class MaskOptions(TypedDict, total=False):
 
     mask : array, optional
         As in `field_error`: where it is 0, values do not count, and something else stands there.
-    fill : {"mean", "smooth"}
+    fill : {"smooth", "mean"}
         What: see `radial_spectrum`.
     """
 
@@ -105,7 +106,7 @@ class Options(NamedTuple):
     shell_weights: Any = None
     grid: Any = None
     mask: Any = None
-    fill: str = "mean"
+    fill: str = "smooth"
 
 
 @plain
@@ -163,7 +164,13 @@ class Plan(NamedTuple):
 
     def filled(self, x: Array, mask: Array | None, backend: Backend) -> Array:
         """A field that is laid out, with something in its masked points."""
-        return x if mask is None else fill(x, mask, self.fill, self.layout.shape, backend)
+        if mask is None:
+            return x
+        shape, smooth = self.layout.shape, None
+        if self.fill == "smooth":
+            on_sphere = isinstance(self.basis, Harmonics)
+            smooth = Relaxation(shape, self.basis.grid, shape[0]) if on_sphere else Relaxation(shape)
+        return fill(x, mask, smooth, shape, backend)
 
     def condition(self, x: Array, backend: Backend) -> Array:
         """Detrend and window a field that is laid out, where that is asked for."""
@@ -283,8 +290,6 @@ def _plan(
     if over is points:
         return Plan(layout, Points(layout.shape), None, None, "")
     check_choice("fill", options.fill, FILLS)
-    if options.grid is not None and options.fill == "smooth":
-        raise ValueError(f'fill="smooth" is for the plane, not for grid={options.grid}: take fill="mean"')
     shape = layout.shape
     for axis, n in enumerate(shape):
         if n < 2:

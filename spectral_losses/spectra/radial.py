@@ -66,11 +66,11 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         shape that broadcasts against the field, so that it may differ from frame to frame. What a field holds in masked
         points is never looked at, NaN included; ``fill`` stands there before detrending, window and transform. Other
         points are valid, whatever their weight.
-    fill : {"mean", "smooth"}
-        "mean": the mean of the frame's valid points, weighed as in `field_error`, on the sphere by area, too. "smooth":
-        nearly the solution of Laplace's equation with the valid points as its boundary, in units of the grid's spacing,
-        on a periodic plane; not for a ``grid``. Of no effect without a mask. The gradient is that of a fill that does
-        not move: 0 in masked points, and in the others what it would be of the filled field.
+    fill : {"smooth", "mean"}
+        "smooth": nearly the solution of Laplace's equation between the frame's valid points, on the sphere or on a
+        periodic plane of equal spacings. "mean": their mean, weighed as in `field_error`; it costs less, but its steps
+        at coasts hide a steep spectrum. Of no effect without a mask. The gradient is that of a fill that does not move:
+        0 in masked points, and in the others what it would be of the filled field.
 
     Returns
     -------
