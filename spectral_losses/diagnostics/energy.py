@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import Any, Unpack, get_type_hints
 
 from spectral_losses.fields.layout import ChannelAxis, Pool, axes_of
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_radial
-from spectral_losses.spectra.plan import Options, Plan, check_grid, degrees, explicit, plan_of
+from spectral_losses.spectra.plan import MaskOptions, Options, Plan, check_grid, degrees, explicit, mask_of, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses.transforms.winds import PARTS, Winds
@@ -19,7 +19,7 @@ from spectral_losses_backends.base import Array, Backend
 __all__ = ["energy_spectrum"]
 
 
-class EnergyOptions(TypedDict, total=False):
+class EnergyOptions(MaskOptions, total=False):
     """Those of `radial_spectrum` but for ``channels``: components are summed."""
 
     spatial_axes: int | Sequence[int]
@@ -67,7 +67,7 @@ def energy_spectrum(
     velocity : array, real floating
         Any layout, such as ``[B, T, C, D, H, W]``; its channels are the components. float16 and bfloat16 are computed
         in float32. On the sphere these are two, u eastward and v northward.
-    spatial_axes, bins, lengths, window, detrend, pool, transform
+    spatial_axes, bins, lengths, window, detrend, pool, transform, mask, fill
         As in `radial_spectrum`. Without ``lengths`` wavenumbers count waves across the box, and E has the unit of the
         velocity squared; with them it is that times a length.
     channel_axis : int, None or "auto"
@@ -95,8 +95,8 @@ def energy_spectrum(
     TypeError
         Not an array, or not real floating; an option that is not known.
     ValueError
-        Whatever `radial_spectrum` refuses; on the sphere another number of components than two; a part or a radius
-        without a sphere.
+        Whatever `radial_spectrum` refuses; on the sphere another number of components than two, or a mask; a part
+        or a radius without a sphere.
 
     References
     ----------
@@ -124,10 +124,13 @@ def energy_spectrum(
     backend = check_field(velocity, "velocity")
     if options.get("grid") is None:
         plan = plan_of(velocity, "velocity", {**options, "channels": "sum"}, backend)
+    elif options.get("mask") is not None:
+        raise ValueError("mask must be None for winds on a sphere, whose components are no fields that could be filled")
     else:
         plan = _plan_of_winds(velocity, part, options, backend)
     check_radial(plan.basis.shells, "energy spectra")
-    share = backend.power(plan.prepare(velocity, backend), plan.basis)
+    mask = mask_of(velocity, options, plan, backend)
+    share = backend.power(plan.prepare(velocity, backend, mask), plan.basis)
     power = plan.layout.rows.collect(share, backend.namespace(share))[..., 1:-1]
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     power = power / (2 * (edges[1:] - edges[:-1]))
@@ -135,7 +138,7 @@ def energy_spectrum(
         power = power * backend.constant(plan.basis, "fill", power)
     if scale is not None:
         centres, edges, power = centres / scale, edges / scale, power * scale
-    return Spectrum(centres, power, edges, counts, ("energy", *plan.recorded()))
+    return Spectrum(centres, power, edges, counts, ("energy", *plan.recorded(mask)))
 
 
 def _radius(part: str | None, radius: float | None, grid: Sphere | None) -> float | None:

@@ -93,8 +93,8 @@ class _MeanError(_Mean):
         raise NotImplementedError
 
 
-class _MaskedError(_MeanError):
-    """One whose loss takes a mask, which moves with the metric, and is not in its ``state_dict``."""
+class _Masked(_Mean):
+    """One of fields that may have a mask, which moves with the metric, and is not in its ``state_dict``."""
 
     mask: Tensor | None
 
@@ -110,6 +110,15 @@ class _MaskedError(_MeanError):
         self.register_buffer("mask", mask, persistent=False)
         plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
         self._tell_apart(*more, *plain)
+
+    @property
+    def _masked(self) -> dict[str, Any]:
+        """The mask as an option."""
+        return {} if self.mask is None else {"mask": self.mask}
+
+
+class _MaskedError(_Masked, _MeanError):
+    """The mean of an error of such fields."""
 
 
 class FieldError(_MaskedError):
@@ -168,20 +177,20 @@ class FieldError(_MaskedError):
         self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
+        error: Tensor = field_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // math.prod(shape[axis] for axis in _axes_of(shape, self.options).spatial)
 
 
-class SpectrumError(_MeanError):
+class SpectrumError(_MaskedError):
     """`spectrum_error` as a metric.
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, eps, grid
-        As in `spectrum_error`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, mask, fill, eps, grid
+        As in `spectrum_error`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -217,13 +226,22 @@ class SpectrumError(_MeanError):
         window: Window = None,
         detrend: Detrend = None,
         transform: str = "fft",
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         eps: float = 1e-10,
         grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform, "eps": eps}
+        others = {
+            "channels": channels,
+            "window": window,
+            "detrend": detrend,
+            "transform": transform,
+            "fill": fill,
+            "eps": eps,
+        }
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         spectrum_error(probe, probe, **axes, **others)  # type: ignore[arg-type]
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
@@ -231,10 +249,10 @@ class SpectrumError(_MeanError):
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
         _check_grid(grid, probe.shape, self.options)
-        self._tell_apart()
+        self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = spectrum_error(preds, target, **self.options)
+        error: Tensor = spectrum_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -291,8 +309,7 @@ class MeanLoss(_MaskedError):
         self._keep(mask, loss.encode())
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        masked = {} if self.mask is None else {"mask": self.mask}
-        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **masked)
+        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -301,15 +318,15 @@ class MeanLoss(_MaskedError):
         return math.prod(frames[:1] if self.loss == "spectrum_error" else frames)
 
 
-class MeanSpectrum(_Mean):
+class MeanSpectrum(_Masked):
     """`radial_spectrum` of all fields that were seen, averaged over frames, as a metric.
 
     Parameters
     ----------
     of : {"preds", "target"}
         Whose, where both are given.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, grid
-        As in `radial_spectrum`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, grid, mask, fill
+        As in `radial_spectrum`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -354,6 +371,8 @@ class MeanSpectrum(_Mean):
         detrend: Detrend = None,
         transform: str = "fft",
         grid: Sphere | None = None,
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         **kwargs: Any,
     ) -> None:
         check_choice("of", of, ("preds", "target"))
@@ -362,14 +381,14 @@ class MeanSpectrum(_Mean):
         # How fields are cut into batches does not matter: frame axes have size 1 here. A size of 0 is no axis.
         self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform}
+        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform, "fill": fill}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
         _check_grid(grid, probe.shape, self.options)
-        self._tell_apart(of.encode())
+        self._keep(mask, of.encode())
 
     def update(self, preds: Tensor, target: Tensor | None = None) -> None:
         """Add a batch; raises what `radial_spectrum` raises, and a ValueError where the grid is another one."""
@@ -416,7 +435,7 @@ class MeanSpectrum(_Mean):
 
     def _pooled(self, fields: Tensor) -> Spectrum:
         frames = _axes_of(fields.shape, self.options).frames
-        found: Spectrum = radial_spectrum(fields, **self.options, pool="frames" if frames else None)
+        found: Spectrum = radial_spectrum(fields, **self.options, **self._masked, pool="frames" if frames else None)
         return found
 
     def _spectrum(self, total: Tensor, count: Tensor, shape: Tensor) -> Spectrum:

@@ -71,7 +71,7 @@ class StoredArray:
             place = ", ".join(str(i + piece.start) for i, piece in zip(first, index, strict=True))
             raise FieldFileError(
                 f"{self.name} is not finite at [{place}]: {values[first]}; spectra take whole fields, so "
-                "fill or cut off such points (from Python, spectral_losses.field_error takes a mask)"
+                "fill or cut off such points (from Python, every loss and radial_spectrum take a mask)"
             )
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 

@@ -200,6 +200,7 @@ def test_more_degrees_than_are_exact() -> None:
         ({"spatial_axes": (1, 2)}, ValueError, "got axis 3 of size 14"),
         ({"lengths": 1.0}, ValueError, "lengths must be None with grid=Sphere"),
         ({"transform": "dct"}, ValueError, 'transform must be "fft" with grid=Sphere'),
+        ({"mask": np.ones((9, 18), bool)}, ValueError, "mask must be None for winds"),
         ({"window": "hann"}, ValueError, "window must be None with grid=Sphere"),
         ({"bins": sl.Sectors(4)}, ValueError, "degrees of Sphere.* bins must not be Sectors"),
         ({"part": "potential"}, ValueError, "part must be one of rotational, divergent, got 'potential'"),
