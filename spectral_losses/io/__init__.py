@@ -1,7 +1,9 @@
 """Files of fields: one opener for every format, and reading that never takes more than it is asked for.
 
 ``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray.
-``coordinates.py`` says what files know of their axes, ``alignment.py`` brings one array into another one's order.
+``coordinates.py`` says what files know of their axes, ``selection.py`` takes some positions along one, ``forecasts.py``
+the valid times of forecasts, ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another
+one's order.
 """
 
 from __future__ import annotations
@@ -14,9 +16,22 @@ from pathlib import Path
 from spectral_losses.io.alignment import align
 from spectral_losses.io.coordinates import Coordinate, role_of
 from spectral_losses.io.errors import FieldFileError, reading
+from spectral_losses.io.forecasts import at_valid_times
+from spectral_losses.io.selection import select, select_places
+from spectral_losses.io.stacking import stacked
 from spectral_losses.io.stored import StoredArray
 
-__all__ = ["Coordinate", "StoredArray", "align", "open_array", "role_of"]
+__all__ = [
+    "Coordinate",
+    "StoredArray",
+    "align",
+    "at_valid_times",
+    "open_array",
+    "role_of",
+    "select",
+    "select_places",
+    "stacked",
+]
 
 LABELLED = {
     ".nc": "netcdf4",

@@ -45,7 +45,15 @@ def open_labelled(path: Path, name: str, engine: str, variable: str | None, stac
         wanted = _only(dataset, name) or _none(xarray, path, name, options)
     elif wanted not in dataset.variables:
         raise FieldFileError(f"{name} has no variable {variable!r}; of floats it has {_list(_floats(dataset))}")
-    return _stored(dataset, wanted, name, group)
+    stored = _stored(dataset, wanted, name, group)
+    return replace(stored, lacking=lambda: _gaps(path, stored.variable)) if engine == "zarr" else stored
+
+
+def _gaps(path: Path, variable: str | None) -> str:
+    """Chunks of a Zarr array that are not there: they read as its fill value, which may be a NaN."""
+    array = needed("zarr", "reading .zarr files").open_array(str(path), path=variable, mode="r")
+    there, wanted = array.nchunks_initialized, array.nchunks
+    return "" if there == wanted else f"{wanted - there} of the {wanted} chunks of {variable} are not in the store"
 
 
 def _only(dataset: Any, name: str) -> str | None:
@@ -103,13 +111,19 @@ def _stored(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
 
 
 def _coordinates(dataset: Any, dims: tuple[str, ...]) -> dict[str, Coordinate]:
-    """Positions along dimensions: of the variable that is called as one is; else of its latitudes or longitudes."""
+    """Positions along dimensions: of the variable that is called as one is; else of its latitudes or longitudes.
+
+    Those of no dimension have one position: that of all values.
+    """
     found: dict[str, Coordinate] = {}
     known = {str(name): variable for name, variable in dataset.variables.items() if variable.ndim == 1}
     for name, variable in sorted(known.items(), key=lambda each: each[0] not in dims):
         dim = str(variable.dims[0])
         if dim in dims and dim not in found and (name == dim or _described(name, variable).role is not None):
             found[dim] = _coordinate(name, variable)
+    for name in map(str, dataset.coords):
+        if dataset[name].ndim == 0 and name not in found:
+            found[name] = _coordinate(name, dataset[name].variable.expand_dims("position"))
     return found
 
 

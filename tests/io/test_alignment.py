@@ -35,7 +35,14 @@ def test_pieces_of_an_array_in_another_order(data, order, axis):
 
 @pytest.mark.parametrize(
     ("order", "pieces"),
-    [(range(8), 1), (range(7, -1, -1), 1), ([*range(3, 8), *range(3)], 2), ([1, 0, 3, 2, 5, 4, 7, 6], 4)],
+    [
+        (range(8), 1),
+        (range(7, -1, -1), 1),
+        ([*range(3, 8), *range(3)], 1),
+        ([1, 0, 3, 2, 5, 4, 7, 6], 1),
+        ([7, 0, 1], 2),
+        ([6, 0, 6, 2], 3),
+    ],
 )
 def test_neighbours_are_read_together(order, pieces):
     x, read = np.arange(8.0), []
