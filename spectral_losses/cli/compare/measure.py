@@ -31,6 +31,7 @@ def measure(
     shells: int,
     eps: float,
     losses: Losses,
+    climatology: StoredArray | None = None,
     advance: Callable[[int], object] = lambda fields: None,
 ) -> tuple[Numbers, list[Numbers]]:
     """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
@@ -49,6 +50,8 @@ def measure(
     losses : Losses
         Those that are asked for beside field and spectrum error. Where their guards are relative to all frames, the
         truth is read twice.
+    climatology : StoredArray or None
+        Of the same shape, for the anomaly correlation.
     advance : callable
         Called with the number of fields done after each block.
 
@@ -65,7 +68,7 @@ def measure(
     """
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
-    tally = Tally(layout, options.channels, shells, eps, options.grid)
+    tally = Tally(layout, options.channels, shells, eps, options.grid, climatology is not None)
     if losses.relative:
         for slab in slabs(layout, (prediction, truth), whole_channels):
             for block in slab.blocks:
@@ -76,13 +79,13 @@ def measure(
             index = index_of(layout, block)
             p, t = (lifted(x.read(index)) for x in (prediction, truth))
             with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                tally.add_fields(p, t, block)
+                tally.add_fields(p, t, None if climatology is None else lifted(climatology.read(index)), block)
                 losses.add(p, t, block)
                 for into, field in zip(powers, (p, t, p - t), strict=True):
                     part = into[tally.place(slab, block)]
                     part[...] = radial_spectrum(field, **spectral(options)).power.reshape(part.shape)
             advance(p.size // int(np.prod(layout.grid)))
-        if not (np.isfinite(powers).all() and np.isfinite(tally.squares).all()):
+        if not (np.isfinite(powers).all() and np.isfinite(tally.moments).all()):
             raise CommandError(
                 f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
             )

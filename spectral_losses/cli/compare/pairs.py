@@ -1,0 +1,126 @@
+"""What is compared: arrays of two files, some positions of them, brought together."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.options import Axis
+from spectral_losses.cli.ui.sources import Source, open_source, sources_of
+from spectral_losses.io import StoredArray, align, at_valid_times, select, select_places
+
+
+class Pair(NamedTuple):
+    """Two arrays of one shape.
+
+    Attributes
+    ----------
+    prediction, truth : StoredArray
+    moved : tuple of str
+        Dimensions along which the prediction was brought into the order of the truth.
+    repeated : tuple of str
+        Dimensions that one of the files lacks.
+    vector : bool
+        Whether their first axis is made of the components of a vector.
+    climatology : StoredArray or None
+        What is usual there, of the same shape.
+    """
+
+    prediction: StoredArray
+    truth: StoredArray
+    moved: tuple[str, ...]
+    repeated: tuple[str, ...]
+    vector: bool
+    climatology: StoredArray | None = None
+
+    @property
+    def variable(self) -> str | None:
+        """Which one of the files it is."""
+        names = dict.fromkeys(name for name in (self.prediction.variable, self.truth.variable) if name is not None)
+        return " against ".join(names) or None
+
+
+def open_pairs(args: argparse.Namespace, stack: contextlib.ExitStack) -> list[Pair]:
+    """Open what the arguments of ``compare`` name, a pair for each variable; nothing but descriptions is read.
+
+    Raises
+    ------
+    CommandError
+        Options that do not fit the files.
+    FieldFileError
+        What `spectral_losses.io` refuses.
+    """
+    files = [args.prediction, args.truth] + ([] if args.climatology is None else [args.climatology])
+    sources = sources_of(files, args.key, args.variable)
+    for path, each in zip(files, sources, strict=True):
+        if len(each) != len(sources[0]):
+            raise CommandError(
+                f"{args.prediction} has {len(sources[0])} variables to compare and {path} has {len(each)}"
+            )
+    return [_pair(args, each, stack) for each in zip(*sources, strict=True)]
+
+
+class Axes(NamedTuple):
+    """The options about axes and channels, for arrays as they are compared."""
+
+    spatial: tuple[Axis, ...] | None
+    channel: Axis | None
+    per: Axis | None
+    channels: str
+
+
+def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
+    """What arguments say of arrays, and of vectors: their first axis is none of the file, and is summed over."""
+    per = getattr(args, "per", None)
+    if not vector:
+        return Axes(args.spatial_axes, args.channel_axis, per, args.channels)
+
+    def behind(axis: Axis) -> Axis:
+        return axis + 1 if isinstance(axis, int) and axis >= 0 else axis
+
+    return Axes(
+        None if args.spatial_axes is None else tuple(map(behind, args.spatial_axes)),
+        0,
+        None if per is None else behind(per),
+        args.channels if "channels" in vars(args).get("given", ()) else "sum",
+    )
+
+
+def _pair(args: argparse.Namespace, sources: Sequence[Source], stack: contextlib.ExitStack) -> Pair:
+    numbers = {len(each.names) or 1 for each in sources}
+    if len(numbers) > 1:
+        said = " and ".join(f"{'+'.join(each.names) or 'one variable'} of {each.path}" for each in sources)
+        raise CommandError(f"{said} have different numbers of components")
+    arrays = [stack.enter_context(open_source(each)) for each in sources]
+    forecast = () if args.lead_time is None else (args.init_time, args.lead_time)
+    for option, chosen, by in (("--sel", args.sel, select), ("--isel", args.isel, select_places)):
+        for each in chosen or ():
+            name, _, text = each.partition("=")
+            # With lead times the truth is taken where forecasts are valid, whatever its own times are.
+            to = arrays[:1] if name in forecast else arrays
+            try:
+                found = [by(each, name, text, name in forecast) for each in to]
+            except ValueError as error:
+                raise CommandError(f"{option} {name}={text}: {error}") from error
+            if all(each is None for each in found):
+                there = (
+                    ", ".join(dict.fromkeys(dim for each in arrays for dim in each.dims or ())) or "none with a name"
+                )
+                raise CommandError(f"{option} {name}={text}: no dimension {name!r}; there are {there}")
+            arrays[: len(to)] = [old if new is None else new for old, new in zip(to, found, strict=True)]
+    if forecast:
+        try:
+            arrays[1] = at_valid_times(arrays[1], arrays[0], *forecast)
+        except ValueError as error:
+            raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
+    aligned = align(*arrays[:2])
+    vector = max(numbers) > 1
+    if len(arrays) < 3:
+        return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector)
+    usual = align(arrays[2], aligned.like)
+    if set(usual.like.dims or ()) != set(aligned.like.dims or ()):
+        raise CommandError(f"--climatology: {arrays[2].name} has dimensions that {args.truth} lacks")
+    return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector, usual.array)
