@@ -163,6 +163,20 @@ class Backend:
         """Parts of an array along an axis to work on one after the other: several where it can be written to."""
         return [slice(0, x.shape[axis])]
 
+    def framewise(self, source: Any, x: Array, *others: Array) -> Array:
+        """``source.apply(backend, x, *others)`` of fields ``(..., *source.shape)`` that broadcast; of x's shape.
+
+        For functions of many small steps on each field by itself, which a framework may not want to follow. They have
+        no gradient.
+        """
+        return source.apply(self, x, *others)
+
+    def repeat(self, step: Any, x: Array, times: int) -> Array:
+        """``step`` of x, of that, and so on."""
+        for _ in range(times):
+            x = step(x)
+        return x
+
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Unnormalised half-plane transform over the last ndim axes, in x's own precision."""
         return self.namespace(x).fft.rfftn(x, axes=tuple(range(-ndim, 0)))

@@ -59,6 +59,14 @@ class Backend(base.Backend):
         power, modes = _power_forward(x, problem.basis)
         return modes, None, {"P": power} if y is None else {"P": power, "T": self.power(y, problem.basis)}
 
+    def framewise(self, source: Any, x: Array, *others: Array) -> Array:
+        """A function of fields, as one compiled program."""
+        return _framewise(source, x, *others)
+
+    def repeat(self, step: Any, x: Array, times: int) -> Array:
+        """One step after the other, of which one is compiled."""
+        return jax.lax.fori_loop(0, times, lambda _, x: step(x), x)
+
     def matmul(self, a: Array, b: Array, transposed: bool = False) -> Array:
         """``a b``, or ``a^T b``, in their own precision, which accelerators do not take unless told."""
         return jnp.einsum("mkn,mkf->mnf" if transposed else "mkn,mnf->mkf", a, b, precision="highest")
@@ -83,6 +91,11 @@ class Backend(base.Backend):
 
 
 # The statistics of fields with and without a gradient are those of one compiled program: equal fields have equal ones.
+
+
+@partial(jax.jit, static_argnums=0)
+def _framewise(source: Any, x: Array, *others: Array) -> Array:
+    return source.apply(backend, x, *others)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Unpack, get_type_hints
 
+from spectral_losses.fields.filling import blank
 from spectral_losses.fields.pairs import check_pair
 from spectral_losses.messages import check_options
-from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
+from spectral_losses.spectra.plan import SpectrumOptions, explicit, mask_of, plan_of
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.problem import smallest
 from spectral_losses_backends.registry import backend_of, record
@@ -121,7 +122,7 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid, mask, fill
         As in `radial_spectrum`. A coherence of few modes is high by chance: that of unrelated fields has a variance of
         one over the modes of the shell. ``pool="frames"`` gives it more.
 
@@ -156,7 +157,10 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     xp = backend.namespace(x)
     dtype = xp.result_type(x, y)
     x, y = (xp.astype(z, dtype, copy=False) for z in (x, y))
-    error, y = plan.condition(x - y, backend), plan.condition(y, backend)
+    mask = mask_of(prediction, options, plan, backend)
+    if mask is not None:
+        x, y = (blank(z, mask, xp) for z in (x, y))
+    error, y = (plan.condition(plan.filled(z, mask, backend), backend) for z in (x - y, y))
     tables = backend.pair_power(error, y, plan.basis, ("D", "P", "Q", "T"))
     rows = {name: plan.layout.rows.collect(table, xp) for name, table in tables.items()}
     total = xp.sum(rows["T"] + rows["P"], axis=-1, keepdims=True)

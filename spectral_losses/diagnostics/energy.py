@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack, get_type_hints
+from typing import Unpack, get_type_hints
 
 from spectral_losses.fields.layout import ChannelAxis, Pool
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_options
 from spectral_losses.spectra.binning import check_radial
-from spectral_losses.spectra.plan import explicit, plan_of
+from spectral_losses.spectra.plan import MaskOptions, explicit, mask_of, plan_of
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
 
 __all__ = ["energy_spectrum"]
 
 
-class EnergyOptions(TypedDict, total=False):
+class EnergyOptions(MaskOptions, total=False):
     """Those of `radial_spectrum` but for ``channels``: components are summed."""
 
     spatial_axes: int | Sequence[int]
@@ -47,7 +47,7 @@ def energy_spectrum(velocity: Array, *, smooth: bool = False, **options: Unpack[
     velocity : array, real floating
         Any layout, such as ``[B, T, C, D, H, W]``; its channels are the components. float16 and bfloat16 are computed
         in float32.
-    spatial_axes, bins, lengths, window, detrend, pool
+    spatial_axes, bins, lengths, window, detrend, pool, mask, fill
         As in `radial_spectrum`. Without ``lengths`` wavenumbers count waves across the box, and E has the unit of the
         velocity squared; with them it is that times a length.
     channel_axis : int, None or "auto"
@@ -87,10 +87,11 @@ def energy_spectrum(velocity: Array, *, smooth: bool = False, **options: Unpack[
     backend = check_field(velocity, "velocity")
     plan = plan_of(velocity, "velocity", {**options, "channels": "sum"}, backend)
     check_radial(plan.basis.shells, "energy spectra")
-    share = backend.power(plan.prepare(velocity, backend), plan.basis)
+    mask = mask_of(velocity, options, plan, backend)
+    share = backend.power(plan.prepare(velocity, backend, mask), plan.basis)
     power = plan.layout.rows.collect(share, backend.namespace(share))[..., 1:-1]
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     power = power / (2 * (edges[1:] - edges[:-1]))
     if smooth:
         power = power * backend.constant(plan.basis, "fill", power)
-    return Spectrum(centres, power, edges, counts, ("energy", *plan.recorded()))
+    return Spectrum(centres, power, edges, counts, ("energy", *plan.recorded(mask)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict, Unpack, get_type_hints
+from typing import Unpack, get_type_hints
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
-from spectral_losses.spectra.plan import explicit
+from spectral_losses.spectra.plan import MaskOptions, explicit
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.registry import backend_of
@@ -26,7 +26,7 @@ FAINTEST = 1e-10
 """Shells with less power than this share of the target's largest have no say."""
 
 
-class ResolutionOptions(TypedDict, total=False):
+class ResolutionOptions(MaskOptions, total=False):
     """Those of `radial_spectrum` but for ``pool``: all frames are pooled."""
 
     spatial_axes: int | Sequence[int]
@@ -61,7 +61,7 @@ def effective_resolution(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid, mask, fill
         As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi / \sqrt{l (l + 1)}` radii.
     threshold : float
         Above 0, usually below 1.

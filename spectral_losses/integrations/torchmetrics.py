@@ -89,8 +89,8 @@ class _MeanError(_Mean):
         raise NotImplementedError
 
 
-class _MaskedError(_MeanError):
-    """One whose loss takes a mask, which moves with the metric, and is not in its ``state_dict``."""
+class _Masked(_Mean):
+    """One of fields that may have a mask, which moves with the metric, and is not in its ``state_dict``."""
 
     mask: Tensor | None
 
@@ -106,6 +106,15 @@ class _MaskedError(_MeanError):
         self.register_buffer("mask", mask, persistent=False)
         plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
         self._tell_apart(*more, *plain)
+
+    @property
+    def _masked(self) -> dict[str, Any]:
+        """The mask as an option."""
+        return {} if self.mask is None else {"mask": self.mask}
+
+
+class _MaskedError(_Masked, _MeanError):
+    """The mean of an error of such fields."""
 
 
 class FieldError(_MaskedError):
@@ -161,20 +170,20 @@ class FieldError(_MaskedError):
         self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
+        error: Tensor = field_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // math.prod(shape[axis] for axis in _axes_of(shape, self.options).spatial)
 
 
-class SpectrumError(_MeanError):
+class SpectrumError(_MaskedError):
     """`spectrum_error` as a metric.
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, eps
-        As in `spectrum_error`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, mask, fill, eps
+        As in `spectrum_error`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -209,22 +218,24 @@ class SpectrumError(_MeanError):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         eps: float = 1e-10,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend, "eps": eps}
+        others = {"channels": channels, "window": window, "detrend": detrend, "fill": fill, "eps": eps}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         spectrum_error(probe, probe, **axes, **others)  # type: ignore[arg-type]
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths}
-        self._tell_apart()
+        self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = spectrum_error(preds, target, **self.options)
+        error: Tensor = spectrum_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -281,8 +292,7 @@ class MeanLoss(_MaskedError):
         self._keep(mask, loss.encode())
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        masked = {} if self.mask is None else {"mask": self.mask}
-        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **masked)
+        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -291,15 +301,15 @@ class MeanLoss(_MaskedError):
         return math.prod(frames[:1] if self.loss == "spectrum_error" else frames)
 
 
-class MeanSpectrum(_Mean):
+class MeanSpectrum(_Masked):
     """`radial_spectrum` of all fields that were seen, averaged over frames, as a metric.
 
     Parameters
     ----------
     of : {"preds", "target"}
         Whose, where both are given.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
-        As in `radial_spectrum`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, mask, fill
+        As in `radial_spectrum`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -342,6 +352,8 @@ class MeanSpectrum(_Mean):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         **kwargs: Any,
     ) -> None:
         check_choice("of", of, ("preds", "target"))
@@ -350,13 +362,13 @@ class MeanSpectrum(_Mean):
         # How fields are cut into batches does not matter: frame axes have size 1 here. A size of 0 is no axis.
         self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend}
+        others = {"channels": channels, "window": window, "detrend": detrend, "fill": fill}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
         self.options = {**axes, **others, "bins": bins, "lengths": lengths}
-        self._tell_apart(of.encode())
+        self._keep(mask, of.encode())
 
     def update(self, preds: Tensor, target: Tensor | None = None) -> None:
         """Add a batch; raises what `radial_spectrum` raises, and a ValueError where the grid is another one."""
@@ -403,7 +415,7 @@ class MeanSpectrum(_Mean):
 
     def _pooled(self, fields: Tensor) -> Spectrum:
         frames = _axes_of(fields.shape, self.options).frames
-        found: Spectrum = radial_spectrum(fields, **self.options, pool="frames" if frames else None)
+        found: Spectrum = radial_spectrum(fields, **self.options, **self._masked, pool="frames" if frames else None)
         return found
 
     def _spectrum(self, total: Tensor, count: Tensor, shape: Tensor) -> Spectrum:

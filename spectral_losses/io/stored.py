@@ -77,11 +77,7 @@ class StoredArray:
                 gaps = self.lacking()
             raise FieldFileError(
                 f"{self.name} is not finite at [{place}]: {values[first]}; "
-                + (
-                    gaps
-                    or "spectra take whole fields, so fill or cut off such points (from Python, "
-                    "spectral_losses.field_error takes a mask)"
-                )
+                + (gaps or "spectra take whole fields: --nan fill or --nan skip, or a mask from Python")
             )
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 

@@ -47,7 +47,7 @@ def sobolev_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, window, detrend, pool, grid, mask, fill
         As in `radial_spectrum`. On the sphere ``k**2`` is ``l (l + 1)`` of degree l, with 1 for its radius.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

@@ -6,7 +6,7 @@ from typing import Unpack, get_type_hints
 
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.messages import check_options
-from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
+from spectral_losses.spectra.plan import SpectrumOptions, explicit, mask_of, plan_of
 from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate
 from spectral_losses_backends.base import Array
 
@@ -61,6 +61,16 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         The two spatial axes are latitude and longitude on the sphere: shells are degrees of spherical harmonics, the
         wavenumber is the degree, and the power of a shell is its share of the mean square over the sphere. ``bins``
         group degrees; ``lengths``, ``window`` and ``detrend`` have to stay None.
+    mask : array, optional
+        Bool or weights, 0 in masked points: of the spatial shape, its axes in the order of ``spatial_axes``, or of any
+        shape that broadcasts against the field, so that it may differ from frame to frame. What a field holds in masked
+        points is never looked at, NaN included; ``fill`` stands there before detrending, window and transform. Other
+        points are valid, whatever their weight.
+    fill : {"smooth", "mean"}
+        "smooth": nearly the solution of Laplace's equation between the frame's valid points, on the sphere or on a
+        periodic plane of equal spacings. "mean": their mean, weighed as in `field_error`; it costs less, but its steps
+        at coasts hide a steep spectrum. Of no effect without a mask. The gradient is that of a fill that does not move:
+        0 in masked points, and in the others what it would be of the filled field.
 
     Returns
     -------
@@ -73,7 +83,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         Not an array, or not real floating; an option that is not known.
     ValueError
         An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell; a grid of
-        another shape, or options beside it that have no meaning on it;
+        another shape, or options beside it that have no meaning on it; a mask that `field_error` would refuse;
         a shell that holds no mode; a value that is not one of those above.
 
     Warns
@@ -103,11 +113,12 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     check_options("radial_spectrum", options, _KNOWN)
     backend = check_field(field, "field")
     plan = plan_of(field, "field", options, backend)
-    share = backend.power(plan.prepare(field, backend), plan.basis)
+    mask = mask_of(field, options, plan, backend)
+    share = backend.power(plan.prepare(field, backend, mask), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
     power = plan.reported(power, backend)
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     if not backend.is_tracing():
         let_pytorch_collate()
-    return Spectrum(centres, power, edges, counts, plan.recorded())
+    return Spectrum(centres, power, edges, counts, plan.recorded(mask))

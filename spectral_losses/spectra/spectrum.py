@@ -43,7 +43,7 @@ class Spectrum:
         Modes of the full plane in each shell, or other bin, as floats of power's dtype.
     layout : tuple
         The grid and the options that it was computed with. A spectrum may stand for a target only where
-        these are the same.
+        these are the same. Of a mask it holds no more than that there was one, and the fill.
 
     Notes
     -----

@@ -53,6 +53,28 @@ def test_any_loss_is_a_metric(name: str) -> None:
         torch.testing.assert_close(metric.compute(), expected, rtol=1e-10, atol=0)
 
 
+@pytest.mark.parametrize("fill", ["smooth", "mean"])
+def test_metrics_of_spectra_take_a_mask(fill: str) -> None:
+    p, t = pair()
+    p[..., ~MASK] = torch.nan
+    options = {"mask": MASK, "fill": fill}
+    error, loss, spectrum = (
+        SpectrumError(**options),
+        MeanLoss("adjusted_error", eps=0, **options),
+        MeanSpectrum(**options),
+    )
+    for batch in batches(p, t):
+        for metric in (error, loss, spectrum):
+            metric.update(*batch)
+    torch.testing.assert_close(error.compute(), sl.spectrum_error(p, t, **options))
+    torch.testing.assert_close(loss.compute(), sl.adjusted_error(p, t, eps=0, **options))
+    found, whole = spectrum.compute(), sl.radial_spectrum(p, pool="frames", **options)
+    torch.testing.assert_close(found.power, whole.power)
+    assert found.layout == whole.layout
+    with pytest.raises(ValueError, match="fill must be one of mean, smooth, got 'men'"):
+        SpectrumError(mask=MASK, fill="men")
+
+
 def test_metrics_of_losses() -> None:
     p, t = pair()
     metric = MeanLoss("correlation_error", mask=MASK)

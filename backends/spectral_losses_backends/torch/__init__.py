@@ -60,6 +60,12 @@ class Backend(Kernels):
         way = functions.pair_power if _wants_gradient(e) or _wants_gradient(y) else super().pair_power
         return way(e, y, basis, needs)
 
+    def framewise(self, source: Any, x: Tensor, *others: Tensor) -> Tensor:
+        """A function of fields, which no graph holds."""
+        if torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active():
+            return compiled.framewise(source, x, others)
+        return super().framewise(source, x, *others)
+
     def statistics(self, problem: Problem, arrays: Arrays) -> Tables:
         """The statistics that a problem needs, each ``(..., bins)``, differentiable."""
         if _of_prediction_alone(arrays) and not _wants_gradient(arrays.x):
