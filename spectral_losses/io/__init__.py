@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from spectral_losses.io.alignment import align
@@ -45,7 +46,12 @@ LABELLED = {
 
 @contextlib.contextmanager
 def open_array(
-    path: str | os.PathLike[str], *, key: str | None = None, variable: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    variable: str | None = None,
+    finite: bool = True,
+    kinds: str = "f",
 ) -> Iterator[StoredArray]:
     """Open one array of real floats; nothing but its description is read.
 
@@ -59,6 +65,10 @@ def open_array(
     variable : str, optional
         Which variable of the others, ``group/name`` inside groups; needed unless there is only one of
         floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
+    finite : bool
+        Whether values that are not are refused as they are read.
+    kinds : str
+        Of dtypes that may be stored: ``"f"`` of fields, ``"fbiu"`` of masks.
 
     Yields
     ------
@@ -83,8 +93,8 @@ def open_array(
     with contextlib.ExitStack() as stack:
         with reading(name):
             stored = _open(path, name, suffix, key, variable, stack)
-        _check(stored)
-        yield stored
+        _check(stored, kinds)
+        yield replace(stored, finite=finite)
 
 
 def _open(
@@ -103,8 +113,8 @@ def _open(
     return open_labelled(path, name, LABELLED[suffix], variable, stack)
 
 
-def _check(stored: StoredArray) -> None:
-    if stored.dtype.kind != "f" or stored.dtype.itemsize > 8:
+def _check(stored: StoredArray, kinds: str) -> None:
+    if stored.dtype.kind not in kinds or stored.dtype.itemsize > 8:
         raise FieldFileError(
             f"{stored.name} holds {stored.dtype.name}; spectra take real floats: float16, float32 or float64"
         )

@@ -41,6 +41,8 @@ class StoredArray:
         Of the values, as the file has them.
     lacking : callable
         What the file lacks, in words, where values are not finite; empty where it lacks nothing.
+    finite : bool
+        Whether values that are not are refused as they are read.
     """
 
     name: str
@@ -53,6 +55,7 @@ class StoredArray:
     variable: str | None = None
     units: str | None = None
     lacking: Callable[[], str] = field(default=str, repr=False)
+    finite: bool = True
 
     @property
     def precision(self) -> float:
@@ -65,10 +68,16 @@ class StoredArray:
         Raises
         ------
         FieldFileError
-            The file is damaged or cannot be read, or holds a NaN or an infinity there.
+            The file is damaged or cannot be read, or holds a NaN or an infinity there that is refused.
         """
         with reading(self.name):
             values = self.load(index)
+        if self.finite:
+            self.check(values, index)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def check(self, values: NDArray[Any], index: Index) -> None:
+        """Refuse a NaN or an infinity in what was read."""
         finite = np.isfinite(values)
         if not finite.all():
             first = np.unravel_index(int(np.argmin(finite)), values.shape)
@@ -79,7 +88,6 @@ class StoredArray:
                 f"{self.name} is not finite at [{place}]: {values[first]}; "
                 + (gaps or "spectra take whole fields: --nan fill or --nan skip, or a mask from Python")
             )
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     def transposed(self, order: tuple[int, ...]) -> StoredArray:
         """The same array with its axes in another order, which nothing is read for."""

@@ -87,6 +87,8 @@ examples:
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
 CHOSEN = (
     "climatology",
+    "nan",
+    "mask",
     "sel",
     "isel",
     "init_time",
@@ -151,6 +153,7 @@ def add_parser(commands: Any) -> None:
     options.add_spectrum_options(parser)
     options.add_band_option(parser)
     options.add_eps_option(parser)
+    options.add_gap_options(parser)
     parser.set_defaults(run=run, defaults={name: parser.get_default(name) for name in CHOSEN})
 
 
@@ -159,6 +162,8 @@ def run(args: argparse.Namespace) -> int:
     # What can be known to fail is asked first, not after an hour of reading.
     files = [args.prediction, args.truth] + ([] if args.climatology is None else [args.climatology])
     inputs = [each[0].path for each in sources_of(files, args.key, args.variable)]
+    if args.mask is not None:
+        inputs += [each.path for each in sources_of([args.mask], None, None)[0]]
     if (args.init_time is None) != (args.lead_time is None):
         raise CommandError("--init-time and --lead-time: one is of no use without the other")
     if not args.json:

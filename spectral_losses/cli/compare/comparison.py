@@ -6,7 +6,11 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spectral_losses.cli.compare.axes import Layout, lay_out
+from spectral_losses.cli.compare.gaps import Gaps
 from spectral_losses.cli.compare.globe import Grid, on_the_globe
 from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.measure import grid_of, measure, options_of
@@ -72,6 +76,9 @@ def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
         raise CommandError(f"--per: with --channels {axes.channels} there are no numbers for each channel")
     options = options_of(args, layout, axes.channels, sphere)
     grid = grid_of(layout, options)
+    if options.channels == "mean" and (args.nan == "fill" or pair.mask is not None):
+        option = "--mask" if pair.mask is not None else "--nan fill"
+        raise CommandError(f"{option}: --channels mean takes a mean of channels that may lack different points")
     losses = Losses(args.losses, layout, options, args.eps)
     return Comparison(pair, layout, options, grid, _bands(grid, args.bands), losses, warning, args)
 
@@ -85,10 +92,18 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         A file that cannot be read or is not finite; values whose squares overflow.
     """
     pair, layout, options, grid, bands, losses, _, args = comparison
+    gaps, skipped = Gaps(args.nan, pair.mask), 0
+    if args.nan == "skip":
+        whole = gaps.whole(pair.prediction, pair.truth, layout)
+        skipped = int(np.sum(~whole))
+        if skipped:
+            pair, layout = _taken(pair, layout, np.flatnonzero(whole))
+            gaps = Gaps(args.nan, pair.mask)
+            losses = Losses(args.losses, layout, options, args.eps)
     precision = max(pair.prediction.precision, pair.truth.precision)
     shells = len(grid.centres())
     overall, per = measure(
-        pair.prediction, pair.truth, layout, options, shells, args.eps, losses, pair.climatology, advance
+        pair.prediction, pair.truth, layout, options, shells, args.eps, losses, gaps, pair.climatology, advance
     )
     rows = [
         Row(
@@ -111,6 +126,7 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         grid,
         pair.moved,
         pair.repeated,
+        skipped,
         options.channels,
         tuple(dict.fromkeys(args.losses)),
         bands,
@@ -119,6 +135,16 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         overall.power,
         precision,
     )
+
+
+def _taken(pair: Pair, layout: Layout, places: NDArray[np.int64]) -> tuple[Pair, Layout]:
+    """Only some positions along the first axis of frames."""
+    axis = layout.batch or 0
+    names = ("prediction", "truth", "climatology", "mask")
+    arrays = {name: array.taken(axis, places) for name in names if (array := getattr(pair, name)) is not None}
+    truth = arrays["truth"]
+    coordinates = {**truth.coordinates, **arrays["prediction"].coordinates}
+    return pair._replace(**arrays), layout._replace(shape=truth.shape, coordinates=coordinates)
 
 
 def _bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:

@@ -15,6 +15,7 @@ from spectral_losses.cli.compare.globe import described
 from spectral_losses.cli.compare.report import Report, Row, losses_of
 from spectral_losses.cli.compare.resolution import cross_of
 from spectral_losses.cli.ui.console import write
+from spectral_losses.plot.curves import round_off
 
 
 def print_json(reports: list[Report]) -> None:
@@ -71,6 +72,7 @@ def _document(report: Report) -> dict[str, Any]:
         "sphere": described(report.grid),
         "reordered": report.moved,
         "repeated": report.repeated,
+        "skipped": report.skipped,
         **_numbers(report, report.overall, [{"wavenumbers": b.centres, "edges": b.edges} for b in report.bands]),
         "spectra": _spectra(report),
     }
@@ -108,9 +110,9 @@ def _spectra(report: Report) -> dict[str, object]:
     grid = report.grid
     cross = cross_of(report.power, grid, report.precision)
     prediction, truth, difference = report.shares
-    seen = truth > report.precision**2 * np.max(truth, axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(seen, prediction / truth, np.nan)
+    # As the picture: what is weaker is round-off, and has neither a ratio nor a coherence.
+    seen = truth > round_off(truth, report.precision)
+    ratio = np.divide(prediction, truth, out=np.full_like(truth, np.nan), where=seen)
     return {
         "wavenumber": np.asarray(grid.centres()).tolist(),
         "edges": np.asarray(grid.edges()).tolist(),

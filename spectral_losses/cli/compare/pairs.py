@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
 from spectral_losses.cli.ui.sources import Source, open_source, sources_of
 from spectral_losses.io import StoredArray, align, at_valid_times, select, select_places
+from spectral_losses.io.errors import FieldFileError
 
 
 class Pair(NamedTuple):
@@ -25,8 +27,8 @@ class Pair(NamedTuple):
         Dimensions that one of the files lacks.
     vector : bool
         Whether their first axis is made of the components of a vector.
-    climatology : StoredArray or None
-        What is usual there, of the same shape.
+    climatology, mask : StoredArray or None
+        What is usual there, and the weights of points, of the same shape.
     """
 
     prediction: StoredArray
@@ -35,6 +37,7 @@ class Pair(NamedTuple):
     repeated: tuple[str, ...]
     vector: bool
     climatology: StoredArray | None = None
+    mask: StoredArray | None = None
 
     @property
     def variable(self) -> str | None:
@@ -60,7 +63,10 @@ def open_pairs(args: argparse.Namespace, stack: contextlib.ExitStack) -> list[Pa
             raise CommandError(
                 f"{args.prediction} has {len(sources[0])} variables to compare and {path} has {len(each)}"
             )
-    return [_pair(args, each, stack) for each in zip(*sources, strict=True)]
+    masks = [] if args.mask is None else sources_of([args.mask], None, None)[0]
+    if len(masks) > 1 or any(each.vector for each in masks):
+        raise CommandError(f"--mask: takes one array, got {args.mask}")
+    return [_pair(args, each, masks, stack) for each in zip(*sources, strict=True)]
 
 
 class Axes(NamedTuple):
@@ -89,12 +95,16 @@ def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
     )
 
 
-def _pair(args: argparse.Namespace, sources: Sequence[Source], stack: contextlib.ExitStack) -> Pair:
+def _pair(
+    args: argparse.Namespace, sources: Sequence[Source], masks: Sequence[Source], stack: contextlib.ExitStack
+) -> Pair:
     numbers = {len(each.names) or 1 for each in sources}
     if len(numbers) > 1:
         said = " and ".join(f"{'+'.join(each.names) or 'one variable'} of {each.path}" for each in sources)
         raise CommandError(f"{said} have different numbers of components")
-    arrays = [stack.enter_context(open_source(each)) for each in sources]
+    finite = args.nan == "error" and not masks
+    arrays = [stack.enter_context(open_source(each, finite=finite or i > 1)) for i, each in enumerate(sources)]
+    arrays += [stack.enter_context(open_source(each, finite=False, kinds="fbiu")) for each in masks]
     forecast = () if args.lead_time is None else (args.init_time, args.lead_time)
     for option, chosen, by in (("--sel", args.sel, select), ("--isel", args.isel, select_places)):
         for each in chosen or ():
@@ -118,9 +128,20 @@ def _pair(args: argparse.Namespace, sources: Sequence[Source], stack: contextlib
             raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
     aligned = align(*arrays[:2])
     vector = max(numbers) > 1
-    if len(arrays) < 3:
-        return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector)
-    usual = align(arrays[2], aligned.like)
-    if set(usual.like.dims or ()) != set(aligned.like.dims or ()):
-        raise CommandError(f"--climatology: {arrays[2].name} has dimensions that {args.truth} lacks")
-    return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector, usual.array)
+    others = {}
+    for option, array in zip(
+        ["climatology"] * (args.climatology is not None) + ["mask"] * len(masks), arrays[2:], strict=True
+    ):
+        if option == "mask":
+            array = replace(array, units=None)
+        while array.dims is None and 0 < len(array.shape) < len(aligned.like.shape):
+            # Without names it has the last dimensions, as arrays of NumPy broadcast.
+            array = array.repeated(0, aligned.like.shape[-len(array.shape) - 1], "")
+        try:
+            other = align(array, aligned.like)
+        except FieldFileError as error:
+            raise CommandError(f"--{option}: {error}") from error
+        if other.like.shape != aligned.like.shape:
+            raise CommandError(f"--{option}: {array.name} has {', '.join(other.repeated)} and {args.truth} has not")
+        others[option] = other.array
+    return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector, **others)

@@ -39,6 +39,7 @@ class Report(NamedTuple):
     grid: Grid
     moved: tuple[str, ...]  # which dimensions of the prediction were brought into the truth's order
     repeated: tuple[str, ...]  # which dimensions one of the files lacks
+    skipped: int  # positions along the first axis of frames, which are not finite
     channels: str  # separate, sum or mean
     losses: tuple[str, ...]  # what was asked for, in that order
     bands: tuple[Band, ...]

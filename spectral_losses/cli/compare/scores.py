@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,16 @@ Floats = NDArray[np.float64]
 
 
 def moments_of(
-    prediction: NDArray[Any], truth: NDArray[Any], usual: NDArray[Any] | None, mean: Callable[[Floats], float]
+    prediction: NDArray[Any], truth: NDArray[Any], usual: NDArray[Any] | None, weights: Floats | None
 ) -> list[float]:
     """Means over space of one field: of the truth squared, of the error squared and of the error.
 
-    With a climatology also those of the anomalies' product, and of each of them squared.
+    With a climatology also those of the anomalies' product, and of each of them squared. Weights are of mean 1.
     """
+
+    def mean(x: Floats) -> float:
+        return float(np.mean(x if weights is None else x * weights))
+
     error = np.subtract(prediction, truth, dtype=np.float64)
     found = [mean(np.square(truth, dtype=np.float64)), mean(np.square(error)), mean(error)]
     if usual is None:

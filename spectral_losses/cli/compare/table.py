@@ -57,6 +57,7 @@ def _head(reports: list[Report]) -> Iterator[str]:
     yield from _of_each(
         reports, lambda each: each.repeated and f"the same along {_list(each.repeated)}: one file has no such dimension"
     )
+    yield from _of_each(reports, _skipped)
     if len(reports) > 1:
         yield from _of_each(
             reports,
@@ -71,6 +72,13 @@ def _of_each(reports: list[Report], line: Callable[[Report], Any]) -> Iterator[s
     for text, names in said.items():
         if text:
             yield text if len(said) == 1 else f"{', '.join(names)}: {text}"
+
+
+def _skipped(report: Report) -> str:
+    if not report.skipped or report.layout.batch is None:
+        return ""
+    along = report.layout.name(report.layout.batch)
+    return f"left out, because not all there is finite: {count(report.skipped, 'position')} along {along}"
 
 
 def _counts(report: Report) -> str:

@@ -89,7 +89,12 @@ class Tally:
         return tuple(place)
 
     def add_fields(
-        self, prediction: NDArray[Any], truth: NDArray[Any], usual: NDArray[Any] | None, block: Block
+        self,
+        prediction: NDArray[Any],
+        truth: NDArray[Any],
+        usual: NDArray[Any] | None,
+        block: Block,
+        mask: NDArray[Any] | None = None,
     ) -> None:
         """Count the fields of a block, and their anomalies from a climatology where there is one."""
         ends = tuple(range(-len(self.layout.spatial), 0))
@@ -100,10 +105,13 @@ class Tally:
             return np.moveaxis(x, self.layout.spatial, ends)
 
         p, t = arranged(prediction), arranged(truth)
-        c = None if usual is None else arranged(usual)
+        c, w = (None if x is None else arranged(x) for x in (usual, mask))
+        if w is not None:  # what does not count may be anything
+            p, t = (np.where(w > 0, x, 0) for x in (p, t))
         moments = np.empty((len(self.moments), *p.shape[: -len(ends)]))
         for field in np.ndindex(moments.shape[1:]):  # one at a time: in float64 each is as large as two
-            moments[(slice(None), *field)] = moments_of(p[field], t[field], None if c is None else c[field], self.mean)
+            weights = self._weights(None if w is None else w[field])
+            moments[(slice(None), *field)] = moments_of(p[field], t[field], None if c is None else c[field], weights)
         self.moments[(slice(None), *block)] = moments
 
     def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:
@@ -142,9 +150,12 @@ class Tally:
         parts = [_at(i, self.per + 1, self.moments) for i in range(self.groups)]
         return overall, [self._numbers(part, float(spectrum[i]), power[:, i]) for i, part in enumerate(parts)]
 
-    def mean(self, x: NDArray[np.float64]) -> float:
-        """Over space."""
-        return float(np.mean(x if self.weights is None else x * self.weights))
+    def _weights(self, mask: NDArray[Any] | None) -> NDArray[np.float64] | None:
+        """Of points in the mean over one field, of mean 1; None of a plain mean."""
+        if mask is None:
+            return None if self.weights is None else np.asarray(self.weights, np.float64)
+        weights = np.asarray(mask, np.float64) if self.weights is None else mask * self.weights
+        return np.asarray(weights / np.mean(weights), np.float64)
 
     def _numbers(self, moments: NDArray[np.float64], spectrum: float, power: NDArray[np.float64]) -> Numbers:
         together = self.channel if self.together == "sum" else None

@@ -175,6 +175,24 @@ def add_eps_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_gap_options(parser: argparse.ArgumentParser) -> None:
+    """``--nan`` and ``--mask``: points that do not count."""
+    parser.add_argument(
+        "--nan",
+        choices=("error", "skip", "fill"),
+        default="error",
+        help="what to do with values that are not finite: skip leaves out all positions along the first axis of frames "
+        "at which there are some; fill counts none of these points, and spectra are those of fields with a smooth fill "
+        "in them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mask",
+        metavar="FILE[:NAME]",
+        help="weights of points, such as 1 over sea and 0 over land; dimensions that it lacks count as one. Points of "
+        "0 do not count, and in spectra there is a smooth fill",
+    )
+
+
 def add_band_option(parser: argparse._ArgumentGroup) -> None:
     """``--bands``: where the low and the middle band end."""
     parser.add_argument(

@@ -91,14 +91,22 @@ def sources_of(files: list[str], key: str | None, variable: str | None) -> list[
 
 
 @contextlib.contextmanager
-def open_source(source: Source) -> Iterator[StoredArray]:
-    """Open what a source names; raises what `spectral_losses.io.open_array` raises."""
+def open_source(source: Source, *, finite: bool = True, kinds: str = "f") -> Iterator[StoredArray]:
+    """Open what a source names, as `spectral_losses.io.open_array` does."""
     from spectral_losses.io import open_array, stacked
 
     by_key = source.path.lower().endswith((".npz", ".pt", ".pth"))
     with contextlib.ExitStack() as stack:
         arrays = [
-            stack.enter_context(open_array(source.path, **{"key" if by_key else "variable": name}))
+            stack.enter_context(
+                open_array(
+                    source.path,
+                    key=name if by_key else None,
+                    variable=None if by_key else name,
+                    finite=finite,
+                    kinds=kinds,
+                )
+            )
             for name in source.names or (None,)
         ]
         yield arrays[0] if len(arrays) == 1 else stacked(arrays)
