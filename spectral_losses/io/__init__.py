@@ -1,6 +1,7 @@
 """Files of fields: one opener for every format, and reading that never takes more than it is asked for.
 
-``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray.
+``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray, ``tensors.py``
+what PyTorch saved.
 ``coordinates.py`` says what files know of their axes, ``selection.py`` takes some positions along one, ``forecasts.py``
 the valid times of forecasts, ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another
 one's order.
@@ -21,6 +22,7 @@ from spectral_losses.io.forecasts import at_valid_times
 from spectral_losses.io.selection import select, select_places
 from spectral_losses.io.stacking import stacked
 from spectral_losses.io.stored import StoredArray
+from spectral_losses.io.urls import is_url
 
 __all__ = [
     "Coordinate",
@@ -58,10 +60,11 @@ def open_array(
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``) or ``.zarr``. Links
-        of HDF5 into other files are followed, as h5py follows them.
+        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``), ``.zarr``, or tensors
+        (``.pt``, ``.pth``). Links of HDF5 into other files are followed, as h5py follows them. NetCDF 4, HDF5 and
+        Zarr may be URLs that fsspec opens.
     key : str, optional
-        Which array of an ``.npz``; needed where it holds several.
+        Which array of an ``.npz`` or ``.pt``; needed where it holds several.
     variable : str, optional
         Which variable of the others, ``group/name`` inside groups; needed unless there is only one of
         floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
@@ -85,10 +88,13 @@ def open_array(
     """
     name, path = os.fspath(path), Path(path)
     suffix = path.suffix.lower()
-    known = (".npy", ".npz", *LABELLED)
+    known = (".npy", ".npz", *LABELLED, ".pt", ".pth")
     if suffix not in known:
         raise FieldFileError(f"{name}: a file of fields ends in {', '.join(known)}")
-    if not path.exists():
+    if is_url(name):
+        if suffix not in LABELLED:
+            raise FieldFileError(f"{name}: of URLs, {', '.join(LABELLED)} can be read")
+    elif not path.exists():
         raise FieldFileError(f"{name}: no such file")
     with contextlib.ExitStack() as stack:
         with reading(name):
@@ -108,6 +114,10 @@ def _open(
         from spectral_losses.io.npz import open_npz
 
         return open_npz(path, name, key, stack)
+    if suffix in (".pt", ".pth"):
+        from spectral_losses.io.tensors import open_pt
+
+        return open_pt(path, name, key)
     from spectral_losses.io.labelled import open_labelled
 
     return open_labelled(path, name, LABELLED[suffix], variable, stack)

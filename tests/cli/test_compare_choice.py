@@ -110,7 +110,7 @@ def test_names_that_choose_nothing(here, capsys):
     dataset(u=field(0), v=field(1)).to_netcdf("a.nc")
     assert "a .npy holds one array" in refused(capsys, "a.npy:u", "a.npy")
     assert refused(capsys, "a.nc:u", "a.nc:u", "--variable", "v").startswith("--variable chooses one of a NetCDF")
-    assert refused(capsys, "a.npz:u", "a.npz:u", "--key", "u").startswith("--key chooses an array of an .npz")
+    assert refused(capsys, "a.npz:u", "a.npz:u", "--key", "u").startswith("--key chooses an array of an .npz or .pt")
     assert "a.nc has no variable 'w'; of floats it has u, v" in refused(capsys, "a.nc:w", "a.nc:u")
     assert "choose one with --variable: u, v" in refused(capsys, "a.nc", "a.nc")
     assert refused(capsys, "a.nc", "a.nc", "--variable", "u,").startswith("--variable: takes names between commas")

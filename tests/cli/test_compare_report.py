@@ -413,7 +413,7 @@ def test_bad_command_lines(capsys, argv, message):
             ["--per", "1", "--channels", "sum"],
             "--per: with --channels sum there are no numbers for each channel",
         ),
-        (["--key", "u"], "--key chooses an array of an .npz, and neither file is one"),
+        (["--key", "u"], "--key chooses an array of an .npz or .pt, and neither file is one"),
         (
             ["--variable", "u"],
             "--variable chooses one of a NetCDF, HDF5 or Zarr file, and neither file is one",

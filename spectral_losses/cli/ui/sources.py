@@ -84,7 +84,7 @@ def sources_of(files: list[str], key: str | None, variable: str | None) -> list[
     none = {1: "the file is none", 2: "neither file is one"}.get(len(files), "none of the files is one")
     if len(formats) < len(files):
         none = "every such file has a name of its own" if not formats else f"{none} without a name of its own"
-    for option, what in (("--key", "an array of an .npz"), ("--variable", "one of a NetCDF, HDF5 or Zarr file")):
+    for option, what in (("--key", "an array of an .npz or .pt"), ("--variable", "one of a NetCDF, HDF5 or Zarr file")):
         if option in unused:
             raise CommandError(f"{option} chooses {what}, and {none}")
     return found
