@@ -185,6 +185,12 @@ def test_spectra_of_vectors_and_of_several_variables(here, capsys):
     np.testing.assert_allclose(found["energy"][0], np.mean(np.reshape(expected, (-1, expected.shape[-1])), 0))
     assert main(["spectrum", "a.nc:u", "a.nc:v"]) == 0
     assert {"a.nc:u", "a.nc:v"} <= set(capsys.readouterr().out.split())
+    assert main(["spectrum", "a.nc:u", "--sel", "level=850", "--isel", "time=2:4", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["files"]
+    expected = sl.radial_spectrum(u[2:4, 1], channel_axis=None).power.mean(0) / (8 * 12) ** 2
+    np.testing.assert_allclose(found["power"], expected[None])
+    assert main(["spectrum", "a.nc:u", "--sel", "level=1"]) == 2
+    assert capsys.readouterr().err.startswith("spectral-losses: error: --sel level=1: a.nc has nothing there")
 
 
 # Positions

@@ -95,6 +95,37 @@ def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
     )
 
 
+def selected(args: argparse.Namespace, arrays: list[StoredArray], of_first: Sequence[str] = ()) -> None:
+    """Replace arrays by the positions of them that ``--sel`` and ``--isel`` name.
+
+    Parameters
+    ----------
+    args : Namespace
+    arrays : list of StoredArray
+    of_first : sequence of str
+        Dimensions that are selected of the first array alone, and stay where one position is left.
+
+    Raises
+    ------
+    CommandError
+        A dimension that no array has, or a position that is not there.
+    """
+    for option, chosen, by in (("--sel", args.sel, select), ("--isel", args.isel, select_places)):
+        for each in chosen or ():
+            name, _, text = each.partition("=")
+            number = 1 if name in of_first else len(arrays)
+            try:
+                found = [by(array, name, text, name in of_first) for array in arrays[:number]]
+            except ValueError as error:
+                raise CommandError(f"{option} {name}={text}: {error}") from error
+            if all(array is None for array in found):
+                there = ", ".join(dict.fromkeys(dim for array in arrays for dim in array.dims or ()))
+                raise CommandError(
+                    f"{option} {name}={text}: no dimension {name!r}; there are {there or 'none with a name'}"
+                )
+            arrays[:number] = [old if new is None else new for old, new in zip(arrays, found, strict=False)]
+
+
 def _pair(
     args: argparse.Namespace, sources: Sequence[Source], masks: Sequence[Source], stack: contextlib.ExitStack
 ) -> Pair:
@@ -106,21 +137,7 @@ def _pair(
     arrays = [stack.enter_context(open_source(each, finite=finite or i > 1)) for i, each in enumerate(sources)]
     arrays += [stack.enter_context(open_source(each, finite=False, kinds="fbiu")) for each in masks]
     forecast = () if args.lead_time is None else (args.init_time, args.lead_time)
-    for option, chosen, by in (("--sel", args.sel, select), ("--isel", args.isel, select_places)):
-        for each in chosen or ():
-            name, _, text = each.partition("=")
-            # With lead times the truth is taken where forecasts are valid, whatever its own times are.
-            to = arrays[:1] if name in forecast else arrays
-            try:
-                found = [by(each, name, text, name in forecast) for each in to]
-            except ValueError as error:
-                raise CommandError(f"{option} {name}={text}: {error}") from error
-            if all(each is None for each in found):
-                there = (
-                    ", ".join(dict.fromkeys(dim for each in arrays for dim in each.dims or ())) or "none with a name"
-                )
-                raise CommandError(f"{option} {name}={text}: no dimension {name!r}; there are {there}")
-            arrays[: len(to)] = [old if new is None else new for old, new in zip(to, found, strict=True)]
+    selected(args, arrays, forecast)
     if forecast:
         try:
             arrays[1] = at_valid_times(arrays[1], arrays[0], *forecast)

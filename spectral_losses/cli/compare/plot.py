@@ -58,18 +58,17 @@ def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
 
 
 def _figure(reports: list[Report]) -> Any:
-    each = 2 if len(reports[0].per) > 1 else 1
-    columns = each * len(reports)
-    fig = new_figure(6.4 * columns, 7.8)
-    axes = fig.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
-    for ax in axes.flat:
-        tidy(ax)
-    for i, report in enumerate(reports):
+    columns = 2 if len(reports[0].per) > 1 else 1
+    fig = new_figure(6.4 * columns, 7.8 * len(reports))
+    parts = [fig] if len(reports) == 1 else fig.subfigures(len(reports), 1)
+    for report, part in zip(reports, parts, strict=True):
+        axes = part.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
+        for ax in axes.flat:
+            tidy(ax)
         name = f"{report.variable}\n" if len(reports) > 1 and report.variable else ""
-        _spectra(Panels(*axes[:, each * i]), report, name)
-        if each == 2:
-            _along(axes[:, each * i + 1], report)
-            axes[0, each * i + 1].set_title(name.rstrip(), parse_math=False, fontsize="medium")
+        _spectra(Panels(*axes[:, 0]), report, name)
+        if columns == 2:
+            _along(axes[:, 1], report)
     first = reports[0]
     names = [Path(name).name for name in (first.prediction, first.truth)]
     if names[0] == names[1]:

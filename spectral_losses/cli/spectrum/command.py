@@ -42,12 +42,25 @@ examples:
   spectral-losses spectrum truth.npy prediction.npy --plot spectra.png
   spectral-losses spectrum u.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none
   spectral-losses spectrum wind.nc --variable u+v --energy
-  spectral-losses spectrum model.nc:ua era5.nc:u
+  spectral-losses spectrum model.nc:ua era5.nc:u --sel level=500
   spectral-losses spectrum velocity.npy --spatial-axes -3,-2,-1 --energy --lengths 6.2832 --fit 4,20
 """
 
 # Options that say what is computed.
-CHOSEN = ("energy", "grid", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
+CHOSEN = (
+    "sel",
+    "isel",
+    "energy",
+    "grid",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "fit",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -63,6 +76,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("files", metavar="FILE", nargs="+", help=".npy, .npz, NetCDF, HDF5 or Zarr")
     options.add_array_options(parser)
+    options.add_selection_options(parser)
     add("--energy", action="store_true", help="E(k) of velocities, whose components are the channels")
     add(
         "--fit",
@@ -92,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     from spectral_losses.cli.compare.axes import lay_out
     from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
     from spectral_losses.cli.compare.measure import grid_of, options_of
-    from spectral_losses.cli.compare.pairs import axes_of
+    from spectral_losses.cli.compare.pairs import axes_of, selected
     from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
     from spectral_losses.cli.ui.progress import progress
@@ -100,7 +114,9 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         opened, warnings = [], []
         for source in sources:
-            stored = stack.enter_context(open_source(source))
+            arrays = [stack.enter_context(open_source(source))]
+            selected(args, arrays)
+            (stored,) = arrays
             axes = axes_of(args, source.vector)
             layout = lay_out(stored, stored, axes.spatial, axes.channel, None)
             layout, sphere, warning = on_the_globe(layout, args.grid)
