@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -120,7 +121,10 @@ class StoredArray:
             before, here, behind = index[:axis], index[axis : axis + new], index[axis + new :]
             wanted = table[here]
             found, back = np.unique(wanted, return_inverse=True)
-            pieces = [self.read((*before, run, *behind)) for run in _runs(found)]
+            pieces = []
+            for run in _runs(found, 1 if self.chunks is None else self.chunks[axis]):
+                part = self.read((*before, slice(int(run[0]), int(run[-1]) + 1), *behind))
+                pieces.append(part if part.shape[axis] == len(run) else np.take(part, run - run[0], axis))
             piece = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis)
             if new == 1 and np.array_equal(wanted, found):
                 return piece
@@ -158,7 +162,14 @@ class StoredArray:
         )
 
 
-def _runs(places: NDArray[np.int64]) -> list[slice]:
-    """Places in increasing order as few runs of neighbours."""
-    cuts = np.flatnonzero(np.diff(places) != 1) + 1
-    return [slice(int(run[0]), int(run[-1]) + 1) for run in np.split(places, cuts)]
+def _runs(places: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:
+    """Places in increasing order as few runs: of neighbours, or of some that one chunk holds."""
+    edges = [0, *(np.flatnonzero(np.diff(places // chunk)) + 1).tolist(), len(places)]
+    runs: list[tuple[int, int]] = []
+    for first, last in itertools.pairwise(edges):
+        start = runs[-1][0] if runs else first
+        if runs and places[last - 1] - places[start] == last - 1 - start:
+            runs[-1] = start, last
+        else:
+            runs.append((first, last))
+    return [places[first:last] for first, last in runs]

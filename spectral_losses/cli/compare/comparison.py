@@ -94,7 +94,7 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
     pair, layout, options, grid, bands, losses, _, args = comparison
     gaps, skipped = Gaps(args.nan, pair.mask), 0
     if args.nan == "skip":
-        whole = gaps.whole(pair.prediction, pair.truth, layout)
+        whole = gaps.finite(pair.prediction, pair.truth, layout)
         skipped = int(np.sum(~whole))
         if skipped:
             pair, layout = _taken(pair, layout, np.flatnonzero(whole))

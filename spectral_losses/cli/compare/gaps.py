@@ -39,7 +39,7 @@ class Gaps(NamedTuple):
         """
         index = index_of(layout, block)
         p, t = (lifted(x.read(index)) for x in (prediction, truth))
-        if self.policy != "fill" and self.mask is None:
+        if self.whole:
             return p, t, None
         weights = self._weights(index, p)
         if self.policy == "fill":
@@ -54,7 +54,15 @@ class Gaps(NamedTuple):
             )
         return (p, t, None) if np.all(weights == 1) else (p, t, weights)
 
-    def whole(self, prediction: StoredArray, truth: StoredArray, layout: Layout) -> NDArray[np.bool_]:
+    def read_truth(
+        self, prediction: StoredArray, truth: StoredArray, layout: Layout, block: Block
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """A block of the truth and its weights; the prediction is read where these depend on it."""
+        if self.whole:
+            return lifted(truth.read(index_of(layout, block))), None
+        return self.read(prediction, truth, layout, block)[1:]
+
+    def finite(self, prediction: StoredArray, truth: StoredArray, layout: Layout) -> NDArray[np.bool_]:
         """For each position along the first axis of frames, whether all that counts there is finite."""
         if layout.batch is None:
             raise CommandError("--nan skip: leaves out frames, and there is but one")

@@ -75,7 +75,7 @@ def measure(
     if losses.relative:
         for slab in slabs(layout, (prediction, truth), whole_channels):
             for block in slab.blocks:
-                _, t, mask = gaps.read(prediction, truth, layout, block)
+                t, mask = gaps.read_truth(prediction, truth, layout, block)
                 losses.add_level(t, block, mask)
     for slab in slabs(layout, (prediction, truth), whole_channels):
         powers = tally.powers(slab, dtype)
