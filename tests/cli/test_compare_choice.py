@@ -165,6 +165,8 @@ def test_a_vector_is_one_energy(here, capsys, kind):
     # Axes by number are those of the file.
     turned = compare(capsys, f"p.{kind}", f"t.{kind}", option, "u+v", "--spatial-axes", "0,3")
     assert_equal(turned, *both, channel_axis=0, channels="sum", spatial_axes=(1, 4))
+    early = compare(capsys, f"p.{kind}", f"t.{kind}", option, "u+v", "--isel", "0=:4")
+    assert_equal(early, *(x[:, :4] for x in both), channel_axis=0, channels="sum")
 
 
 def test_a_vector_takes_components_of_one_kind(here, capsys):

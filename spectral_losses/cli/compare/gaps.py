@@ -27,6 +27,11 @@ class Gaps(NamedTuple):
     policy: str
     mask: StoredArray | None
 
+    @property
+    def whole(self) -> bool:
+        """Whether all points count."""
+        return self.policy != "fill" and self.mask is None
+
     def read(
         self, prediction: StoredArray, truth: StoredArray, layout: Layout, block: Block
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:

@@ -95,13 +95,15 @@ def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
     )
 
 
-def selected(args: argparse.Namespace, arrays: list[StoredArray], of_first: Sequence[str] = ()) -> None:
+def selected(args: argparse.Namespace, arrays: list[StoredArray], vector: bool, of_first: Sequence[str] = ()) -> None:
     """Replace arrays by the positions of them that ``--sel`` and ``--isel`` name.
 
     Parameters
     ----------
     args : Namespace
     arrays : list of StoredArray
+    vector : bool
+        Whether their first axis is none of the files.
     of_first : sequence of str
         Dimensions that are selected of the first array alone, and stay where one position is left.
 
@@ -115,7 +117,8 @@ def selected(args: argparse.Namespace, arrays: list[StoredArray], of_first: Sequ
             name, _, text = each.partition("=")
             number = 1 if name in of_first else len(arrays)
             try:
-                found = [by(array, name, text, name in of_first) for array in arrays[:number]]
+                place = str(int(name) + 1) if vector and name.isdecimal() else name
+                found = [by(array, place, text, name in of_first) for array in arrays[:number]]
             except ValueError as error:
                 raise CommandError(f"{option} {name}={text}: {error}") from error
             if all(array is None for array in found):
@@ -137,14 +140,14 @@ def _pair(
     arrays = [stack.enter_context(open_source(each, finite=finite or i > 1)) for i, each in enumerate(sources)]
     arrays += [stack.enter_context(open_source(each, finite=False, kinds="fbiu")) for each in masks]
     forecast = () if args.lead_time is None else (args.init_time, args.lead_time)
-    selected(args, arrays, forecast)
+    vector = max(numbers) > 1
+    selected(args, arrays, vector, forecast)
     if forecast:
         try:
             arrays[1] = at_valid_times(arrays[1], arrays[0], *forecast)
         except ValueError as error:
             raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
     aligned = align(*arrays[:2])
-    vector = max(numbers) > 1
     others = {}
     for option, array in zip(
         ["climatology"] * (args.climatology is not None) + ["mask"] * len(masks), arrays[2:], strict=True

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         opened, warnings = [], []
         for source in sources:
             arrays = [stack.enter_context(open_source(source))]
-            selected(args, arrays)
+            selected(args, arrays, source.vector)
             (stored,) = arrays
             axes = axes_of(args, source.vector)
             layout = lay_out(stored, stored, axes.spatial, axes.channel, None)
