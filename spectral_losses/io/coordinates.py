@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ NAMES = {
 }
 AXES = {"latitude": "Y", "longitude": "X"}
 PLAIN = ("degrees", "degree", "deg")  # units of both, and of rotated ones
+NEAR = 0.01  # of the least step between two positions: so far apart they count as one
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,15 @@ class Coordinate:
 def role_of(name: str) -> str | None:
     """What the name of an axis says that it is: ``"latitude"``, ``"longitude"`` or None."""
     return next((role for role, names in NAMES.items() if name.lower() in names), None)
+
+
+def near(values: NDArray[np.float64], rounding: float) -> float:
+    """How far apart two positions may be that count as one."""
+    least = step(values)
+    return rounding if least == math.inf else max(NEAR * least, min(rounding, least / 4))
+
+
+def step(values: NDArray[np.float64]) -> float:
+    """The least step between two positions."""
+    steps = np.diff(np.unique(values[np.isfinite(values)]))
+    return float(steps.min()) if len(steps) else math.inf

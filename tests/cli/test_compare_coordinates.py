@@ -351,7 +351,7 @@ def test_rows_are_called_by_their_positions(written, capsys, per, labels, values
     assert main(["compare", *files, "--per", per, *drawn]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     for label in labels:
-        assert sum(row[:1] == [label] for row in rows) == 2  # in both tables
+        assert sum(row[:1] == [label] for row in rows) == 3  # in all tables
     if drawn:
         assert words in Path("drawn.svg").read_text()
         assert "index along" not in Path("drawn.svg").read_text()

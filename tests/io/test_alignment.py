@@ -35,13 +35,39 @@ def test_pieces_of_an_array_in_another_order(data, order, axis):
 
 @pytest.mark.parametrize(
     ("order", "pieces"),
-    [(range(8), 1), (range(7, -1, -1), 1), ([*range(3, 8), *range(3)], 2), ([1, 0, 3, 2, 5, 4, 7, 6], 4)],
+    [
+        (range(8), 1),
+        (range(7, -1, -1), 1),
+        ([*range(3, 8), *range(3)], 1),
+        ([1, 0, 3, 2, 5, 4, 7, 6], 1),
+        ([7, 0, 1], 2),
+        ([6, 0, 6, 2], 3),
+    ],
 )
 def test_neighbours_are_read_together(order, pieces):
     x, read = np.arange(8.0), []
     stored = StoredArray("x", (8,), x.dtype, lambda index: read.append(index) or x[index]).taken(0, list(order))
     np.testing.assert_array_equal(stored.read((slice(0, 8),)), x[list(order)])
     assert len(read) == pieces
+
+
+@pytest.mark.parametrize(
+    ("chunk", "places", "pieces"),
+    [
+        (4, [0, 2], [(0, 3)]),
+        (4, [0, 2, 5, 7], [(0, 3), (5, 8)]),
+        (4, [3, 4], [(3, 5)]),
+        (4, [0, 3, 4, 7], [(0, 4), (4, 8)]),
+        (3, [7, 6, 2, 1, 0], [(0, 3), (6, 8)]),
+        (1, [0, 1, 2, 5, 6], [(0, 3), (5, 7)]),
+        (8, [7, 0], [(0, 8)]),
+    ],
+)
+def test_a_chunk_is_read_once(chunk, places, pieces):
+    x, read = np.arange(8.0), []
+    stored = StoredArray("x", (8,), x.dtype, lambda index: read.append(index[0]) or x[index], chunks=(chunk,))
+    np.testing.assert_array_equal(stored.taken(0, places).read((slice(0, len(places)),)), x[places])
+    assert [(each.start, each.stop) for each in read] == pieces
 
 
 @pytest.mark.parametrize(

@@ -76,13 +76,13 @@ class Losses:
         self.sums = dict.fromkeys(self.functions, 0.0)
         self.sums_of_groups = {name: np.zeros(self.groups) for name in self.functions}
 
-    def add_level(self, truth: NDArray[Any], block: Block) -> None:
+    def add_level(self, truth: NDArray[Any], block: Block, mask: NDArray[Any] | None = None) -> None:
         """Count the truth of a block towards the guards."""
         kept = {self.channel, self.apart}
         frames = tuple(i for i in range(len(self.axes)) if i not in kept)
         shape = [n if i in kept else 1 for i, n in enumerate(self.sizes)]
         number = math.prod(n for i, n in enumerate(self.sizes) if i not in kept)
-        for group in self._groups(truth, truth, self.relative):
+        for group in self._groups(truth, truth, self.relative, mask):
             for name, term in group.terms():
                 if term.objective.relative_to == "space":
                     level = group.backend.level(group.problem, group.arrays, group.tables)
@@ -93,12 +93,14 @@ class Losses:
                 into = self.levels.setdefault(name, np.zeros((*shape, *behind)))
                 into[self._part(block, kept)] += np.sum(level, axis=frames, keepdims=True, dtype=np.float64) / number
 
-    def add(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
+    def add(
+        self, prediction: NDArray[Any], truth: NDArray[Any], block: Block, mask: NDArray[Any] | None = None
+    ) -> None:
         """Count the values of a block; those of all blocks were counted by `add_level` before."""
         place = self._part(block, set(range(len(self.axes))))
         shape = tuple(cut.stop - cut.start for cut in place)
         others = tuple(i for i in range(len(shape)) if i != self.per)
-        for group in self._groups(prediction, truth, self.functions):
+        for group in self._groups(prediction, truth, self.functions, mask):
             rows = self._rows(group, block, None)
             of_each = rows
             if self.apart is not None and self.relative & set(group.names):
@@ -142,9 +144,11 @@ class Losses:
         self.functions[name] = function
         self.options[name] = {**taken, "reduction": "none"}
 
-    def _groups(self, prediction: Any, truth: Any, names: Iterable[str]) -> Iterator[_Group]:
+    def _groups(self, prediction: Any, truth: Any, names: Iterable[str], mask: Any) -> Iterator[_Group]:
+        counts = {} if mask is None else {"mask": mask}
         comparisons = {
-            name: comparison_of(self.functions[name], prediction, truth, self.options[name]) for name in names
+            name: comparison_of(self.functions[name], prediction, truth, {**self.options[name], **counts})
+            for name in names
         }
         for together in grouped(comparisons):
             backend = comparisons[together[0]].backend

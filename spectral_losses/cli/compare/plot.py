@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.globe import RADIUS, Grid, described
-from spectral_losses.cli.compare.report import Report
+from spectral_losses.cli.compare.report import Report, chosen
 from spectral_losses.cli.compare.resolution import cross_of
 from spectral_losses.cli.ui.figures import save_figure
 from spectral_losses.errors import needed
@@ -23,7 +23,6 @@ from spectral_losses.plot.curves import (
     round_off,
     scales,
     scales_of_degrees,
-    share_of_power,
 )
 from spectral_losses.plot.panels import HEIGHTS, Panels
 from spectral_losses.plot.style import BLACK, COLOURS, new_figure, tidy
@@ -33,28 +32,21 @@ BANDS = tuple(zip(COLOURS[1:4], "os^", strict=True))
 SHOWN = 3.0  # a ratio above this leaves the picture
 
 
-def write_plot(path: Path, report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> None:
+def write_plot(path: Path, reports: list[Report]) -> None:
     """Draw and write a figure; the format follows the suffix.
 
     Parameters
     ----------
     path : Path
-    report : Report
-        With rows for each index, their errors and energies get a column of their own.
-    grid : Grid
-        The shells.
-    power : array, shape (3, channels, shells)
-        Power of prediction, truth and difference, mean over frames.
-    precision : float
-        Relative spacing of the floats that the fields are made of: what is weaker than that, next to the
-        strongest shell of the truth, is round-off and not shown.
+    reports : list of Report
+        Of each variable. With rows for each index, their errors and energies get a column of their own.
 
     Raises
     ------
     CommandError
         The file cannot be written.
     """
-    save_figure(path, _figure(report, grid, power, precision))
+    save_figure(path, _figure(reports))
 
 
 def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
@@ -65,31 +57,36 @@ def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
     return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, energy=energy)
 
 
-def _figure(report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> Any:
-    columns = 2 if len(report.per) > 1 else 1
-    fig = new_figure(6.4 * columns, 7.8)
-    axes = fig.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
-    for ax in axes.flat:
-        tidy(ax)
-    _spectra(Panels(*axes[:, 0]), report, grid, power, precision)
-    if columns == 2:
-        _along(axes[:, 1], report)
-    names = [Path(name).name for name in (report.prediction, report.truth)]
+def _figure(reports: list[Report]) -> Any:
+    columns = 2 if len(reports[0].per) > 1 else 1
+    fig = new_figure(6.4 * columns, 7.8 * len(reports))
+    parts = [fig] if len(reports) == 1 else fig.subfigures(len(reports), 1)
+    for report, part in zip(reports, parts, strict=True):
+        axes = part.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
+        for ax in axes.flat:
+            tidy(ax)
+        name = f"{report.variable}\n" if len(reports) > 1 and report.variable else ""
+        _spectra(Panels(*axes[:, 0]), report, name)
+        if columns == 2:
+            _along(axes[:, 1], report)
+    first = reports[0]
+    names = [Path(name).name for name in (first.prediction, first.truth)]
     if names[0] == names[1]:
-        names = [report.prediction, report.truth]
+        names = [first.prediction, first.truth]
     title = f"{names[0]} against {names[1]}"
     # About as many letters of 12 points as the figure is wide; longer titles get a second line, or smaller.
     room = 60 * columns
     lines = [title] if len(title) <= room else [f"{names[0]} against", names[1]]
-    lines += [report.chosen] if report.chosen else []
+    said = chosen(reports)
+    lines += [said] if said else []
     fig.suptitle("\n".join(lines), parse_math=False, fontsize=min(12, 12 * room / max(map(len, lines))))
     return fig
 
 
-def _spectra(panels: Panels, report: Report, grid: Grid, power: NDArray[np.float64], precision: float) -> None:
+def _spectra(panels: Panels, report: Report, name: str) -> None:
+    grid, power, precision = report.grid, report.power, report.precision
     k = np.asarray(grid.centres(), np.float64)
-    shares = power if isinstance(grid, Harmonics) else power * share_of_power(grid.shape, grid.lengths)
-    prediction, truth = shares[:2]
+    prediction, truth, _ = report.shares
     edges = np.asarray(grid.edges(), np.float64)
     found = against(edges, prediction, edges, truth, precision)
     assert found is not None  # shells are like themselves
@@ -99,7 +96,7 @@ def _spectra(panels: Panels, report: Report, grid: Grid, power: NDArray[np.float
         Curve("truth", k, truth, lowest),
         Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
     ]
-    draw(panels, curves, scales_of([grid]), title=_means(report))
+    draw(panels, curves, scales_of([grid]), title=name + _means(report))
     between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))

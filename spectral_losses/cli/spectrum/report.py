@@ -34,7 +34,9 @@ class Report(NamedTuple):
     def names(self) -> list[str]:
         """What to call the files: by their last part, where that tells them apart."""
         names = [Path(each.file).name for each in self.files]
-        return names if len(set(names)) == len(names) else [each.file for each in self.files]
+        for longer in ([each.file for each in self.files], [f"{each.file}:{each.variable}" for each in self.files]):
+            names = names if len(set(names)) == len(names) else longer
+        return names
 
 
 def print_table(report: Report) -> None:

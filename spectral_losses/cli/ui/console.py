@@ -105,7 +105,9 @@ def long(value: float) -> str:
 
 def option_words(options: Mapping[str, Any]) -> str:
     """Options as they are written on the command line, between commas."""
-    words = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+    # What is given more than once has a list.
+    each = [(name, part) for name, value in options.items() for part in (value if isinstance(value, list) else [value])]
+    words = [(f"--{name.replace('_', '-')}", value) for name, value in each]
     return ", ".join(name if value is True else f"{name} {_word(value)}" for name, value in words)
 
 
