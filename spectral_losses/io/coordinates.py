@@ -18,7 +18,8 @@ NAMES = {
 }
 AXES = {"latitude": "Y", "longitude": "X"}
 PLAIN = ("degrees", "degree", "deg")  # units of both, and of rotated ones
-NEAR = 0.01  # of the least step between two positions: so far apart they count as one
+NEAR = 0.01  # of the least step between two positions, and
+DECIMALS = 100  # times the rounding of a file, which is about 1e-5 of a number: so far apart two count as one
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def role_of(name: str) -> str | None:
 def near(values: NDArray[np.float64], rounding: float) -> float:
     """How far apart two positions may be that count as one."""
     least = step(values)
-    return rounding if least == math.inf else max(NEAR * least, min(rounding, least / 4))
+    return rounding if least == math.inf else max(min(NEAR * least, DECIMALS * rounding), min(rounding, least / 4))
 
 
 def step(values: NDArray[np.float64]) -> float:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectral_losses.io.alignment import align
 from spectral_losses.io.coordinates import Coordinate
+from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import StoredArray
 from spectral_losses.io.units import canonical, seconds
 
@@ -127,3 +129,28 @@ def test_positions_in_words(values, labels, plain):
     coordinate = Coordinate("x", np.asarray(values))
     assert [coordinate.label(i) for i in range(len(labels))] == labels
     assert [coordinate.plain(i) for i in range(len(labels))] == (plain or labels)
+
+
+def levels(values: list[float]) -> StoredArray:
+    """An array along a dimension with positions, as a file of single precision would have them."""
+    there = np.asarray(values)
+    rounding = float(np.abs(there).max() * np.finfo(np.float32).eps)
+    position = Coordinate("level", there, rounding=rounding)
+    return StoredArray(
+        "x", there.shape, np.dtype("f4"), lambda index: there[index], ("level",), None, {"level": position}
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "others"),
+    [
+        ([500.0, 850.0], [501.0, 850.0]),  # a hundredth of the step is 3.5
+        ([500, 850], [503, 850]),
+        ([0.0, 10.0, 20.0], [0.0, 10.05, 20.0]),
+    ],
+)
+def test_a_coarse_step_lets_no_other_position_pass(values: list[float], others: list[float]) -> None:
+    with pytest.raises(FieldFileError, match="level differs"):
+        align(levels(others), levels(values))
+    rounded = [1.000002 * value for value in values]
+    assert align(levels(rounded), levels(values)).moved == ()
