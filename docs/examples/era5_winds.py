@@ -32,9 +32,10 @@ ALONG = slice(4, 20)  # zonal wavenumbers of the slope
 class Result(NamedTuple):
     """Spectra with names, over the levels."""
 
-    by_degree: Any  # half the sum of the spectra of u and v, (level, degree)
+    by_degree: Any  # energy by degree, (level, degree)
+    divergent: Any  # what of it belongs to the divergence
     zonal: Any  # energy along parallels, (level, wavenumber)
-    coherence: Any  # of one level with the other, (degree,)
+    coherence: Any  # of one level with the other along parallels, (wavenumber,)
 
     @property
     def slopes(self) -> Any:
@@ -56,16 +57,17 @@ def read(path: Path) -> Any:
 # begin
 def spectra(wind: Any) -> Result:
     """All that is drawn."""
-    # The latitudes are those of a grid that covers the globe: degrees of spherical harmonics. Each component is taken
-    # for a scalar.
-    power = slx.radial_spectrum(wind.sel(level=list(LEVELS)))
+    wind = wind.sel(level=list(LEVELS))
+    # The latitudes are those of a grid that covers the globe: degrees of spherical harmonics.
+    energy = slx.energy_spectrum(wind, components=("u", "v"))
+    divergent = slx.energy_spectrum(wind, components=("u", "v"), part="divergent")
     # Along parallels, of which the mean is taken.
-    north = wind.sel(level=list(LEVELS)).sortby("latitude").sel(latitude=BAND)
+    north = wind.sortby("latitude").sel(latitude=BAND)
     zonal = slx.energy_spectrum(north, components=("u", "v"), dims="longitude", pool="latitude")
     # Levels that differ are refused, unless they are dropped.
-    upper, lower = (wind.sel(level=level, drop=True) for level in LEVELS)
-    cross = slx.cross_spectrum(upper, lower)
-    return Result((power.u + power.v) / 2, zonal, (cross["u"].coherence + cross["v"].coherence) / 2)
+    upper, lower = (north.sel(level=level, drop=True) for level in LEVELS)
+    cross = slx.cross_spectrum(upper, lower, dims="longitude", pool="latitude", bins="log")
+    return Result(energy, divergent, zonal, (cross["u"].coherence + cross["v"].coherence) / 2)
 
 
 # end
@@ -81,8 +83,10 @@ def report(result: Result) -> str:
         f"{ALONG.start} to {ALONG.stop}: {float(result.slopes.sel(level=level)):.2f}"
         for level in LEVELS
     ]
-    middle, last = (float(result.coherence.sel(degree=part).mean()) for part in (slice(7, 14), slice(24, None)))
-    lines.append(f"coherence of both: {middle:.2f} in degrees 7 to 14, {last:.2f} from 24 on")
+    share = (result.divergent / result.by_degree).sel(degree=slice(None, 20)).mean("degree")
+    lines += [f"{level} hPa: {100 * float(share.sel(level=level)):.1f} % divergent up to degree 20" for level in LEVELS]
+    octaves = ", ".join(f"{float(value):.2f}" for value in result.coherence)
+    lines.append(f"coherence of both, octave by octave: {octaves}")
     return "\n".join(lines)
 
 
@@ -96,17 +100,19 @@ def draw(result: Result, output: Path) -> None:
     for level, look in zip(LEVELS, looks, strict=True):
         for ax, spectrum in ((globe, result.by_degree), (zonal, result.zonal)):
             spectrum.sel(level=level).plot(ax=ax, xscale="log", yscale="log", lw=1.8, label=f"{level} hPa", **look)
+        result.divergent.sel(level=level).plot(ax=globe, lw=1, label="divergent", **look)
     for ax, spectrum, said in ((globe, result.by_degree, "$l^{-3}$"), (zonal, result.zonal, "$k^{-3}$")):
         along = spectrum[spectrum.dims[-1]][5:]
         height = 4 * float(spectrum.isel(level=0)[5])
         ax.plot(along, height * (along / along[0]) ** -3.0, color="0.5", lw=1, label=said)
-        ax.legend(frameon=False)
-    result.coherence.plot(ax=both, color="black", lw=1.8)
+        ax.legend(frameon=False, fontsize="small", loc="lower left", ncols=2)
+        ax.set_ylim(bottom=1e-3 if ax is globe else 5e-3)
+    result.coherence.plot(ax=both, color="black", lw=1.8, marker="o")
     both.axhline(0, color="0.7", lw=0.8, zorder=0)
     both.set(xscale="log", ylim=(-1, 1), ylabel="coherence")
-    globe.set(title="around the globe", xlabel="degree $l$", ylabel="power of $u$ and $v$, halved (m$^2$ s$^{-2}$)")
+    globe.set(title="around the globe", xlabel="degree $l$", ylabel="energy (m$^2$ s$^{-2}$)")
     zonal.set(title="along parallels, 30 to 60 N", xlabel="zonal wavenumber $k$", ylabel="energy (m$^2$ s$^{-2}$)")
-    both.set(title=f"{LEVELS[0]} against {LEVELS[1]} hPa", xlabel="degree $l$")
+    both.set(title=f"{LEVELS[0]} against {LEVELS[1]} hPa", xlabel="zonal wavenumber $k$")
     figure.savefig(output, dpi=110)
 
 
