@@ -45,8 +45,8 @@ def _refuse_cut(x: Array, ndim: int) -> None:
     spec = getattr(sharding, "spec", ())
     if any(each is not None for each in spec[max(0, x.ndim - ndim) :]):
         raise ValueError(
-            f"a spectrum needs whole fields, got an array that is sharded along space: {spec} of {x.shape}; reshard it, "
-            "such as with jax.device_put or jax.sharding.reshard, so that only the batch and other leading axes are cut"
+            f"a spectrum needs whole fields, got an array of shape {x.shape} that is sharded along space, {spec}: "
+            "reshard it, such as with jax.device_put or jax.sharding.reshard, so that only leading axes are cut"
         )
 
 
