@@ -190,7 +190,8 @@ class Harmonics(NamedTuple):
             these = slice(block.first, block.last)
             folded = xp.concat((even[..., these], odd[..., these]), axis=-1)
             found = backend.map_columns(table, folded)
-            parts.append(xp.reshape(found, (*found.shape[:-2], 1, found.shape[-2] * found.shape[-1])))
+            row = xp.reshape(found, (*found.shape[:-2], found.shape[-2] * found.shape[-1]))
+            parts.append(xp.expand_dims(row, axis=-2))  # not in one step, which JAX refuses of a sharded array
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-1)
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
@@ -200,9 +201,9 @@ class Harmonics(NamedTuple):
         even, odd = [], []
         for block, table in zip(self.blocks(), tables, strict=True):
             number, columns = block.last - block.first, 2 * (block.last - block.first)
-            part = modes[..., place : place + block.rows * columns]
+            part = modes[..., 0, place : place + block.rows * columns]
             place += block.rows * columns
-            part = xp.reshape(part, (*part.shape[:-2], block.rows, columns))
+            part = xp.reshape(part, (*part.shape[:-1], block.rows, columns))
             folded = backend.map_columns(table, part, transposed=True)
             even.append(folded[..., :number])
             odd.append(folded[..., number:])

@@ -423,7 +423,8 @@ def _refuse_distributed(x: Tensor) -> None:
         raise TypeError(
             "spectral losses and weights take no DTensor, got one as prediction, target or field: pass to_local() of "
             "it where each rank has whole fields (Replicate, or Shard along the batch), and average the losses over "
-            "the ranks; pass full_tensor() of it where fields are cut along space or channels"
+            "the ranks, pooled ones excepted, see docs/sharded.md; pass full_tensor() of it where fields are cut along "
+            "space or channels"
         )
 
 
