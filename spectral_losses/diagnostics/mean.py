@@ -24,7 +24,8 @@ from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_choice, check_options
 from spectral_losses.spectra.binning import check_bins, check_radial
 from spectral_losses.spectra.plan import hashable
-from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate, named, tuples
+from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate
+from spectral_losses.spectra.written import named, tuples
 from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses.transforms.waves import TRANSFORMS

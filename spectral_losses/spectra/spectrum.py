@@ -13,9 +13,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spectral_losses.fields.pairs import dtype_name
-from spectral_losses.transforms.partitions import Cylinders, Sectors
+from spectral_losses.spectra.written import named, tuples
+from spectral_losses.transforms.partitions import Sectors
 from spectral_losses.transforms.plane import Plane
-from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of, record
 
@@ -223,25 +223,6 @@ def _on_host(x: Array, name: str) -> Any:
     x = backend.detach(x)
     seen = backend.to_numpy_if_free(x)
     return np.asarray(x) if seen is None else seen
-
-
-def named(value: Any) -> Any:
-    """A value of options as JSON, which knows no tuples and no classes; see `tuples`."""
-    if isinstance(value, Sectors | Cylinders):
-        return {type(value).__name__: [named(each) for each in value]}
-    if isinstance(value, Sphere):  # how many latitudes is known of the fields
-        return {"Sphere": [value.grid, value.degrees]}
-    return [named(each) for each in value] if isinstance(value, tuple) else value
-
-
-def tuples(value: Any) -> Any:
-    """What `named` made, as it was: options have no lists."""
-    if isinstance(value, dict):
-        ((name, items),) = value.items()
-        if name == "Sphere":
-            return Sphere(items[0], degrees=items[1])
-        return {"Sectors": Sectors, "Cylinders": Cylinders}[name](*map(tuples, items))
-    return tuple([tuples(each) for each in value]) if isinstance(value, list) else value
 
 
 def _collate(batch: Sequence[Spectrum], *, collate_fn_map: Mapping[Any, Any] | None = None) -> Spectrum:
