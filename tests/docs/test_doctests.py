@@ -32,6 +32,8 @@ OPTIONAL = {
     "torchmetrics",
     "yaml",
     "transformers",
+    "anemoi",
+    "physicsnemo",
     "accelerate",
     "keras",
     "wandb",
