@@ -109,7 +109,7 @@ def _spectra(panels: Panels, report: Report, name: str) -> None:
 
 def _along(axes: Any, report: Report) -> None:
     top, middle, bottom = axes
-    index, said = _places(report)
+    index, said = places(report)
     top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
     ratios = np.full((len(report.bands), len(index)), np.nan)
     for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
@@ -135,7 +135,7 @@ def _along(axes: Any, report: Report) -> None:
         bottom.xaxis.set_major_formatter(dates.ConciseDateFormatter(bottom.xaxis.get_major_locator()))
 
 
-def _places(report: Report) -> tuple[NDArray[Any], str]:
+def places(report: Report) -> tuple[NDArray[Any], str]:
     """Where rows lie along an axis, and what the axis says: coordinates in order, or else indices."""
     coordinate, along = report.along, report.layout.name(report.layout.per or 0)
     if coordinate is not None and coordinate.kind != "text":
