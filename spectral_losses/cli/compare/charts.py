@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spectral_losses.cli.compare.maps import Frame, Side
 from spectral_losses.cli.compare.plot import places, scales_of
 from spectral_losses.cli.compare.report import Report
-from spectral_losses.cli.ui.console import printable, short
+from spectral_losses.cli.ui.console import long, printable, short
 from spectral_losses.plot.curves import Scales, round_off
 from spectral_losses.plot.style import BLACK, COLOURS
 
@@ -23,6 +23,7 @@ Chart = dict[str, Any]
 LISTED = 8  # so many channels have curves of their own
 PANELS = ([0.47, 1], [0.235, 0.43], [0, 0.195])  # from above
 GREY = "#8a8a8a"
+ABOUT_0 = [[0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1, "#b2182b"]]  # ColorBrewer's RdBu
 TALLEST, FLATTEST = 1.6, 0.4  # height of a map over its width
 
 
@@ -125,12 +126,12 @@ def map_charts(frame: Frame, units: str | None) -> list[tuple[str, Chart]]:
     return [
         ("prediction", _map(frame, frame.prediction, ends, "Viridis", units)),
         ("truth", _map(frame, frame.truth, ends, "Viridis", units)),
-        ("prediction less truth", _map(frame, frame.difference, (-most, most), "RdBu", units)),
+        ("prediction less truth", _map(frame, frame.difference, (-most, most), ABOUT_0, units)),
     ]
 
 
 def _map(
-    frame: Frame, values: NDArray[np.float64], ends: tuple[float, float], colours: str, units: str | None
+    frame: Frame, values: NDArray[np.float64], ends: tuple[float, float], colours: Any, units: str | None
 ) -> Chart:
     down, across = frame.down, frame.across
     of = f" {_plain(units)}" if units not in (None, "", "1") else ""
@@ -145,12 +146,12 @@ def _map(
         "colorscale": colours,
         "hovertemplate": said,
         "hoverongaps": False,
-        "colorbar": {"orientation": "h", "thickness": 10, "len": 1, "y": -0.02, "ypad": 34, "exponentformat": "power"},
+        "colorbar": {"orientation": "h", "thickness": 10, "len": 1, "y": -0.02, "ypad": 30, "exponentformat": "power"},
     }
     trace["colorbar"] |= {"yanchor": "top", "nticks": 5, "outlinewidth": 0}
     rows, columns = values.shape
     tall = min(max(rows / columns, FLATTEST), TALLEST)
-    layout = _look(int(270 * tall) + 130) | {"margin": {"l": 56, "r": 12, "t": 8, "b": 96}, "hovermode": "closest"}
+    layout = _look(int(250 * tall) + 100) | {"margin": {"l": 56, "r": 12, "t": 4, "b": 84}, "hovermode": "closest"}
     layout["xaxis"] = {"title": {"text": _plain(across.name), "standoff": 4}, "constrain": "domain", "nticks": 6}
     layout["yaxis"] = {"title": {"text": _plain(down.name), "standoff": 4}, "constrain": "domain", "nticks": 6}
     if not down.known:
@@ -185,7 +186,7 @@ def _said(k: Sequence[float], values: Mapping[str, NDArray[np.float64]], of: Sca
         lines = [first] if first else []
         lines += [f"<b>{'degree' if of.degrees else 'wavenumber'} {number:.5g}</b>"]
         if of.around is not None and waves[shell] > 0:
-            lines += [f"{of.wavelength}: {short(float(of.around / waves[shell]))}"]
+            lines += [f"{of.wavelength}: {long(float(of.around / waves[shell]))}"]
         for name, numbers in values.items():
             known = float(numbers[shell]) if np.isfinite(numbers[shell]) else None
             lines += [f"{name.replace('_', ' ')}: {short(known)}"]

@@ -110,7 +110,9 @@ def _side(layout: Layout, axis: int, block: int) -> Side:
 def _position(layout: Layout, axis: int, index: int) -> str:
     coordinate = layout.coordinate(axis)
     place = str(index) if coordinate is None else coordinate.label(index)
-    return f"{layout.name(axis)} {place}" + (" (channel)" if axis == layout.channel and layout.dims is None else "")
+    if axis == layout.channel and layout.dims is None:
+        return f"channel {place}"
+    return f"{layout.name(axis)} = {place}"
 
 
 def _means(x: Floats, axis: int, block: int) -> Floats:

@@ -43,6 +43,8 @@ dd { margin: 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .4rem 0 .8rem }
 th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; vertical-align: bottom }
 th { font-weight: 600 }
+thead th { white-space: normal; max-width: 8.5rem }
+thead th[colspan] { max-width: none }
 th:first-child { text-align: left; padding-left: 0 }
 thead tr:last-child th { border-bottom: 1px solid var(--ink) }
 thead th[colspan] { text-align: center; border-bottom: 1px solid var(--line) }
@@ -52,8 +54,9 @@ tr.rule > * { border-top: 1px solid var(--line) }
 summary { cursor: pointer; font-weight: 600; margin: 1.2rem 0 .2rem }
 figure { margin: .4rem 0 }
 figcaption { font-size: .9rem }
+.maps figcaption { color: var(--ink); text-align: center }
 .chart { background: #fff; border-radius: 4px; overflow: hidden; max-width: 100% }
-.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: .6rem }
+.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: .2rem .6rem }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: .5rem }
 footer { font-size: .85rem; color: var(--soft) }
 @media (max-width: 480px) { dl { grid-template-columns: minmax(0, 1fr) } dd { margin-bottom: .3rem } }
@@ -75,7 +78,10 @@ SCRIPT = """
 const charts = JSON.parse(document.getElementById("charts").textContent);
 const drawn = charts.map((chart, i) => {
   const place = document.getElementById("chart-" + i);
-  Plotly.newPlot(place, chart.data, chart.layout, {responsive: true, displaylogo: false});
+  Plotly.newPlot(place, chart.data, chart.layout, {
+    responsive: true, displaylogo: false,
+    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+  });
   return place;
 });
 // A page of paper is narrower than a window.
@@ -165,7 +171,7 @@ def _of_variable(
         yield f"<h3>{_text(f'One frame: {where}' if where else 'The fields')}</h3>"
         if frame.block > 1:
             yield f'<p class="note">Each point is a mean over {frame.block} x {frame.block} points.</p>'
-        figures = [_figure(chart, charts, name) for name, chart in map_charts(frame, report.units)]
+        figures = [_figure(chart, charts, name, above=True) for name, chart in map_charts(frame, report.units)]
         yield f'<div class="maps">{"".join(figures)}</div>'
     if report.per:
         along = document["per"]["name"] or f"axis {document['per']['axis']}"
@@ -179,10 +185,11 @@ def _of_variable(
         yield f"<details{opened}><summary>{len(rows)} rows</summary>{tables}</details>"
 
 
-def _figure(chart: Chart, charts: list[Chart], words: str) -> str:
+def _figure(chart: Chart, charts: list[Chart], words: str, above: bool = False) -> str:
     charts.append(chart)
     place = f'<div class="chart" id="chart-{len(charts) - 1}" style="height:{chart["layout"]["height"]}px"></div>'
-    return f"<figure>{place}<figcaption>{_text(words)}</figcaption></figure>\n"
+    caption = f"<figcaption>{_text(words)}</figcaption>"
+    return f"<figure>{caption + place if above else place + caption}</figure>\n"
 
 
 def _overall(report: Report, document: Mapping[str, Any]) -> str:
@@ -221,7 +228,9 @@ def _tables(keys: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any], An
     known = {row["effective_resolution"]["unit"] for _, row, _ in rows}
     unit = resolution["unit"] if len(known) == 1 else "mixed"
     words = "resolved up to wavenumber" if unit == "wavenumber" else f"effective resolution ({unit})"
-    words += ", coarsest channel" if any(len(row["effective_resolution"]["channels"]) > 1 for _, row, _ in rows) else ""
+    words += (
+        ", coarsest of channels" if any(len(row["effective_resolution"]["channels"]) > 1 for _, row, _ in rows) else ""
+    )
     top = "".join(f"<th>{_text(name)}</th>" for name in (*headings, words))
     lines = (
         f"<tr><th>{_text(label)}</th>{''.join(_number(row[name]) for name in singles)}"
