@@ -146,12 +146,22 @@ def _map(
         "colorscale": colours,
         "hovertemplate": said,
         "hoverongaps": False,
-        "colorbar": {"orientation": "h", "thickness": 10, "len": 1, "y": -0.02, "ypad": 30, "exponentformat": "power"},
+        "colorbar": {
+            "orientation": "h",
+            "thickness": 10,
+            "len": 1,
+            "outlinewidth": 0,
+            "nticks": 5,
+            "exponentformat": "power",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "ypad": 4,
+        },
     }
-    trace["colorbar"] |= {"yanchor": "top", "nticks": 5, "outlinewidth": 0}
     rows, columns = values.shape
     tall = min(max(rows / columns, FLATTEST), TALLEST)
-    layout = _look(int(250 * tall) + 100) | {"margin": {"l": 56, "r": 12, "t": 4, "b": 84}, "hovermode": "closest"}
+    layout = _look(int(250 * tall) + 90) | {"margin": {"l": 56, "r": 12, "t": 4, "b": 80}, "hovermode": "closest"}
     layout["xaxis"] = {"title": {"text": _plain(across.name), "standoff": 4}, "constrain": "domain", "nticks": 6}
     layout["yaxis"] = {"title": {"text": _plain(down.name), "standoff": 4}, "constrain": "domain", "nticks": 6}
     if not down.known:
@@ -221,7 +231,7 @@ def _look(height: int) -> Chart:
 
 def _layout(height: int) -> Chart:
     """Three panels above each other, of one axis across."""
-    layout = _look(height) | {"hovermode": "x", "margin": {"l": 62, "r": 14, "t": 48, "b": 48}}
+    layout = _look(height) | {"hovermode": "x", "hoverdistance": -1, "margin": {"l": 62, "r": 14, "t": 48, "b": 48}}
     layout["legend"] = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.035, "yanchor": "bottom"}
     axis = {"showline": True, "linecolor": "#1a1a1a", "gridcolor": "#e6e6e6", "ticks": "outside", "zeroline": False}
     layout["xaxis"] = {**axis, "anchor": "y3"}

@@ -101,10 +101,9 @@ def _side(layout: Layout, axis: int, block: int) -> Side:
         steps = np.diff(numbers)
         known = bool(np.isfinite(numbers).all() and len(steps) and ((steps > 0).all() or (steps < 0).all()))
         places = numbers if known else places
-    units = (
-        f" ({coordinate.units})" if known and coordinate is not None and coordinate.units not in (None, "", "1") else ""
-    )
-    return Side(layout.name(axis) + (units if known else ""), _means(places, 0, block), known)
+    units = None if coordinate is None or not known else "°" if coordinate.role else coordinate.units
+    name = layout.name(axis) + (f" ({units})" if units not in (None, "", "1") else "")
+    return Side(name, _means(places, 0, block), known)
 
 
 def _position(layout: Layout, axis: int, index: int) -> str:

@@ -43,9 +43,9 @@ dd { margin: 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .4rem 0 .8rem }
 th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; vertical-align: bottom }
 th { font-weight: 600 }
-thead th { white-space: normal; max-width: 8.5rem }
+thead th { white-space: normal; max-width: 10rem }
 thead th[colspan] { max-width: none }
-th:first-child { text-align: left; padding-left: 0 }
+tbody th, thead tr:first-child th:first-child { text-align: left; padding-left: 0; white-space: nowrap }
 thead tr:last-child th { border-bottom: 1px solid var(--ink) }
 thead th[colspan] { text-align: center; border-bottom: 1px solid var(--line) }
 tbody tr:nth-child(even) { background: var(--band) }
@@ -69,6 +69,7 @@ footer { font-size: .85rem; color: var(--soft) }
   table { font-size: 7.5pt }
   th, td { padding: .1rem .3rem }
   .maps { grid-template-columns: 320px 320px }
+  .chart { height: auto !important }
   figure, tr, h2, h3 { break-inside: avoid }
   h2, h3, summary { break-after: avoid }
 }
@@ -86,8 +87,9 @@ const drawn = charts.map((chart, i) => {
 });
 // A page of paper is narrower than a window.
 addEventListener("beforeprint", () => drawn.forEach((place) =>
-  Plotly.relayout(place, {width: place.closest(".maps") ? 320 : 660})));
-addEventListener("afterprint", () => drawn.forEach((place) => Plotly.relayout(place, {width: null, autosize: true})));
+  Plotly.relayout(place, place.closest(".maps") ? {width: 320} : {width: 660, height: 500})));
+addEventListener("afterprint", () => drawn.forEach((place) =>
+  Plotly.relayout(place, {width: null, height: parseFloat(place.style.height), autosize: true})));
 """
 
 
@@ -228,9 +230,7 @@ def _tables(keys: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any], An
     known = {row["effective_resolution"]["unit"] for _, row, _ in rows}
     unit = resolution["unit"] if len(known) == 1 else "mixed"
     words = "resolved up to wavenumber" if unit == "wavenumber" else f"effective resolution ({unit})"
-    words += (
-        ", coarsest of channels" if any(len(row["effective_resolution"]["channels"]) > 1 for _, row, _ in rows) else ""
-    )
+    words += ", coarsest" if any(len(row["effective_resolution"]["channels"]) > 1 for _, row, _ in rows) else ""
     top = "".join(f"<th>{_text(name)}</th>" for name in (*headings, words))
     lines = (
         f"<tr><th>{_text(label)}</th>{''.join(_number(row[name]) for name in singles)}"
