@@ -153,6 +153,7 @@ def test_the_spectra_are_those_of_the_json(files, tmp_path, capsys):
     assert not any("wavelength" in line for line in said)  # of axes of different sizes it has no unit
     assert len([t for t in chart["data"] if t["yaxis"] == "y3"]) == 3  # both channels, and their mean
     assert len(drawn) == 3
+    assert "Mean over 3 frames and 2 channels; thin: each channel; point at" in page.words
     assert written(capsys, tmp_path, *files, "--lengths", "1")[1].charts[0]["data"][-1]["text"][0].count("wavelength")
 
 
@@ -229,6 +230,25 @@ def test_variables_on_the_sphere(globe, tmp_path, capsys):
     assert (drawn["y"], drawn["x"]) == (list(np.arange(90, -91, -15.0)), list(np.arange(0, 360, 15.0)))
     assert "autorange" not in page.charts[1]["layout"]["yaxis"]
     assert page.charts[4]["data"][0]["x"] == ["2020-01-01T00:00:00", "2020-01-01T06:00:00", "2020-01-01T12:00:00"]
+
+
+def test_vectors_and_many_channels(globe, tmp_path, capsys):
+    argv = ("--variable", "a+b", "--channels", "separate", "--isel", "time=1")
+    xarray = pytest.importorskip("xarray")
+    paths = [tmp_path / "f.nc", tmp_path / "e.nc"]
+    for path, new in zip(globe, paths, strict=True):
+        with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+            dataset.b.attrs = dataset.a.attrs
+            dataset.to_netcdf(new, engine="h5netcdf")
+    _, page = written(capsys, tmp_path, *paths, *argv)
+    with xarray.open_dataset(paths[0], engine="h5netcdf") as dataset:
+        np.testing.assert_allclose(unpacked(page.charts[1]), dataset.a[1], rtol=1e-6)
+    shape = (2, 9, 8, 8)
+    for seed, name in enumerate(("p.npy", "t.npy")):
+        save(tmp_path / name, seed, shape)
+    _, page = written(capsys, tmp_path, tmp_path / "p.npy", tmp_path / "t.npy")
+    assert len(page.charts[0]["data"]) == 4
+    assert "thin" not in page.words
 
 
 def test_longitude_runs_across_whatever_the_order(globe, tmp_path, capsys):

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from spectral_losses.cli.compare.charts import Chart, along_chart, map_charts, spectra_chart
+from spectral_losses.cli.compare.charts import LISTED, Chart, along_chart, map_charts, spectra_chart
 from spectral_losses.cli.compare.document import document_of
 from spectral_losses.cli.compare.maps import Frame
+from spectral_losses.cli.compare.plot import means
 from spectral_losses.cli.compare.report import Report
 from spectral_losses.cli.compare.table import SCORES, head, reach, resolved
 from spectral_losses.cli.ui.console import by, long, option_words, printable, short
@@ -166,8 +167,10 @@ def _of_variable(
     yield _overall(report, document)
     yield f"<p>{_text(resolved(report))}</p>"
     yield "<h3>Spectra</h3>"
-    curves = "Means over frames" + (" and channels; thin: each channel" if len(report.power[0]) > 1 else "")
-    yield _figure(spectra_chart(report, document), charts, f"{curves}. Point at a curve for its numbers.")
+    said = [means(report)] if means(report) else []
+    said += ["thin: each channel"] if 1 < len(report.power[0]) <= LISTED else []
+    words = "; ".join([*said, "point at a curve for its numbers"])
+    yield _figure(spectra_chart(report, document), charts, f"{words[0].upper()}{words[1:]}.")
     if frame is not None:
         where = ", ".join(frame.where)
         yield f"<h3>{_text(f'One frame: {where}' if where else 'The fields')}</h3>"

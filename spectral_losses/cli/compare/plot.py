@@ -96,7 +96,7 @@ def _spectra(panels: Panels, report: Report, name: str) -> None:
         Curve("truth", k, truth, lowest),
         Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
     ]
-    draw(panels, curves, scales_of([grid]), title=name + _means(report))
+    draw(panels, curves, scales_of([grid]), title=name + means(report))
     between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))
@@ -146,7 +146,7 @@ def places(report: Report) -> tuple[NDArray[Any], str]:
     return np.arange(len(report.per)), f"index along {along}"
 
 
-def _means(report: Report) -> str:
+def means(report: Report) -> str:
     """What the curves are sums and means of."""
     frames, channels = report.layout.frames, report.layout.channels
     parts = [f"mean over {frames} frames"] if frames > 1 else []
