@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,22 +36,13 @@ def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     means = {name: np.mean(values, axis=0) for name, values in rows.items()}
     said = _said(k, means, of)
     mode = "lines" if len(k) > 1 else "markers"
-    several = len(rows["truth"]) > 1
     curves = [("truth", "y", BLACK, ""), ("prediction", "y", COLOURS[0], "dash")]
     curves += [("energy_ratio", "y2", COLOURS[0], ""), ("coherence", "y3", COLOURS[0], "")]
-    traces = []
-    if several and len(rows["truth"]) <= LISTED:
+    traces: list[Chart] = []
+    if 1 < len(rows["truth"]) <= LISTED:
+        thin = {"opacity": 0.45, "hoverinfo": "skip"}
         for name, axis, colour, _ in curves[2:]:
-            for channel, values in enumerate(rows[name]):
-                words = _said(k, {each: rows[each][channel] for each in rows}, of, f"channel {channel}")
-                traces.append(
-                    {
-                        **_trace(k, values, axis, colour, mode, width=0.8),
-                        "opacity": 0.45,
-                        "text": words,
-                        "hoverinfo": "text",
-                    }
-                )
+            traces += [_trace(k, values, axis, colour, mode, width=0.8) | thin for values in rows[name]]
     for name, axis, colour, dash in curves:
         trace = {**_trace(k, means[name], axis, colour, mode), "name": name, "showlegend": axis == "y"}
         trace["line"]["dash"] = dash or "solid"
@@ -59,12 +51,13 @@ def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     layout = _layout(660)
     floor = float(np.mean(round_off(report.shares[1], report.precision)))
     seen = [x for name in ("truth", "prediction") for x in means[name] if x > max(floor, 0)]
-    power = of.power.replace("field units squared", f"{_plain(report.units)} squared") if report.units else of.power
+    known = report.units not in (None, "", "1")
+    power = of.power.replace("field units", _plain(report.units)) if known else of.power
     layout["yaxis"] |= {"title": {"text": _letters(power)}, "type": "log", "exponentformat": "power", "dtick": 1}
     if seen:
         ends = np.log10([min(seen), max(seen)])
         layout["yaxis"] |= {"range": (ends + np.array([-0.03, 0.05]) * (np.ptp(ends) + 1)).tolist()}
-        layout["yaxis"] |= {"dtick": max(1, round(np.ptp(ends) / 6))}
+        layout["yaxis"] |= {"dtick": _decades(ends.tolist(), 6)}
     layout["yaxis2"] |= {"title": {"text": "energy ratio"}, "type": "log", **_around_one(means["energy_ratio"])}
     lowest = np.min(means["coherence"], where=np.isfinite(means["coherence"]), initial=0.0)
     layout["yaxis3"] |= {"title": {"text": "coherence"}, "range": [1.05 * float(lowest), 1.05]}
@@ -186,15 +179,14 @@ def _packed(values: NDArray[np.float64]) -> Chart:
     return {"dtype": "f4" if narrow else "f8", "bdata": packed, "shape": "{}, {}".format(*values.shape)}
 
 
-def _said(k: Sequence[float], values: Mapping[str, NDArray[np.float64]], of: Scales, first: str = "") -> list[str]:
+def _said(k: Sequence[float], values: Mapping[str, NDArray[np.float64]], of: Scales) -> list[str]:
     """What is shown over each shell."""
     waves = np.asarray(k, np.float64)
     if of.degrees:
         waves = np.sqrt(waves * (waves + 1))
     words = []
     for shell, number in enumerate(k):
-        lines = [first] if first else []
-        lines += [f"<b>{'degree' if of.degrees else 'wavenumber'} {number:.5g}</b>"]
+        lines = [f"<b>{'degree' if of.degrees else 'wavenumber'} {number:.5g}</b>"]
         if of.around is not None and waves[shell] > 0:
             lines += [f"{of.wavelength}: {long(float(of.around / waves[shell]))}"]
         for name, numbers in values.items():
@@ -220,7 +212,13 @@ def _around_one(values: NDArray[np.float64]) -> Chart:
     seen = values[np.isfinite(values) & (values > 0)]
     ends = np.log10(np.clip([seen.min(initial=1), seen.max(initial=1)], 1e-4, 1e4))
     low, high = min(ends[0] - 0.1, -0.5), max(ends[1] + 0.1, 0.5)
-    return {"range": [float(low), float(high)], "dtick": 1, "exponentformat": "power"}
+    return {"range": [float(low), float(high)], "dtick": _decades((low, high), 3), "exponentformat": "power"}
+
+
+def _decades(ends: Sequence[float], most: int) -> int | str:
+    """How many decades lie between two ticks; where there are hardly two, ticks at 1, 2 and 5."""
+    span = float(ends[1] - ends[0])
+    return "D2" if span < 1.5 else math.ceil(span / most) if span > most else 1
 
 
 def _look(height: int) -> Chart:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from spectral_losses.cli.compare.charts import LISTED, Chart, along_chart, map_charts, spectra_chart
 from spectral_losses.cli.compare.document import document_of
 from spectral_losses.cli.compare.maps import Frame
-from spectral_losses.cli.compare.plot import means
+from spectral_losses.cli.compare.plot import means, names_of
 from spectral_losses.cli.compare.report import Report
 from spectral_losses.cli.compare.table import SCORES, head, reach, resolved
 from spectral_losses.cli.ui.console import by, long, option_words, printable, short
@@ -115,7 +114,7 @@ def page_of(reports: Sequence[Report], frames: Sequence[Frame | None]) -> str:
             body.append(f"<h2>{_text(_name(document))}</h2>")
         body += _of_variable(report, document, frame, charts)
     versions = f"spectral-losses {documents[0]['version']}, NumPy {np.__version__}"
-    names = " against ".join(Path(documents[0][side]).name for side in ("prediction", "truth"))
+    names = " against ".join(names_of(reports[0]))
     data = json.dumps(charts, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -140,7 +139,7 @@ def page_of(reports: Sequence[Report], frames: Sequence[Frame | None]) -> str:
 
 def _head(reports: Sequence[Report], documents: Sequence[Mapping[str, Any]]) -> str:
     first = documents[0]
-    names = [Path(first[side]).name for side in ("prediction", "truth")]
+    names = names_of(reports[0])
     said = [(side, first[side]) for side in ("prediction", "truth")]
     variables = [_name(d) + (f" ({d['units']})" if d["units"] else "") for d in documents if d["variable"] is not None]
     if variables:

@@ -57,6 +57,12 @@ def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
     return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, energy=energy)
 
 
+def names_of(report: Report) -> list[str]:
+    """What to call both files in a title: by their whole paths where their names are the same."""
+    names = [Path(name).name for name in (report.prediction, report.truth)]
+    return [report.prediction, report.truth] if names[0] == names[1] else names
+
+
 def _figure(reports: list[Report]) -> Any:
     columns = 2 if len(reports[0].per) > 1 else 1
     fig = new_figure(6.4 * columns, 7.8 * len(reports))
@@ -70,9 +76,7 @@ def _figure(reports: list[Report]) -> Any:
         if columns == 2:
             _along(axes[:, 1], report)
     first = reports[0]
-    names = [Path(name).name for name in (first.prediction, first.truth)]
-    if names[0] == names[1]:
-        names = [first.prediction, first.truth]
+    names = names_of(first)
     title = f"{names[0]} against {names[1]}"
     # About as many letters of 12 points as the figure is wide; longer titles get a second line, or smaller.
     room = 60 * columns
