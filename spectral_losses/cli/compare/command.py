@@ -75,6 +75,7 @@ each index. Bands are columns such as low_error.
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
+  spectral-losses compare prediction.npy truth.npy --per 0 --report comparison.html
   spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
   spectral-losses compare forecast.nc:u_pred era5.nc:u --sel level=500 --sel time=2020-01-01:2020-01-31
   spectral-losses compare forecast.zarr era5.zarr --variable t2m,u+v --init-time time
@@ -144,6 +145,12 @@ def add_parser(commands: Any) -> None:
         help="draw both spectra, the ratio of their amplitudes and the coherence",
     )
     add(
+        "--report",
+        type=options.page_path,
+        metavar="FILE.html",
+        help="write a page that needs nothing else: the tables, spectra to point at, and maps of the first frame",
+    )
+    add(
         "--climatology",
         metavar="FILE",
         help="what is usual, for the correlation of anomalies from it; dimensions that it lacks count as one",
@@ -174,10 +181,15 @@ def run(args: argparse.Namespace) -> int:
         from spectral_losses.cli.compare.plot import write_plot
 
         check_writable(args.plot, inputs=inputs)
+    if args.report is not None:
+        needed("plotly", "--report", "report")
+        check_writable(args.report, "--report", inputs)
     if args.csv is not None:
         check_writable(args.csv, "--csv", inputs)
     from spectral_losses.cli.compare.comparison import compare, prepare
     from spectral_losses.cli.compare.document import csv_of, print_json
+    from spectral_losses.cli.compare.maps import first_frame
+    from spectral_losses.cli.compare.page import page_of
     from spectral_losses.cli.compare.pairs import open_pairs
     from spectral_losses.cli.compare.table import print_table
     from spectral_losses.cli.ui.progress import progress
@@ -188,8 +200,12 @@ def run(args: argparse.Namespace) -> int:
             tell(f"spectral-losses: warning: {warning}")
         with progress("comparing", sum(each.fields for each in comparisons)) as advance:
             reports = [compare(each, advance) for each in comparisons]
+        if args.report is not None:
+            page = page_of(reports, [first_frame(*each) for each in zip(comparisons, reports, strict=True)])
     if args.plot is not None:
         write_plot(args.plot, reports)
+    if args.report is not None:
+        save_text(args.report, page, "--report")
     if args.csv is not None:
         save_text(args.csv, csv_of(reports), "--csv")
     (print_json if args.json else print_table)(reports)

@@ -92,10 +92,10 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         A file that cannot be read or is not finite; values whose squares overflow.
     """
     pair, layout, options, grid, bands, losses, _, args = comparison
-    gaps, skipped = Gaps(args.nan, pair.mask), 0
+    gaps, skipped, first = Gaps(args.nan, pair.mask), 0, 0
     if args.nan == "skip":
         whole = gaps.finite(pair.prediction, pair.truth, layout)
-        skipped = int(np.sum(~whole))
+        skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
         if skipped:
             pair, layout = _taken(pair, layout, np.flatnonzero(whole))
             gaps = Gaps(args.nan, pair.mask)
@@ -134,6 +134,7 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         tuple(rows[1:]),
         overall.power,
         precision,
+        first,
     )
 
 

@@ -20,7 +20,7 @@ from spectral_losses.plot.curves import round_off
 
 def print_json(reports: list[Report]) -> None:
     """Print one JSON object to stdout; ``spectral-losses compare --help`` documents its keys."""
-    documents = [_document(each) for each in reports]
+    documents = [document_of(each) for each in reports]
     document = documents[0]
     if len(reports) > 1:
         shared = ("version", "prediction", "truth", "options")
@@ -29,33 +29,8 @@ def print_json(reports: list[Report]) -> None:
     write(json.dumps(document, allow_nan=False) + "\n")
 
 
-def csv_of(reports: list[Report]) -> str:
-    """A row for all of each variable and, with ``--per``, one for each index."""
-    rows = [row for each in reports for row in _rows(each)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _rows(report: Report) -> Iterator[dict[str, object]]:
-    along = report.along
-    axis = None if report.layout.per is None else report.layout.name(report.layout.per)
-    for index, row in enumerate((report.overall, *report.per), -1):
-        numbers = _numbers(report, row)
-        found: dict[str, object] = {"variable": report.variable, "units": report.units}
-        if axis is not None:
-            place = None if index < 0 else (index if along is None else along.plain(index))
-            found |= {"axis": axis, "index": None if index < 0 else index, "coordinate": place}
-        found |= {name: value for name, value in numbers.items() if not isinstance(value, list | dict)}
-        found |= losses_of(report, row)
-        for band, of_band in zip(report.bands, row.bands, strict=True):
-            found |= {f"{band.name}_{name}": value for name, value in of_band._asdict().items()}
-        yield {**found, "effective_resolution": row.resolution.coarsest(), "resolution_unit": row.resolution.unit}
-
-
-def _document(report: Report) -> dict[str, Any]:
+def document_of(report: Report) -> dict[str, Any]:
+    """One variable as ``spectral-losses compare --help`` documents it."""
     layout = report.layout
     document: dict[str, Any] = {
         "version": __version__,
@@ -88,6 +63,32 @@ def _document(report: Report) -> dict[str, Any]:
             ],
         }
     return document
+
+
+def csv_of(reports: list[Report]) -> str:
+    """A row for all of each variable and, with ``--per``, one for each index."""
+    rows = [row for each in reports for row in _rows(each)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _rows(report: Report) -> Iterator[dict[str, object]]:
+    along = report.along
+    axis = None if report.layout.per is None else report.layout.name(report.layout.per)
+    for index, row in enumerate((report.overall, *report.per), -1):
+        numbers = _numbers(report, row)
+        found: dict[str, object] = {"variable": report.variable, "units": report.units}
+        if axis is not None:
+            place = None if index < 0 else (index if along is None else along.plain(index))
+            found |= {"axis": axis, "index": None if index < 0 else index, "coordinate": place}
+        found |= {name: value for name, value in numbers.items() if not isinstance(value, list | dict)}
+        found |= losses_of(report, row)
+        for band, of_band in zip(report.bands, row.bands, strict=True):
+            found |= {f"{band.name}_{name}": value for name, value in of_band._asdict().items()}
+        yield {**found, "effective_resolution": row.resolution.coarsest(), "resolution_unit": row.resolution.unit}
 
 
 def _numbers(report: Report, row: Row, of_bands: Sequence[Mapping[str, object]] = ({},) * 3) -> dict[str, object]:

@@ -57,6 +57,12 @@ def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
     return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, energy=energy)
 
 
+def names_of(report: Report) -> list[str]:
+    """What to call both files in a title: by their whole paths where their names are the same."""
+    names = [Path(name).name for name in (report.prediction, report.truth)]
+    return [report.prediction, report.truth] if names[0] == names[1] else names
+
+
 def _figure(reports: list[Report]) -> Any:
     columns = 2 if len(reports[0].per) > 1 else 1
     fig = new_figure(6.4 * columns, 7.8 * len(reports))
@@ -70,9 +76,7 @@ def _figure(reports: list[Report]) -> Any:
         if columns == 2:
             _along(axes[:, 1], report)
     first = reports[0]
-    names = [Path(name).name for name in (first.prediction, first.truth)]
-    if names[0] == names[1]:
-        names = [first.prediction, first.truth]
+    names = names_of(first)
     title = f"{names[0]} against {names[1]}"
     # About as many letters of 12 points as the figure is wide; longer titles get a second line, or smaller.
     room = 60 * columns
@@ -96,7 +100,7 @@ def _spectra(panels: Panels, report: Report, name: str) -> None:
         Curve("truth", k, truth, lowest),
         Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
     ]
-    draw(panels, curves, scales_of([grid]), title=name + _means(report))
+    draw(panels, curves, scales_of([grid]), title=name + means(report))
     between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))
@@ -109,7 +113,7 @@ def _spectra(panels: Panels, report: Report, name: str) -> None:
 
 def _along(axes: Any, report: Report) -> None:
     top, middle, bottom = axes
-    index, said = _places(report)
+    index, said = places(report)
     top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
     ratios = np.full((len(report.bands), len(index)), np.nan)
     for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
@@ -135,7 +139,7 @@ def _along(axes: Any, report: Report) -> None:
         bottom.xaxis.set_major_formatter(dates.ConciseDateFormatter(bottom.xaxis.get_major_locator()))
 
 
-def _places(report: Report) -> tuple[NDArray[Any], str]:
+def places(report: Report) -> tuple[NDArray[Any], str]:
     """Where rows lie along an axis, and what the axis says: coordinates in order, or else indices."""
     coordinate, along = report.along, report.layout.name(report.layout.per or 0)
     if coordinate is not None and coordinate.kind != "text":
@@ -146,7 +150,7 @@ def _places(report: Report) -> tuple[NDArray[Any], str]:
     return np.arange(len(report.per)), f"index along {along}"
 
 
-def _means(report: Report) -> str:
+def means(report: Report) -> str:
     """What the curves are sums and means of."""
     frames, channels = report.layout.frames, report.layout.channels
     parts = [f"mean over {frames} frames"] if frames > 1 else []

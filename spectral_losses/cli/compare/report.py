@@ -47,6 +47,7 @@ class Report(NamedTuple):
     per: tuple[Row, ...]  # for each index along layout.per
     power: NDArray[np.float64]  # of prediction, truth and difference, for each channel and shell
     precision: float  # relative spacing of the floats that fields are made of
+    first: int = 0  # the first position that was compared, along the first axis of frames
 
     def label(self, row: int) -> str:
         """What to call a row of the numbers along an axis: by its coordinate, else by its number."""

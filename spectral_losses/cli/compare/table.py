@@ -28,11 +28,11 @@ def print_table(reports: list[Report]) -> None:
     with console() as printer:
         # Soft, because names are to be copied whole.
         printer.print(f"{first.prediction} against {first.truth}", style="bold", soft_wrap=True)
-        for line in _head(reports):
+        for line in head(reports):
             printer.print(line, soft_wrap=True)
         if len(reports) == 1:
             printer.print(_overall(first, printer.width))
-            printer.print(_resolved(first), soft_wrap=True)
+            printer.print(resolved(first), soft_wrap=True)
         else:
             for table in _tables(reports, ["variable"], [((_name(each),), each.overall) for each in reports], {}):
                 printer.print(table)
@@ -47,9 +47,9 @@ def print_table(reports: list[Report]) -> None:
                 printer.print(table)
 
 
-def _head(reports: list[Report]) -> Iterator[str]:
+def head(reports: list[Report], options: bool = True) -> Iterator[str]:
     """What was compared, line by line; what differs between variables is said of each."""
-    if chosen(reports):
+    if options and chosen(reports):
         yield chosen(reports)
     yield from _of_each(reports, _counts)
     truth = reports[0].truth
@@ -61,7 +61,7 @@ def _head(reports: list[Report]) -> Iterator[str]:
     if len(reports) > 1:
         yield from _of_each(
             reports,
-            lambda each: f"{_scale(each)}: " + ", ".join(f"{band.name} {_range(*band.centres)}" for band in each.bands),
+            lambda each: f"{_scale(each)}: " + ", ".join(f"{band.name} {reach(*band.centres)}" for band in each.bands),
         )
 
 
@@ -106,16 +106,16 @@ def _overall(report: Report, width: int) -> object:
         if value is not None:
             table.add_row(f"{SCORES[name]}{units}", "all", short(value))
     table.add_row("field error", "all", short(row.field_error))
-    reach = _range(report.bands[0].centres[0], report.bands[-1].centres[1])
-    table.add_row("spectrum error", reach, short(row.spectrum_error), end_section=not row.losses)
+    whole = reach(report.bands[0].centres[0], report.bands[-1].centres[1])
+    table.add_row("spectrum error", whole, short(row.spectrum_error), end_section=not row.losses)
     for i, (name, value) in enumerate(row.losses.items(), 1):
         table.add_row(name.replace("_", " "), "", short(value), end_section=i == len(row.losses))
     for band, numbers in zip(report.bands, row.bands, strict=True):
-        table.add_row(f"{band.name} band", _range(*band.centres), *map(short, numbers))
+        table.add_row(f"{band.name} band", reach(*band.centres), *map(short, numbers))
     return table
 
 
-def _resolved(report: Report) -> str:
+def resolved(report: Report) -> str:
     """The effective resolution in words."""
     unit, found = report.overall.resolution
     known = [each for each in found if each is not None]
@@ -203,5 +203,6 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _range(low: float, high: float) -> str:
+def reach(low: float, high: float) -> str:
+    """The wavenumbers of a band, in words."""
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

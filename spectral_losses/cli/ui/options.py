@@ -257,6 +257,14 @@ def plot_path(text: str) -> Path:
     return path
 
 
+def page_path(text: str) -> Path:
+    """A page to write."""
+    path = Path(text)
+    if path.suffix.lower() != ".html":
+        raise argparse.ArgumentTypeError(f"takes a file that ends in .html, got {text!r}")
+    return path
+
+
 def _axes(text: str) -> tuple[Axis, ...]:
     axes = tuple(axis(part) for part in text.split(","))
     if not 1 <= len(axes) <= 3 or "" in axes:
