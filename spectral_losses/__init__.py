@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from spectral_losses.controller import ControllerConfig as ControllerConfig
     from spectral_losses.controller import LossController as LossController
     from spectral_losses.diagnostics import CrossSpectrum as CrossSpectrum
+    from spectral_losses.diagnostics import MeanStatistics as MeanStatistics
     from spectral_losses.diagnostics import cross_spectrum as cross_spectrum
     from spectral_losses.diagnostics import effective_resolution as effective_resolution
     from spectral_losses.diagnostics import energy_spectrum as energy_spectrum
@@ -65,6 +66,7 @@ _HOMES = {
     "Increase": "scheduler",
     "LossController": "controller",
     "LossScheduler": "scheduler",
+    "MeanStatistics": "diagnostics",
     "Plateau": "scheduler",
     "SchedulerChain": "scheduler",
     "SchedulerConfig": "scheduler",

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from numbers import Real
 from operator import index
-from typing import Any
+from typing import Any, Self
 
 from spectral_losses.losses.comparison import Comparison, grouped, prepared, targets_of
 from spectral_losses.losses.registry import comparison_of, is_loss, named_loss, options_of
-from spectral_losses.messages import check_options, number, suggest
+from spectral_losses.messages import check_options, integer, number, suggest
 from spectral_losses.spectra import Spectrum
+from spectral_losses.spectra.written import from_plain, to_plain
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
 
@@ -61,6 +62,59 @@ class Component:
             raise ValueError(f"reduction of a component must be 'mean', got {options['reduction']!r}")
         self.loss, self.function, self.options = loss, function, options
         self.frames, self.time_axis = _as_slice(frames), index(time_axis)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any] | str) -> Self:
+        """A component of plain data: its arguments by name, or the name of a loss alone.
+
+        Parameters
+        ----------
+        settings : mapping of str to plain data, or str
+            ``loss`` is the name of one of this library. ``frames`` is an int, or a table of ``start``, ``stop`` and
+            ``step``. Lists stand for tuples, and tables for objects: ``{"Sectors": [8]}``, ``{"Sphere": "gauss"}``,
+            ``{"Cylinders": {"axis": 0}}``.
+
+        Raises
+        ------
+        ValueError
+            No loss, or one that is not known; a key that it does not take; a table that is no object.
+        TypeError
+            Settings, frames or objects of another type.
+
+        Examples
+        --------
+        >>> import spectral_losses as sl
+        >>> sl.Component.from_dict({"loss": "spectrum_error", "frames": {"start": 1}, "bins": {"Sectors": 8}})
+        Component('spectrum_error', frames=slice(1, None, None), bins=Sectors(n=8, shells='unit'))
+        """
+        given = dict(_table({"loss": settings} if isinstance(settings, str) else settings, "settings"))
+        if not isinstance(given.get("loss"), str):
+            raise ValueError(f"loss must be the name of a loss, got {given.get('loss')!r}")
+        own = ("loss", "frames", "time_axis")
+        known = [*own, *sorted(options_of(named_loss(given["loss"])))]
+        for key in given:
+            if key not in known:
+                raise ValueError(f"{given['loss']}: key {suggest(str(key), known)}")
+        given["frames"] = _frames_of(given.get("frames"))
+        return cls(**{key: each if key in own else from_plain(key, each) for key, each in given.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads, in plain strings, numbers, lists and dictionaries.
+
+        Raises
+        ------
+        TypeError
+            A callable that is no loss of this library; an option that no plain data can hold, such as a mask.
+        """
+        if not is_loss(self.function):
+            raise TypeError(f"a loss must be one of this library to be written, got {self.function!r}")
+        settings: dict[str, Any] = {"loss": self.function.__name__}
+        if self.frames is not None:
+            given = {"start": self.frames.start, "stop": self.frames.stop, "step": self.frames.step}
+            settings["frames"] = {key: index(each) for key, each in given.items() if each is not None}
+        if self.time_axis != 1:
+            settings["time_axis"] = self.time_axis
+        return settings | {key: to_plain(key, each) for key, each in self.options.items()}
 
     def __repr__(self) -> str:
         given = {} if self.frames is None else {"frames": self.frames}
@@ -141,6 +195,64 @@ class CompositeLoss:
             self.components[name] = component if isinstance(component, Component) else Component(component)
         self._weights = dict.fromkeys(self.components, 1.0 if weights is None else 0.0)
         self.set_weights(weights or {})
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
+        """Read plain data, such as a part of a YAML, TOML or JSON file.
+
+        Parameters
+        ----------
+        settings : mapping
+            ``components``, each as `Component.from_dict` takes it, and, where not all are 1, ``weights``.
+
+        Raises
+        ------
+        ValueError
+            An unknown key; whatever `Component.from_dict` and the class refuse, with the name of the component.
+        TypeError
+            Something of another type.
+
+        Examples
+        --------
+        >>> import spectral_losses as sl
+        >>> loss = sl.CompositeLoss.from_dict({
+        ...     "components": {
+        ...         "field": "field_error",
+        ...         "spectrum": {"loss": "log_spectral_distance", "bins": "log", "channels": "sum"},
+        ...     },
+        ...     "weights": {"field": 1, "spectrum": 0.1},
+        ... })
+        >>> loss.weights
+        {'field': 1.0, 'spectrum': 0.1}
+        >>> loss.to_dict()["components"]["spectrum"]
+        {'loss': 'log_spectral_distance', 'bins': 'log', 'channels': 'sum'}
+        """
+        for key in _table(settings, "settings"):
+            if key not in ("components", "weights"):
+                raise ValueError(f"key {suggest(str(key), ('components', 'weights'))}")
+        components = {}
+        for name, each in _table(settings.get("components", {}), "components").items():
+            try:
+                components[name] = Component.from_dict(each)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"component {name!r}: {error}") from None
+        return cls(components, settings.get("weights"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads, with the weights as they are, in plain strings, numbers, lists and dictionaries.
+
+        Raises
+        ------
+        TypeError
+            What `Component.to_dict` refuses.
+        """
+        components = {}
+        for name, component in self.components.items():
+            try:
+                components[name] = component.to_dict()
+            except TypeError as error:
+                raise TypeError(f"component {name!r}: {error}") from None
+        return {"components": components, "weights": self.weights}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -310,6 +422,27 @@ def _as_slice(frames: Any) -> slice | None:
     except TypeError:
         raise TypeError(f"frames must be a slice, an int or None, got {frames!r}") from None
     return slice(frame, None if frame == -1 else frame + 1)
+
+
+def _table(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what} must be a table by name, got {type(value).__name__}")
+    return value
+
+
+def _frames_of(frames: Any) -> Any:
+    """Frames from plain data."""
+    known = ("start", "stop", "step")
+    if not isinstance(frames, Mapping):
+        if isinstance(frames, str | list | tuple):
+            raise TypeError(f"frames must be an int or a table of {', '.join(known)}, got {frames!r}")
+        return frames
+    for key, value in frames.items():
+        if key not in known:
+            raise ValueError(f"frames: {suggest(str(key), known)}")
+        if value is not None:
+            integer(f"frames: {key}", value)
+    return slice(*(frames.get(key) for key in known))
 
 
 def refuse_options(options: Mapping[str, Any]) -> None:

@@ -32,8 +32,8 @@ def evaluate(
     losses : str or iterable of str
         Names of losses of this library.
     **options
-        Passed to each loss that takes an option of that name (``spatial_axes`` to both, ``mask`` to
-        `field_error`, ``bins`` to `spectrum_error`); one that none of them takes is an error. ``reduction`` must be
+        Passed to each loss that takes an option of that name (``spatial_axes`` and ``mask`` to both, ``bins`` and
+        ``fill`` to `spectrum_error`); one that none of them takes is an error. ``reduction`` must be
         "mean".
 
     Returns

@@ -32,7 +32,7 @@ def value_and_grad(
 
     where each mode takes the slopes of its bin, N counts the points and M the frames that were pooled. Of a loss
     without a transform the modes are the points. A window and a trend that was taken off are applied once more, the
-    window first; a mask's weights likewise.
+    window first; a mask's weights likewise, and what was filled in masked points has no gradient.
 
     Parameters
     ----------

@@ -26,9 +26,9 @@ def test_floats_in_the_order_asked_for(framework: Framework) -> None:
 
 def test_options_reach_the_losses_that_take_them() -> None:
     mask = RNG.random((8, 6)) < 0.5
-    found = sl.evaluate(P, T, mask=mask, bins=2, eps=1e-3)
+    found = sl.evaluate(P, T, mask=mask, bins=2, fill="smooth", eps=1e-3)
     assert found["field_error"] == float(sl.field_error(P, T, mask=mask, eps=1e-3))
-    assert found["spectrum_error"] == float(sl.spectrum_error(P, T, bins=2, eps=1e-3))
+    assert found["spectrum_error"] == float(sl.spectrum_error(P, T, mask=mask, bins=2, fill="smooth", eps=1e-3))
 
 
 def test_names_and_options_that_nobody_knows() -> None:

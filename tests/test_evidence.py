@@ -93,7 +93,7 @@ def test_stored_runs_are_made_again(results: Path, capsys: pytest.CaptureFixture
     assert command.main([*which, "--results", str(tmp_path)]) == 0
     line = capsys.readouterr().out
     assert "(-50.00 %)" in line
-    assert "others differ, too" in line
+    assert "not all numbers are the same" in line
 
 
 def test_estimates_go_by_pilots(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

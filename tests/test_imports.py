@@ -103,6 +103,12 @@ def test_integrations_import_their_own_framework_alone() -> None:
         assert packages <= {"spectral_losses", "spectral_losses_backends", "torch", path.stem}, path
 
 
+def test_the_room_of_xarray_imports_it_and_nothing_else() -> None:
+    for path in files_of(rooms()["xarray"]):
+        packages = {module.split(".")[0] for module in imports(path)} - set(sys.stdlib_module_names)
+        assert packages <= {"spectral_losses", "spectral_losses_backends", "numpy", "xarray", "dask"}, path
+
+
 def test_backends_know_their_own_framework_and_nothing_above_them() -> None:
     for path in files_of(BACKENDS):
         packages = {module.split(".")[0] for module in imports(path)} - set(sys.stdlib_module_names)

@@ -14,6 +14,7 @@ import pytest
 import spectral_losses as sl
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch-harmonics is one for torch.jit
 HERE = Path(__file__).resolve().parent / "benchmarks"
 
 
@@ -31,7 +32,9 @@ def test_the_table_has_a_row_for_each(sphere: Any, capsys: pytest.CaptureFixture
     sphere.main(["--quick", "--rounds", "2", "--markdown"])
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")][2:]
     names = [sphere.OURS, sphere.PLANE, *([sphere.PEER] if find_spec("torch_harmonics") else [])]
+    names += [sphere.JAX, sphere.JAX_PLANE, sphere.JAX_PEER] if find_spec("jax") else []
     assert [row[1].strip() for row in rows] == names
+    assert all(float(row[4]) < 1e-5 for row in rows if row[4].strip())
     assert all(float(row[2].split()[0]) > 0 for row in rows)
 
 

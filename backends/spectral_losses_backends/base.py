@@ -152,6 +152,10 @@ class Backend:
         """``x`` as a NumPy array where that costs no transfer and no wait, else None: the standard cannot tell."""
         return None
 
+    def to_numpy(self, x: Array) -> Any:
+        """``x`` as a NumPy array on the host, whatever that costs."""
+        return np.asarray(x)
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """0-d arrays as floats, in one transfer."""
         return [float(value) for value in values]
@@ -162,6 +166,20 @@ class Backend:
     def slabs(self, x: Array, axis: int) -> list[slice]:
         """Parts of an array along an axis to work on one after the other: several where it can be written to."""
         return [slice(0, x.shape[axis])]
+
+    def framewise(self, source: Any, x: Array, *others: Array) -> Array:
+        """``source.apply(backend, x, *others)`` of fields ``(..., *source.shape)`` that broadcast; of x's shape.
+
+        For functions of many small steps on each field by itself, which a framework may not want to follow. They have
+        no gradient.
+        """
+        return source.apply(self, x, *others)
+
+    def repeat(self, step: Any, x: Array, times: int) -> Array:
+        """``step`` of x, of that, and so on."""
+        for _ in range(times):
+            x = step(x)
+        return x
 
     def rfftn(self, x: Array, ndim: int) -> Array:
         """Unnormalised half-plane transform over the last ndim axes, in x's own precision."""
@@ -282,8 +300,11 @@ class Backend:
         if "Q" in needs:
             # Im (E + Y) conj(Y) = Im E conj(Y), the same with fewer roundings.
             xp = self.namespace(y)
-            cross = xp.imag(e) * xp.real(y) - xp.real(e) * xp.imag(y)
-            tables["Q"] = self._weighed_sum(cross * self.constant(basis, "sign", cross), basis)
+            if xp.isdtype(e.dtype, "complex floating"):
+                cross = xp.imag(e) * xp.real(y) - xp.real(e) * xp.imag(y)
+                tables["Q"] = self._weighed_sum(cross * self.constant(basis, "sign", cross), basis)
+            else:  # real modes have no phases between them
+                tables["Q"] = self._weighed_sum(xp.zeros_like(e), basis)
         return tables
 
     def power_gradient(self, modes: Array, slope: Array, basis: Basis) -> Array:
@@ -309,6 +330,8 @@ class Backend:
         if basis.sums == "own":
             return self._own_gradient(e, y, slopes, basis, of_target)
         first, second, turned = self.pair_weights(slopes, of_target)
+        if not self.namespace(e).isdtype(e.dtype, "complex floating"):
+            turned = None
         if first is None and second is None and turned is None:
             return 0 * self.adjoint(e, basis)
         cross: Any = None  # before the modes are used up

@@ -26,6 +26,10 @@ class Backend(base.Backend):
         with like.device:
             return xp.asarray(array, dtype=like.dtype if array.dtype.kind == "f" else None)
 
+    def to_numpy(self, x: Array) -> Any:
+        """The values, in one transfer."""
+        return xp.asnumpy(x)
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """0-d arrays as floats, in one transfer."""
         return [float(value) for value in xp.asnumpy(xp.stack([xp.astype(v, xp.float64) for v in values]))]

@@ -93,6 +93,23 @@ class Backend(base.Backend):
             allow_rechunk=True,
         )
 
+    def to_numpy(self, x: Array) -> Any:
+        """Compute it."""
+        return _inner(x).to_numpy(x.compute())
+
+    def framewise(self, source: Any, x: Array, *others: Array) -> Array:
+        """A function of fields, block by block."""
+        space = "(" + ",".join(f"axis{i}" for i in range(len(source.shape))) + ")"
+        return apply_gufunc(
+            _block_framewise,
+            f"{','.join([space] * (1 + len(others)))}->{space}",
+            x,
+            *others,
+            source=source,
+            output_dtypes=x.dtype,
+            allow_rechunk=True,
+        )
+
     def to_floats(self, values: Sequence[Array]) -> list[float]:
         """Compute all of them in one pass over the data."""
         return [float(value) for value in compute(*values)]
@@ -137,6 +154,10 @@ def _block_power_gradient(x: Array, slope: Array, basis: Basis) -> Array:
 
 def _block_map_columns(tables: Array, modes: Array, transposed: bool) -> Array:
     return _inner(modes).map_columns(tables, modes, transposed=transposed)
+
+
+def _block_framewise(x: Array, *others: Array, source: Any) -> Array:
+    return source.apply(_inner(x), x, *others)
 
 
 def _inner(x: Array) -> Any:

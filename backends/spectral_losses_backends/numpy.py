@@ -96,8 +96,10 @@ class Backend(blockwise.Backend):
         if basis.sums != "bins" or multiplicity.ndim != 1:
             return super().bin_sum(values, basis)
         layout, ndim = Folding(basis), len(basis.shape)
-        # Columns that stand for themselves count half as much as those that stand for two.
-        values[..., multiplicity == 1] *= 0.5
+        single = multiplicity == 1
+        alike = bool(single.all())
+        if not alike:  # columns that stand for themselves count half as much as those that stand for two
+            values[..., single] *= 0.5
         for axis in layout.axes():
             n = values.shape[axis]
             forth, back = halves(axis, n)
@@ -106,7 +108,8 @@ class Backend(blockwise.Backend):
         values = values.reshape(*values.shape[: values.ndim - ndim], -1)
         order, starts = (self.constant(layout, name, values) for name in ("order", "starts"))
         sums = np.add.reduceat(values.take(order, axis=-1), starts, axis=-1)
-        sums *= 2
+        if not alike:
+            sums *= 2
         present = layout.present()
         if len(present) == basis.bins():
             return sums

@@ -107,8 +107,9 @@ def _find(x: Array, name: str) -> Backend:
 
 def _inside(x: Any, name: str, roots: Sequence[str]) -> str:
     """Where the array is, in what labels one."""
-    if "xarray" in roots and hasattr(x, "data"):
-        return f"; pass {name}.data"
+    if "xarray" in roots:
+        takes = "; spectral_losses.xarray has functions of DataArrays and Datasets, by names of dimensions"
+        return f"{takes}; or pass {name}.data" if hasattr(x, "data") else takes
     return f"; pass {name}.to_numpy()" if "pandas" in roots and hasattr(x, "to_numpy") else ""
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``spectral-losses compare ...``, ``spectrum ...``, ``replay ...`` and ``demo``.
+"""The command line: ``spectral-losses compare ...``, ``spectrum ...``, ``replay ...``, ``demo`` and ``check``.
 
 `main` is all there is to import. Each subcommand is a module with ``add_parser``; what it computes with is
 imported when it runs, so that ``--help`` and a mistyped option answer at once.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from spectral_losses import __version__
-from spectral_losses.cli import compare, demo, replay, spectrum
+from spectral_losses.cli import check, compare, demo, replay, spectrum
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.options import Parser, join_negative_axes
 from spectral_losses.errors import UserError
@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 after an error that the user can put right (one line on stderr says what it is),
-        130 after an interrupt, 141 where nobody reads stdout on. Without any arguments the help goes to stderr, and
-        the code is 2.
+        The exit code: 0, 1 where a check fails, 2 after an error that the user can put right (one line on stderr says
+        what it is), 130 after an interrupt, 141 where nobody reads stdout on. Without any arguments the help goes to
+        stderr, and the code is 2.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="spectral-losses",
         description="Compare fields by their errors and their spectra; print and draw spectra; replay a loss "
         "scheduler on a finished run; "
-        "see both at work on turbulence.",
+        "see both at work on turbulence; check the losses on this machine.",
         epilog="spectral-losses COMMAND --help explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"spectral-losses {__version__}")
@@ -70,4 +70,5 @@ def _parser() -> argparse.ArgumentParser:
     spectrum.add_parser(commands)
     replay.add_parser(commands)
     demo.add_parser(commands)
+    check.add_parser(commands)
     return parser

@@ -41,8 +41,8 @@ class ControllerConfig(Serializable):
         Of the source.
     start : float, default 1e-3
         Lambda at first.
-    least, most : float, default 1e-4 and 100
-        Where lambda ends.
+    least, most : float, default 1e-4 and 1
+        Where lambda ends. By default no loss that is moved ever has more weight than the one that stays.
     missing : {"raise", "hold"}
         What a step without one of the metrics does: raise a KeyError, or hold.
 
@@ -70,7 +70,7 @@ class ControllerConfig(Serializable):
     weight: float = field(default=1.0, kw_only=True)
     start: float = field(default=1e-3, kw_only=True)
     least: float = field(default=1e-4, kw_only=True)
-    most: float = field(default=1e2, kw_only=True)
+    most: float = field(default=1.0, kw_only=True)
     missing: str = field(default="raise", kw_only=True)
 
     def __post_init__(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Unpack, get_type_hints
 
+from spectral_losses.fields.filling import blank
 from spectral_losses.fields.pairs import check_pair
 from spectral_losses.messages import check_options
-from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
-from spectral_losses_backends.base import Array
-from spectral_losses_backends.problem import smallest
+from spectral_losses.spectra.plan import Plan, SpectrumOptions, explicit, mask_of, plan_of
+from spectral_losses_backends.base import Array, Backend
+from spectral_losses_backends.problem import Tables, smallest
 from spectral_losses_backends.registry import backend_of, record
 
 __all__ = ["CrossSpectrum", "cross_spectrum"]
@@ -31,7 +32,7 @@ class CrossSpectrum:
         Of the prediction p, the target t and of p - t, as `radial_spectrum` has them.
     cospectrum, quadrature : array, shape (..., shells)
         Real and imaginary part of the cross spectrum in the same units; the imaginary part with the sign of its half of
-        the modes, without which those of k and -k would cancel.
+        the modes, without which those of k and -k would cancel. That of cosines, which are real, is 0.
     edges : array, shape (shells + 1,)
     counts : array, shape (shells,)
         Modes of the full plane in each shell.
@@ -121,7 +122,7 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, pool, bins, lengths, window, detrend, grid, transform, mask, fill
         As in `radial_spectrum`. A coherence of few modes is high by chance: that of unrelated fields has a variance of
         one over the modes of the shell. ``pool="frames"`` gives it more.
 
@@ -152,20 +153,36 @@ def cross_spectrum(prediction: Array, target: Array, **options: Unpack[SpectrumO
     check_options("cross_spectrum", options, _KNOWN)
     backend = check_pair(prediction, target)
     plan = plan_of(prediction, "prediction", options, backend)
+    mask = mask_of(prediction, options, plan, backend)
+    tables = pair_statistics(prediction, target, plan, backend, mask)
+    xp = backend.namespace(tables["P"])
+    rows = {name: plan.layout.rows.collect(table, xp) for name, table in tables.items()}
+    return cross_spectrum_of(rows, plan, backend, float(xp.finfo(rows["P"].dtype).eps))
+
+
+def pair_statistics(
+    prediction: Array, target: Array, plan: Plan, backend: Backend, mask: Array | None = None
+) -> Tables:
+    """P, T, D and Q of each frame and channel, over all bins; the error is transformed by itself."""
     x, y = (plan.layout.arrange(z, backend) for z in (prediction, target))
     xp = backend.namespace(x)
     dtype = xp.result_type(x, y)
     x, y = (xp.astype(z, dtype, copy=False) for z in (x, y))
-    error, y = plan.condition(x - y, backend), plan.condition(y, backend)
-    tables = backend.pair_power(error, y, plan.basis, ("D", "P", "Q", "T"))
-    rows = {name: plan.layout.rows.collect(table, xp) for name, table in tables.items()}
+    if mask is not None:
+        x, y = (blank(z, mask, xp) for z in (x, y))
+    error, y = (plan.condition(plan.filled(z, mask, backend), backend) for z in (x - y, y))
+    return backend.pair_power(error, y, plan.basis, ("D", "P", "Q", "T"))
+
+
+def cross_spectrum_of(rows: Tables, plan: Plan, backend: Backend, precision: float) -> CrossSpectrum:
+    """What `pair_statistics` come to, once pooled; ``precision`` is the relative spacing of the fields' floats."""
+    xp = backend.namespace(rows["P"])
     total = xp.sum(rows["T"] + rows["P"], axis=-1, keepdims=True)
     scale = backend.constant(plan.basis, "scale", total)
     power, of_target, of_error, quadrature = (
         plan.reported(rows[name][..., 1:-1] * scale, backend) for name in ("P", "T", "D", "Q")
     )
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
-    precision = float(xp.finfo(power.dtype).eps)
     noise = plan.reported(backend.detach(total) * precision**2 * scale, backend) + smallest(power, xp)
     return CrossSpectrum(
         centres, power, of_target, of_error, (power + of_target - of_error) / 2, quadrature, edges, counts, noise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict, Unpack, get_type_hints
+from typing import Any, Unpack, get_type_hints
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
-from spectral_losses.spectra.plan import explicit
+from spectral_losses.spectra.plan import MaskOptions, explicit
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.registry import backend_of
@@ -26,7 +26,7 @@ FAINTEST = 1e-10
 """Shells with less power than this share of the target's largest have no say."""
 
 
-class ResolutionOptions(TypedDict, total=False):
+class ResolutionOptions(MaskOptions, total=False):
     """Those of `radial_spectrum` but for ``pool``: all frames are pooled."""
 
     spatial_axes: int | Sequence[int]
@@ -37,6 +37,7 @@ class ResolutionOptions(TypedDict, total=False):
     window: Window
     detrend: Detrend
     grid: Sphere | None
+    transform: str
 
 
 _KNOWN = frozenset(get_type_hints(ResolutionOptions)) | {"threshold", "of"}
@@ -61,7 +62,7 @@ def effective_resolution(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid, transform, mask, fill
         As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi / \sqrt{l (l + 1)}` radii.
     threshold : float
         Above 0, usually below 1.
@@ -74,8 +75,8 @@ def effective_resolution(
     array
         A wavelength for each channel, ``(channels,)``, or 0-d where there is one row. In the units of ``lengths``;
         without these in grid points, for which all axes must have the same size. Infinite where nothing is resolved;
-        two (of the largest) grid spacings where all is; NaN where a field is not finite. Shells with less than 1e-10 of
-        the target's largest power have no say.
+        two (of the largest) grid spacings where all is, on the sphere the wavelength of the highest degree; NaN where a
+        field is not finite. Shells with less than 1e-10 of the target's largest power have no say.
 
     Raises
     ------
@@ -101,29 +102,51 @@ def effective_resolution(
     array([3.8])
     """
     check_options("effective_resolution", options, _KNOWN)
-    check_choice("of", of, CRITERIA)
-    limit = number("threshold", threshold)
-    if not 0 < limit < math.inf:
-        raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    limit = check_criterion(threshold, of)
     check_radial(options.get("bins"), "effective resolutions")
     backend = check_pair(prediction, target)
     spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
     axes = axes_of(prediction.shape, spatial_axes, channel_axis, "prediction")
-    sizes = [int(prediction.shape[axis]) for axis in axes.spatial]
+    sizes = tuple([int(prediction.shape[axis]) for axis in axes.spatial])
     pool: Pool = "frames" if axes.frames else None
     grid = options.get("grid")
+    lengths = None if grid is not None else lengths_with_a_unit(options.get("lengths"), sizes)
+    cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
+    return resolution_of(cross, sizes, lengths, grid, limit, of)
+
+
+def check_criterion(threshold: float, of: str) -> float:
+    """The threshold as a float; one that is none, or another criterion, is refused."""
+    check_choice("of", of, CRITERIA)
+    limit = number("threshold", threshold)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"threshold must be finite and positive, got {threshold}")
+    return limit
+
+
+def lengths_with_a_unit(lengths: Any, sizes: tuple[int, ...]) -> tuple[float, ...] | None:
+    """Box lengths, which axes of unequal sizes need."""
+    checked = check_lengths(lengths, len(sizes))
+    if checked is None and len(set(sizes)) > 1:
+        raise ValueError(f"lengths are needed where axes have unequal sizes, {sizes}: a wavelength has a unit")
+    return checked
+
+
+def resolution_of(
+    cross: CrossSpectrum,
+    sizes: tuple[int, ...],
+    lengths: tuple[float, ...] | None,
+    grid: Sphere | None,
+    limit: float,
+    of: str,
+) -> Array:
+    """The wavelength down to which a pooled cross spectrum says that the target is resolved."""
+    k = resolved_wavenumber(cross, limit, of)
     if grid is not None:
-        cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
-        degree = resolved_wavenumber(cross, limit, of)
-        return wavelength(_of_derivatives(degree, backend), 2 * math.pi, 2 * grid.spacing((sizes[0], sizes[1])))
-    lengths = check_lengths(options.get("lengths"), len(sizes))
-    if lengths is None and len(set(sizes)) > 1:
-        raise ValueError(f"lengths are needed where axes have unequal sizes, {tuple(sizes)}: a wavelength has a unit")
+        return wavelength_of_degree(k, grid.basis(sizes, "unit").highest)
     spacings = [1.0] if lengths is None else [a / n for a, n in zip(lengths, sizes, strict=True)]
     around = float(sizes[0]) if lengths is None else 2 * math.pi  # the wavelength at k = 1
-    prediction, target = backend.detach(prediction), backend.detach(target)
-    cross = cross_spectrum(prediction, target, pool=pool, **options)
-    return wavelength(resolved_wavenumber(cross, limit, of), around, 2 * max(spacings))
+    return wavelength(k, around, 2 * max(spacings))
 
 
 def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Array:
@@ -141,17 +164,19 @@ def resolved_wavenumber(cross: CrossSpectrum, threshold: float, of: str) -> Arra
     return k + 0 * xp.sum(cross.error_power, axis=-1)  # what is not finite has no comparison, and must not seem to
 
 
-def _of_derivatives(degree: Array, backend: Backend) -> Array:
-    """The wavenumber of a degree, whose square is what the Laplacian makes of a harmonic."""
-    return backend.namespace(degree).sqrt(degree * (degree + 1))
-
-
 def wavelength(k: Array, around: float, finest: float) -> Array:
     """Of a wavenumber; that of 0 is infinite, and that of infinity the finest there is."""
     xp = backend_of(k, "k").namespace(k)
     waves = xp.where((k > 0) & (k < math.inf), around / xp.where(k > 0, k, xp.ones_like(k)), xp.full_like(k, math.inf))
     waves = xp.where(k == math.inf, xp.full_like(k, finest), waves)
     return xp.where(xp.isnan(k), k, waves)
+
+
+def wavelength_of_degree(degree: Array, highest: int) -> Array:
+    """Of a degree, in radii: that of the highest one is the finest there is."""
+    # The square of this wavenumber is what the Laplacian makes of a harmonic.
+    k = backend_of(degree, "degree").namespace(degree).sqrt(degree * (degree + 1))
+    return wavelength(k, 2 * math.pi, 2 * math.pi / math.sqrt(highest * (highest + 1)))
 
 
 def _last_resolved(value: Array, some: Array, wavenumber: Array, limit: float, backend: Backend) -> Array:

@@ -17,15 +17,16 @@ def check_mask(mask: Array, prediction: Array, layout: Layout, backend: Backend)
     xp, shape, ndim = backend.namespace(mask), tuple(mask.shape), len(prediction.shape)
     if not xp.isdtype(mask.dtype, ("bool", "integral", "real floating")) and dtype_name(mask) != "bfloat16":
         raise TypeError(f"mask must be bool or real weights, got {mask.dtype}")
-    order = layout.order or tuple(range(ndim))
     if shape == layout.shape:
         # Of the shape of space its axes are in the order of spatial_axes, which is the layout's.
         arranged = mask
     elif len(shape) <= ndim and all(
         n in (1, m) for n, m in zip(shape[::-1], tuple(prediction.shape)[::-1], strict=False)
     ):
-        whole = xp.reshape(mask, (*(1,) * (ndim - len(shape)), *shape))
-        arranged = xp.permute_dims(whole, order)
+        # What need not be moved stays the same array, by which losses tell that they share their transforms.
+        arranged = mask if len(shape) == ndim else xp.reshape(mask, (*(1,) * (ndim - len(shape)), *shape))
+        if layout.order is not None:
+            arranged = xp.permute_dims(arranged, layout.order)
         if layout.averaged:
             raise ValueError(
                 'mask: channels="mean" averages the field first, so that a mask must have the shape of space'

@@ -1,4 +1,4 @@
-"""Records of a run: a row for each epoch, in files that ``spectral-losses replay`` reads and as TensorBoard scalars."""
+"""Records of a run: a row for each epoch, in files that ``spectral-losses replay`` reads and for trackers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex
 
 from spectral_losses.history.columns import Row, checked_epoch, columns_of, to_float
 from spectral_losses.history.files import RowFile, open_file
+from spectral_losses.history.trackers import hand_over, takes_numbers
 
 __all__ = ["History"]
 
@@ -27,9 +28,11 @@ class History:
 
     Parameters
     ----------
-    *to : path, or object with ``add_scalar(tag, value, step)``
+    *to : path, or object with ``add_scalar``, ``log_metrics`` or ``log``
         Files, by suffix: ``.csv``, or JSON lines in ``.jsonl``, ``.ndjson`` and ``.json``. One that exists is
-        continued; folders are made. Anything with TensorBoard's ``add_scalar`` is handed every number.
+        continued; folders are made. Every number is handed to anything that has TensorBoard's ``add_scalar(tag, value,
+        step)``, ``log_metrics(numbers, step=)`` as MLflow and Lightning's loggers do, or ``log(numbers, step=)`` as a
+        run of Weights & Biases and an ``Accelerator`` do.
     last : int, default 1000
         How many rows `rows` keeps; everything else is in the files.
 
@@ -38,7 +41,7 @@ class History:
     ValueError
         Another suffix, a file that is no history, a `last` below 0.
     TypeError
-        Something that is neither a path nor has ``add_scalar``.
+        Something that is neither a path nor has one of these methods.
     OSError
         A file that cannot be written.
 
@@ -76,10 +79,13 @@ class History:
                 if file.dropped:
                     warnings.warn(file.dropped, UserWarning, stacklevel=2)
                 self._files.append(file)
-            elif callable(getattr(each, "add_scalar", None)):
+            elif takes_numbers(each):
                 self._writers.append(each)
             else:
-                raise TypeError(f"to must be paths or objects with add_scalar(tag, value, step), got {each!r}")
+                raise TypeError(
+                    "to must be paths or objects with add_scalar(tag, value, step), log_metrics(numbers, step=) or "
+                    f"log(numbers, step=), got {each!r}"
+                )
         self._rows: deque[Row] = deque(maxlen=last)
         self._last = max((file.last for file in self._files if file.last is not None), default=None)
 
@@ -107,7 +113,7 @@ class History:
         """Write one row; every argument but the epoch may be left out.
 
         Numbers are real ones: Python's, NumPy's, 0-d arrays of any framework. None is a missing one. What an
-        ``add_scalar`` raises is passed on, with the row recorded.
+        ``add_scalar`` and its like raise is passed on, with the row recorded.
 
         Parameters
         ----------
@@ -144,16 +150,15 @@ class History:
         row, scalars = _row(epoch, losses, parts, metrics, weights, decision)
         with _LOCK:
             self._write(row)
+            numbers = {tag: value for _, tag, value in scalars if value is not None}
             for writer in self._writers:
-                for _, tag, value in scalars:
-                    if value is not None:
-                        writer.add_scalar(tag, value, row["epoch"])
+                hand_over(writer, numbers, row["epoch"])
         return dict(row)
 
     def rewind(self, epoch: SupportsIndex) -> None:
         """Drop the rows of this epoch and of later ones, to go on from a checkpoint that was saved before them.
 
-        What an ``add_scalar`` was handed stays.
+        What an ``add_scalar`` and its like were handed stays.
 
         Parameters
         ----------

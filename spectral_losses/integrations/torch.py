@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
@@ -93,6 +93,15 @@ class CompositeCriterion(nn.Module):
                 self.component._modules[name] = component.function  # add_module refuses names such as "type"
         self.weight = _Weights(CompositeLoss(components, weights).weights)
         self.parts: dict[str, Tensor] = {}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
+        """Read plain data, as `CompositeLoss.from_dict` does, and raise what that raises."""
+        return cls(CompositeLoss.from_dict(settings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads, with the weights as they are; raises what `CompositeLoss.to_dict` raises."""
+        return CompositeLoss(self._loss.components, self.weights).to_dict()
 
     @property
     def weights(self) -> dict[str, float]:

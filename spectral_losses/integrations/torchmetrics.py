@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
 import torch
 from torch import Tensor
 
+from spectral_losses.diagnostics import MeanStatistics
+from spectral_losses.diagnostics.sums import PAIR, batch_of, statistics_of
 from spectral_losses.fields.layout import Axes, ChannelAxis, axes_of
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.losses import field_error, spectrum_error
@@ -25,8 +27,10 @@ from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_choice
 from spectral_losses.spectra import Spectrum, radial_spectrum
 from spectral_losses.spectra.binning import check_bins, check_lengths
+from spectral_losses.spectra.plan import check_grid, check_on_sphere
+from spectral_losses.transforms.sphere import Sphere
 
-__all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "SpectrumError"]
+__all__ = ["FieldError", "MeanLoss", "MeanSpectrum", "PooledLoss", "SpectrumError"]
 
 AXES = 16  # at most, of a field
 
@@ -89,8 +93,8 @@ class _MeanError(_Mean):
         raise NotImplementedError
 
 
-class _MaskedError(_MeanError):
-    """One whose loss takes a mask, which moves with the metric, and is not in its ``state_dict``."""
+class _Masked(_Mean):
+    """One of fields that may have a mask, which moves with the metric, and is not in its ``state_dict``."""
 
     mask: Tensor | None
 
@@ -107,13 +111,22 @@ class _MaskedError(_MeanError):
         plain = [] if mask is None else [repr((mask.dtype, tuple(mask.shape), mask.tolist())).encode()]
         self._tell_apart(*more, *plain)
 
+    @property
+    def _masked(self) -> dict[str, Any]:
+        """The mask as an option."""
+        return {} if self.mask is None else {"mask": self.mask}
+
+
+class _MaskedError(_Masked, _MeanError):
+    """The mean of an error of such fields."""
+
 
 class FieldError(_MaskedError):
     """`field_error` as a metric.
 
     Parameters
     ----------
-    spatial_axes, mask, eps
+    spatial_axes, mask, eps, grid
         As in `field_error`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
@@ -146,12 +159,15 @@ class FieldError(_MaskedError):
         spatial_axes: int | Sequence[int] = (-2, -1),
         mask: Tensor | None = None,
         eps: float = 1e-8,
+        grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.options = {"spatial_axes": spatial_axes, "eps": eps}
         probe = torch.ones(_shape_with(spatial_axes))
         field_error(probe, probe, **self.options)
+        _check_grid(grid, probe.shape, self.options)
+        self.options["grid"] = grid
         if mask is not None:
             axes = len(_axes_of(probe.shape, self.options).spatial)
             if len(mask.shape) != axes:
@@ -161,20 +177,20 @@ class FieldError(_MaskedError):
         self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = field_error(preds, target, mask=self.mask, **self.options)
+        error: Tensor = field_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // math.prod(shape[axis] for axis in _axes_of(shape, self.options).spatial)
 
 
-class SpectrumError(_MeanError):
+class SpectrumError(_MaskedError):
     """`spectrum_error` as a metric.
 
     Parameters
     ----------
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, eps
-        As in `spectrum_error`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, mask, fill, eps, grid
+        As in `spectrum_error`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -209,22 +225,34 @@ class SpectrumError(_MeanError):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        transform: str = "fft",
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         eps: float = 1e-10,
+        grid: Sphere | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend, "eps": eps}
+        others = {
+            "channels": channels,
+            "window": window,
+            "detrend": detrend,
+            "transform": transform,
+            "fill": fill,
+            "eps": eps,
+        }
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         spectrum_error(probe, probe, **axes, **others)  # type: ignore[arg-type]
         # Whether there is a mode in each shell depends on the grid: of these two, what can be known before.
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
-        self.options = {**axes, **others, "bins": bins, "lengths": lengths}
-        self._tell_apart()
+        self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
+        _check_grid(grid, probe.shape, self.options)
+        self._keep(mask)
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        error: Tensor = spectrum_error(preds, target, **self.options)
+        error: Tensor = spectrum_error(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -246,8 +274,8 @@ class MeanLoss(_MaskedError):
     Raises
     ------
     ValueError
-        A loss that is not known; ``pool``, because a pooled loss is no mean over batches (`MeanSpectrum` averages
-        powers instead).
+        A loss that is not known; ``pool``, because a pooled loss is no mean over batches (`PooledLoss` averages
+        statistics instead).
     TypeError
         An option that is neither the loss's nor torchmetrics'.
 
@@ -281,8 +309,7 @@ class MeanLoss(_MaskedError):
         self._keep(mask, loss.encode())
 
     def _error(self, preds: Tensor, target: Tensor) -> Tensor:
-        masked = {} if self.mask is None else {"mask": self.mask}
-        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **masked)
+        error: Tensor = named_loss(self.loss)(preds, target, **self.options, **self._masked)
         return error
 
     def _items(self, shape: Sequence[int]) -> int:
@@ -291,15 +318,15 @@ class MeanLoss(_MaskedError):
         return math.prod(frames[:1] if self.loss == "spectrum_error" else frames)
 
 
-class MeanSpectrum(_Mean):
+class MeanSpectrum(_Masked):
     """`radial_spectrum` of all fields that were seen, averaged over frames, as a metric.
 
     Parameters
     ----------
     of : {"preds", "target"}
         Whose, where both are given.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
-        As in `radial_spectrum`.
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform, grid, mask, fill
+        As in `radial_spectrum`. The mask moves with the metric, and is not in its ``state_dict``.
     **kwargs
         Of ``torchmetrics.Metric``.
 
@@ -342,6 +369,10 @@ class MeanSpectrum(_Mean):
         lengths: float | Sequence[float] | None = None,
         window: Window = None,
         detrend: Detrend = None,
+        transform: str = "fft",
+        grid: Sphere | None = None,
+        mask: Tensor | None = None,
+        fill: str = "smooth",
         **kwargs: Any,
     ) -> None:
         check_choice("of", of, ("preds", "target"))
@@ -350,13 +381,14 @@ class MeanSpectrum(_Mean):
         # How fields are cut into batches does not matter: frame axes have size 1 here. A size of 0 is no axis.
         self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
         axes = {"spatial_axes": spatial_axes, "channel_axis": channel_axis}
-        others = {"channels": channels, "window": window, "detrend": detrend}
+        others = {"channels": channels, "window": window, "detrend": detrend, "transform": transform, "fill": fill}
         probe = torch.ones(_shape_with(spatial_axes, channel_axis))
         radial_spectrum(probe, **axes, **others)  # type: ignore[arg-type]
         check_bins(bins)
         check_lengths(lengths, len(_axes_of(probe.shape, axes).spatial))
-        self.options = {**axes, **others, "bins": bins, "lengths": lengths}
-        self._tell_apart(of.encode())
+        self.options = {**axes, **others, "bins": bins, "lengths": lengths, "grid": grid}
+        _check_grid(grid, probe.shape, self.options)
+        self._keep(mask, of.encode())
 
     def update(self, preds: Tensor, target: Tensor | None = None) -> None:
         """Add a batch; raises what `radial_spectrum` raises, and a ValueError where the grid is another one."""
@@ -403,7 +435,7 @@ class MeanSpectrum(_Mean):
 
     def _pooled(self, fields: Tensor) -> Spectrum:
         frames = _axes_of(fields.shape, self.options).frames
-        found: Spectrum = radial_spectrum(fields, **self.options, pool="frames" if frames else None)
+        found: Spectrum = radial_spectrum(fields, **self.options, **self._masked, pool="frames" if frames else None)
         return found
 
     def _spectrum(self, total: Tensor, count: Tensor, shape: Tensor) -> Spectrum:
@@ -438,6 +470,102 @@ class MeanSpectrum(_Mean):
         return self.total, self.count, self.shape
 
 
+class PooledLoss(_Mean):
+    """A loss by name of statistics that are averaged over all frames that were seen, as a metric.
+
+    Parameters
+    ----------
+    loss : str
+        Its name, such as "log_spectral_distance": one that `MeanStatistics` has.
+    **kwargs
+        Options of `MeanStatistics`, of the loss but for ``mask`` and ``reduction``, and of ``torchmetrics.Metric``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A loss that is not known; an option that is none of these, or that `MeanStatistics` refuses.
+
+    Notes
+    -----
+    The state is that of `MeanStatistics` as tensors, in float64. Batches of any sizes, on any number of ranks, some of
+    which may see nothing, give the loss of all of them in one with ``pool="frames"``.
+
+    Examples
+    --------
+    >>> import torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torchmetrics import PooledLoss
+    >>> p, t = torch.randn(2, 5, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> metric = PooledLoss("log_spectral_distance")
+    >>> for batch in (slice(0, 3), slice(3, 5)):
+    ...     metric.update(p[batch], t[batch])
+    >>> torch.testing.assert_close(metric.compute().float(), sl.log_spectral_distance(p, t, pool="frames"))
+    """
+
+    higher_is_better = False
+    is_differentiable = False
+    shape: Tensor
+    single: Tensor
+
+    def __init__(self, loss: str, **kwargs: Any) -> None:
+        known = options_of(named_loss(loss))
+        shared = {name: kwargs.pop(name) for name in MeanStatistics().options.keys() & kwargs.keys()}
+        own = {name: kwargs.pop(name) for name in sorted(known & kwargs.keys())}
+        for name in ("mask", "reduction"):
+            if own.get(name) not in (None, "mean"):
+                raise ValueError(f"{name}: a pooled loss is one number of sums over whole fields, got {own[name]!r}")
+        super().__init__(**kwargs)
+        self.loss = loss
+        self.options = MeanStatistics(**shared).options
+        self.own = {name: value for name, value in own.items() if name not in ("mask", "reduction")}
+        # As in MeanSpectrum: a size of 0 is no axis.
+        self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
+        self.add_state("single", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
+        self._tell_apart(loss.encode(), repr(self.own).encode())
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add a batch; raises what `MeanStatistics.update` raises."""
+        batch = batch_of(preds, target, self.options)
+        shape = self.shape.new_tensor([*batch.shape, *[0] * (AXES - len(batch.shape))])
+        self.shape = _one_shape(torch.stack([self.shape, shape]))
+        means, dtype = statistics_of(batch)
+        self.total = self.total + torch.as_tensor(means).to(self.total) * batch.frames
+        self.count = self.count + batch.frames
+        self.single = self.single.clamp(min=int(dtype == "float32"))
+
+    def compute(self) -> Tensor:
+        """The loss of all batches, 0-d, in float64.
+
+        Raises
+        ------
+        ValueError
+            Before the first batch.
+        """
+        stats = self.statistics()
+        return self.total.new_tensor(float(stats.loss(self.loss, **self.own)))
+
+    def statistics(self) -> MeanStatistics:
+        """What was seen, as `MeanStatistics`: for spectra, coherence and other losses."""
+        stats = MeanStatistics(**self.options)
+        sizes = [size for size in self.shape.tolist() if size]
+        if sizes:
+            seen = {"statistics": PAIR, "shape": sizes, "dtype": "float32" if int(self.single) else "float64"}
+            sums = self.total.detach().cpu().numpy()
+            stats.load_state_dict({**stats.state_dict(), **seen, "frames": int(self.count), "sums": sums})
+        return stats
+
+    def _sync_dist(
+        self, dist_sync_fn: Callable[..., Any] = gather_all_tensors, process_group: Any | None = None
+    ) -> None:
+        # As in MeanSpectrum, for a rank that saw nothing.
+        shapes = dist_sync_fn(self.shape, group=process_group or self.process_group)
+        sizes = [size for size in _one_shape(torch.stack(shapes)).tolist() if size]
+        if sizes and not self.shape.any():
+            empty = self.total.new_zeros(sizes)
+            means, _ = statistics_of(batch_of(empty, empty, self.options))
+            self.total = torch.zeros(means.shape).to(self.total)
+        super()._sync_dist(dist_sync_fn, process_group)
+
+
 def _one_shape(shapes: Tensor) -> Tensor:
     """Of several states, each a row, that of all that saw anything."""
     shape = shapes.max(dim=0).values
@@ -452,6 +580,15 @@ def _axes_of(shape: Sequence[int], options: dict[str, Any]) -> Axes:
     """What the library makes of the axes of a field of this shape."""
     axes = {name: options[name] for name in ("spatial_axes", "channel_axis") if name in options}
     return axes_of(shape, name="preds", **axes)
+
+
+def _check_grid(grid: Sphere | None, shape: Sequence[int], options: dict[str, Any]) -> None:
+    """Refuse what is no grid, and options that have no meaning on it, whatever the size of the fields."""
+    if grid is None:
+        return
+    sizes = (getattr(grid, "size", None) or 2,) * len(_axes_of(shape, options).spatial)
+    check_grid(grid, sizes)
+    check_on_sphere(grid, options)
 
 
 def _shape_with(*axes: Any) -> tuple[int, ...]:

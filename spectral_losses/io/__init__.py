@@ -1,6 +1,10 @@
 """Files of fields: one opener for every format, and reading that never takes more than it is asked for.
 
-``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray.
+``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray, ``tensors.py``
+what PyTorch saved.
+``coordinates.py`` says what files know of their axes, ``selection.py`` takes some positions along one, ``forecasts.py``
+the valid times of forecasts, ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another
+one's order.
 """
 
 from __future__ import annotations
@@ -8,12 +12,29 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from spectral_losses.io.alignment import align
+from spectral_losses.io.coordinates import Coordinate, role_of
 from spectral_losses.io.errors import FieldFileError, reading
+from spectral_losses.io.forecasts import at_valid_times
+from spectral_losses.io.selection import select, select_places
+from spectral_losses.io.stacking import stacked
 from spectral_losses.io.stored import StoredArray
+from spectral_losses.io.urls import is_url
 
-__all__ = ["StoredArray", "open_array"]
+__all__ = [
+    "Coordinate",
+    "StoredArray",
+    "align",
+    "at_valid_times",
+    "open_array",
+    "role_of",
+    "select",
+    "select_places",
+    "stacked",
+]
 
 LABELLED = {
     ".nc": "netcdf4",
@@ -27,20 +48,30 @@ LABELLED = {
 
 @contextlib.contextmanager
 def open_array(
-    path: str | os.PathLike[str], *, key: str | None = None, variable: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    key: str | None = None,
+    variable: str | None = None,
+    finite: bool = True,
+    kinds: str = "f",
 ) -> Iterator[StoredArray]:
     """Open one array of real floats; nothing but its description is read.
 
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``) or ``.zarr``. Links
-        of HDF5 into other files are followed, as h5py follows them.
+        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``), ``.zarr``, or tensors
+        (``.pt``, ``.pth``). Links of HDF5 into other files are followed, as h5py follows them. NetCDF 4, HDF5 and
+        Zarr may be URLs that fsspec opens.
     key : str, optional
-        Which array of an ``.npz``; needed where it holds several.
+        Which array of an ``.npz`` or ``.pt``; needed where it holds several.
     variable : str, optional
         Which variable of the others, ``group/name`` inside groups; needed unless there is only one of
         floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
+    finite : bool
+        Whether values that are not are refused as they are read.
+    kinds : str
+        Of dtypes that may be stored: ``"f"`` of fields, ``"fbiu"`` of masks.
 
     Yields
     ------
@@ -57,16 +88,19 @@ def open_array(
     """
     name, path = os.fspath(path), Path(path)
     suffix = path.suffix.lower()
-    known = (".npy", ".npz", *LABELLED)
+    known = (".npy", ".npz", *LABELLED, ".pt", ".pth")
     if suffix not in known:
         raise FieldFileError(f"{name}: a file of fields ends in {', '.join(known)}")
-    if not path.exists():
+    if is_url(name):
+        if suffix not in LABELLED:
+            raise FieldFileError(f"{name}: of URLs, {', '.join(LABELLED)} can be read")
+    elif not path.exists():
         raise FieldFileError(f"{name}: no such file")
     with contextlib.ExitStack() as stack:
         with reading(name):
             stored = _open(path, name, suffix, key, variable, stack)
-        _check(stored)
-        yield stored
+        _check(stored, kinds)
+        yield replace(stored, finite=finite)
 
 
 def _open(
@@ -80,13 +114,17 @@ def _open(
         from spectral_losses.io.npz import open_npz
 
         return open_npz(path, name, key, stack)
+    if suffix in (".pt", ".pth"):
+        from spectral_losses.io.tensors import open_pt
+
+        return open_pt(path, name, key)
     from spectral_losses.io.labelled import open_labelled
 
     return open_labelled(path, name, LABELLED[suffix], variable, stack)
 
 
-def _check(stored: StoredArray) -> None:
-    if stored.dtype.kind != "f" or stored.dtype.itemsize > 8:
+def _check(stored: StoredArray, kinds: str) -> None:
+    if stored.dtype.kind not in kinds or stored.dtype.itemsize > 8:
         raise FieldFileError(
             f"{stored.name} holds {stored.dtype.name}; spectra take real floats: float16, float32 or float64"
         )

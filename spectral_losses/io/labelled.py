@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.errors import needed
+from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import Index, StoredArray
+from spectral_losses.io.units import seconds
+from spectral_losses.io.urls import is_url, open_url
 
 PACKAGES = {"netcdf4": ("netCDF4",), "h5netcdf": ("h5netcdf", "h5py"), "zarr": ("zarr",)}
 UNNAMED = ("phony_dim_", "dim_")  # what h5netcdf and xarray call dimensions without a name
@@ -20,28 +25,40 @@ UNNAMED = ("phony_dim_", "dim_")  # what h5netcdf and xarray call dimensions wit
 def open_labelled(path: Path, name: str, engine: str, variable: str | None, stack: contextlib.ExitStack) -> StoredArray:
     """Open one variable; packed integers come out as the floats that they stand for."""
     xarray = needed("xarray", f"reading {path.suffix} files")
+    source: Any = path
+    if is_url(name):
+        engine = "zarr" if engine == "zarr" else "h5netcdf"  # netCDF4 reads no file that is open
+        source = name if engine == "zarr" else open_url(name, stack)
     packages = [needed(package, f"reading {path.suffix} files") for package in PACKAGES[engine]]
     options: dict[str, Any] = {"engine": engine, "decode_times": False, "cache": False}
     if engine == "h5netcdf":
         options["phony_dims"] = "sort"  # for files that were not written as NetCDF
         # Where this attribute cannot be read, `h5netcdf.File.close` (seen in 1.8) fails on an object half made, and
         # prints a traceback when that is collected.
-        with packages[-1].File(path) as file:
+        with packages[-1].File(source) as file:
             file.attrs.get("_nc3_strict")
     if engine == "zarr":
         options["consolidated"] = False  # else a store without consolidated metadata is warned about
     group, _, wanted = (variable or "").strip("/").rpartition("/")
     try:
-        dataset = stack.enter_context(xarray.open_dataset(path, group=group or None, **options))
+        dataset = stack.enter_context(xarray.open_dataset(source, group=group or None, **options))
     except OSError as error:
-        if group and Path(path).exists():
+        if group and (is_url(name) or path.exists()):
             raise FieldFileError(f"{name}: has no group {group!r}, or cannot be read") from error
         raise
     if not wanted:
-        wanted = _only(dataset, name) or _none(xarray, path, name, options)
+        wanted = _only(dataset, name) or _none(xarray, source, name, options)
     elif wanted not in dataset.variables:
         raise FieldFileError(f"{name} has no variable {variable!r}; of floats it has {_list(_floats(dataset))}")
-    return _stored(dataset, wanted, name, group)
+    stored = _stored(dataset, wanted, name, group)
+    return replace(stored, lacking=lambda: _gaps(str(source), stored.variable)) if engine == "zarr" else stored
+
+
+def _gaps(store: str, variable: str | None) -> str:
+    """Chunks of a Zarr array that are not there: they read as its fill value, which may be a NaN."""
+    array = needed("zarr", "reading .zarr files").open_array(store, path=variable, mode="r")
+    there, wanted = array.nchunks_initialized, array.nchunks
+    return "" if there == wanted else f"{wanted - there} of the {wanted} chunks of {variable} are not in the store"
 
 
 def _only(dataset: Any, name: str) -> str | None:
@@ -55,8 +72,8 @@ def _only(dataset: Any, name: str) -> str | None:
     return floats[0] if floats else None
 
 
-def _none(xarray: Any, path: Path, name: str, options: dict[str, Any]) -> str:
-    groups = xarray.open_groups(path, **options)
+def _none(xarray: Any, source: Any, name: str, options: dict[str, Any]) -> str:
+    groups = xarray.open_groups(source, **options)
     try:
         inside = [f"{group.strip('/')}/{each}" for group, data in groups.items() for each in _floats(data)]
     finally:
@@ -79,6 +96,7 @@ def _list(names: list[str]) -> str:
 def _stored(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
     variable = dataset[wanted].variable
     dims = tuple(str(dim) for dim in variable.dims)
+    unnamed = all(dim.startswith(UNNAMED) for dim in dims)
     preferred = variable.encoding.get("preferred_chunks")
 
     def load(index: Index) -> NDArray[Any]:
@@ -89,8 +107,63 @@ def _stored(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
         tuple(variable.shape),
         np.dtype(variable.dtype),
         load,
-        None if all(dim.startswith(UNNAMED) for dim in dims) else dims,
+        None if unnamed else dims,
         tuple(preferred.get(dim, n) for dim, n in zip(dims, variable.shape, strict=True)) if preferred else None,
-        {dim: dataset[dim].values for dim in dims if dim in dataset.coords and dataset[dim].dtype.kind in "fiu"},
+        {} if unnamed else _coordinates(dataset, dims),
         f"{group}/{wanted}" if group else wanted,
+        _text(variable.attrs.get("units")),
     )
+
+
+def _coordinates(dataset: Any, dims: tuple[str, ...]) -> dict[str, Coordinate]:
+    """Positions along dimensions: of the variable that is called as one is; else of its latitudes or longitudes.
+
+    Those of no dimension have one position: that of all values.
+    """
+    found: dict[str, Coordinate] = {}
+    known = {str(name): variable for name, variable in dataset.variables.items() if variable.ndim == 1}
+    for name, variable in sorted(known.items(), key=lambda each: each[0] not in dims):
+        dim = str(variable.dims[0])
+        if dim in dims and dim not in found and (name == dim or _described(name, variable).role is not None):
+            found[dim] = _coordinate(name, variable)
+    for name in map(str, dataset.coords):
+        if dataset[name].ndim == 0 and name not in found:
+            found[name] = _coordinate(name, dataset[name].variable.expand_dims("position"))
+    return found
+
+
+def _described(name: str, variable: Any) -> Coordinate:
+    """What attributes say of a coordinate, without its values."""
+    units, standard_name, axis = (_text(variable.attrs.get(key)) for key in ("units", "standard_name", "axis"))
+    return Coordinate(name, np.empty(0), units, standard_name, axis)
+
+
+def _coordinate(name: str, variable: Any) -> Coordinate:
+    described, values = _described(name, variable), np.asarray(variable.values)
+    if values.dtype.kind not in "fiu":
+        return replace(described, values=values.astype(np.str_))
+    largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0))
+    units = described.units or ""
+    times = _times(variable) if " since " in units else None
+    if times is None:
+        return replace(described, values=values, rounding=largest * float(np.finfo(np.float32).eps))
+    exact = float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+    rounding = max(1.0, exact * largest * (seconds(units.split()[0]) or 1.0))
+    return replace(described, values=times, units=None, rounding=rounding)
+
+
+def _times(variable: Any) -> NDArray[Any] | None:
+    """Times as ``datetime64``, or as text in a calendar that this does not know; None where they are none."""
+    xarray = needed("xarray", "reading times")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the calendars that datetime64 does not know
+        try:
+            times = xarray.decode_cf(xarray.Dataset({"times": variable.to_base_variable()}))["times"].values
+        except (ValueError, OverflowError, ImportError):  # months, or a calendar that takes cftime
+            return None
+    return np.asarray(times if times.dtype.kind == "M" else [each.isoformat() for each in times])
+
+
+def _text(attribute: Any) -> str | None:
+    """An attribute that is text, None where there is none or it is something else."""
+    return attribute.strip() if isinstance(attribute, str) else None

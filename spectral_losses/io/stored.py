@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError, reading
 
 Index = tuple[slice, ...]  # one slice with start and stop for each axis
@@ -31,10 +33,17 @@ class StoredArray:
         Names of the axes, where the file has some.
     chunks : tuple of int or None
         What the file is stored in, where reading less would be no faster.
-    coordinates : mapping of str to array
-        Positions along the axes that have some.
+    coordinates : mapping of str to Coordinate
+        Positions along the axes that have some, by the names of the axes; and one position of what is no axis, such
+        as a level, by its name.
     variable : str or None
         Which array of the file it is, None where a file holds but one without a name.
+    units : str or None
+        Of the values, as the file has them.
+    lacking : callable
+        What the file lacks, in words, where values are not finite; empty where it lacks nothing.
+    finite : bool
+        Whether values that are not are refused as they are read.
     """
 
     name: str
@@ -43,8 +52,11 @@ class StoredArray:
     load: Callable[[Index], NDArray[Any]] = field(repr=False)
     dims: tuple[str, ...] | None = None
     chunks: tuple[int, ...] | None = None
-    coordinates: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    coordinates: Mapping[str, Coordinate] = field(default_factory=dict, repr=False)
     variable: str | None = None
+    units: str | None = None
+    lacking: Callable[[], str] = field(default=str, repr=False)
+    finite: bool = True
 
     @property
     def precision(self) -> float:
@@ -57,19 +69,26 @@ class StoredArray:
         Raises
         ------
         FieldFileError
-            The file is damaged or cannot be read, or holds a NaN or an infinity there.
+            The file is damaged or cannot be read, or holds a NaN or an infinity there that is refused.
         """
         with reading(self.name):
             values = self.load(index)
+        if self.finite:
+            self.check(values, index)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def check(self, values: NDArray[Any], index: Index) -> None:
+        """Refuse a NaN or an infinity in what was read."""
         finite = np.isfinite(values)
         if not finite.all():
             first = np.unravel_index(int(np.argmin(finite)), values.shape)
             place = ", ".join(str(i + piece.start) for i, piece in zip(first, index, strict=True))
+            with reading(self.name):
+                gaps = self.lacking()
             raise FieldFileError(
-                f"{self.name} is not finite at [{place}]: {values[first]}; spectra take whole fields, so "
-                "fill or cut off such points (from Python, spectral_losses.field_error takes a mask)"
+                f"{self.name} is not finite at [{place}]: {values[first]}; "
+                + (gaps or "spectra take whole fields: --nan fill or --nan skip, or a mask from Python")
             )
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     def transposed(self, order: tuple[int, ...]) -> StoredArray:
         """The same array with its axes in another order, which nothing is read for."""
@@ -77,7 +96,80 @@ class StoredArray:
         return replace(
             self,
             shape=tuple(self.shape[axis] for axis in order),
-            load=lambda index: np.transpose(self.load(tuple(index[axis] for axis in back)), order),
+            # By `read`, which says where in the file a value is that is not finite.
+            load=lambda index: np.transpose(self.read(tuple(index[axis] for axis in back)), order),
             dims=None if self.dims is None else tuple(self.dims[axis] for axis in order),
             chunks=None if self.chunks is None else tuple(self.chunks[axis] for axis in order),
         )
+
+    def taken(self, axis: int, places: Sequence[int] | NDArray[np.int64], dims: tuple[str, ...] = ()) -> StoredArray:
+        """The positions at some places along an axis, which nothing is read for.
+
+        Parameters
+        ----------
+        axis : int
+        places : array of int
+            Its axes take the place of this one: none in the array of a single place.
+        dims : tuple of str
+            What to call them, unless there is one, which keeps its name.
+        """
+        table = np.asarray(places, np.int64)
+        new = table.ndim
+        shape = (*self.shape[:axis], *table.shape, *self.shape[axis + 1 :])
+
+        def load(index: Index) -> NDArray[Any]:
+            before, here, behind = index[:axis], index[axis : axis + new], index[axis + new :]
+            wanted = table[here]
+            found, back = np.unique(wanted, return_inverse=True)
+            pieces = []
+            for run in _runs(found, 1 if self.chunks is None else self.chunks[axis]):
+                part = self.read((*before, slice(int(run[0]), int(run[-1]) + 1), *behind))
+                pieces.append(part if part.shape[axis] == len(run) else np.take(part, run - run[0], axis))
+            piece = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis)
+            if new == 1 and np.array_equal(wanted, found):
+                return piece
+            return np.take(piece, np.reshape(back, wanted.shape), axis)
+
+        names, coordinates = self.dims, dict(self.coordinates)
+        if self.dims is not None:
+            kept = coordinates.pop(self.dims[axis], None)
+            names = (*self.dims[:axis], *(dims or self.dims[axis : axis + 1] * new), *self.dims[axis + 1 :])
+            if kept is not None and new < 2:
+                coordinates[self.dims[axis]] = replace(kept, values=np.atleast_1d(kept.values[table]))
+        chunks = self.chunks
+        if chunks is not None:
+            chunks = (*chunks[:axis], *((chunks[axis],) if new == 1 else (1,) * new), *chunks[axis + 1 :])
+            chunks = tuple(min(each, n) for each, n in zip(chunks, shape, strict=True))
+        return replace(self, shape=shape, load=load, dims=names, chunks=chunks, coordinates=coordinates)
+
+    def repeated(self, axis: int, number: int, dim: str) -> StoredArray:
+        """The same values at all places along a new axis, which nothing is read for."""
+
+        def load(index: Index) -> NDArray[Any]:
+            piece = self.read((*index[:axis], *index[axis + 1 :]))
+            shape = (*piece.shape[:axis], index[axis].stop - index[axis].start, *piece.shape[axis:])
+            return np.broadcast_to(np.expand_dims(piece, axis), shape)
+
+        def put(old: tuple[Any, ...], new: Any) -> tuple[Any, ...]:
+            return (*old[:axis], new, *old[axis:])
+
+        return replace(
+            self,
+            shape=put(self.shape, number),
+            load=load,
+            dims=None if self.dims is None else put(self.dims, dim),
+            chunks=None if self.chunks is None else put(self.chunks, number),
+        )
+
+
+def _runs(places: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:
+    """Places in increasing order as few runs: of neighbours, or of some that one chunk holds."""
+    edges = [0, *(np.flatnonzero(np.diff(places // chunk)) + 1).tolist(), len(places)]
+    runs: list[tuple[int, int]] = []
+    for first, last in itertools.pairwise(edges):
+        start = runs[-1][0] if runs else first
+        if runs and places[last - 1] - places[start] == last - 1 - start:
+            runs[-1] = start, last
+        else:
+            runs.append((first, last))
+    return [places[first:last] for first, last in runs]

@@ -36,7 +36,7 @@ def adjusted_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`. With a window or detrending all terms are those of the fields after it.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

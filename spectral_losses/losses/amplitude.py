@@ -37,7 +37,7 @@ def amplitude_error(
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     target : array of the same shape, or Spectrum
         A field, or what `radial_spectrum` returned for it with the same options.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`; ``bins="modes"`` takes every pair of modes k, -k by itself, the mean among them.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

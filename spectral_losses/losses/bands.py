@@ -43,7 +43,7 @@ def band_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`; a band is a run of shells.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

@@ -30,7 +30,7 @@ def coherence_error(prediction: Array, target: Array, **options: Unpack[LossOpti
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`; ``bins="modes"`` takes every pair of modes k, -k by itself: the mean of one minus the
         cosine of the phase error.
     channel_weights : sequence of float, optional

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from spectral_losses.fields.filling import blank
 from spectral_losses.fields.masks import apply_mask, centre, check_mask, from_a_value
 from spectral_losses.fields.pairs import check_field, check_pair, check_same_home, lift
 from spectral_losses.messages import suggest
-from spectral_losses.spectra.plan import Plan, plan_of, points, shells
+from spectral_losses.spectra.plan import Plan, by_area, mask_of, plan_of, points, shells
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.sphere import AreaWeights, Harmonics
@@ -29,6 +30,8 @@ class Comparison(NamedTuple):
     """The target's power over shells, as its rows are laid out, where a `Spectrum` stands for it."""
     mask: Array | None = None
     centred: bool = False
+    filled: bool = False
+    """Whether something stands in masked points; else the mask weighs all of them."""
 
     def value(self) -> Array:
         """The loss; differentiable."""
@@ -64,10 +67,11 @@ def over_spectra(
     stored = isinstance(target, Spectrum)
     backend = check_field(prediction, "prediction") if stored else check_pair(prediction, target)
     plan = plan_of(prediction, "prediction", options, backend, coupled=coupled, over=over, settings=settings)
-    of = objective(plan)
+    of, mask = objective(plan), mask_of(prediction, options, plan, backend)
     if not stored:
-        return Comparison(backend, plan, of, prediction, target)
-    return Comparison(backend, plan, of, prediction, None, _stored(prediction, target, plan, of, backend))
+        return Comparison(backend, plan, of, prediction, target, None, mask, filled=mask is not None)
+    power = _stored(prediction, target, plan, of, mask, backend)
+    return Comparison(backend, plan, of, prediction, None, power, mask, filled=mask is not None)
 
 
 def over_points(
@@ -91,7 +95,7 @@ def over_points(
         mask = check_mask(mask, prediction, plan.layout, backend)
     grid = options.get("grid")
     if grid is not None:
-        mask = _by_area(mask, AreaWeights(grid.grid, plan.layout.shape), prediction, backend)
+        mask = by_area(mask, AreaWeights(grid.grid, plan.layout.shape), prediction, backend)
     return Comparison(backend, plan, objective, prediction, target, None, mask, centred)
 
 
@@ -112,6 +116,8 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     y = None if first.target is None else plan.layout.arrange(first.target, backend)
     if problem.kind != "power":
         x, y = _one_dtype(x, y, backend)
+        if first.filled:  # or a difference of what does not count might warn
+            x, y = (blank(z, first.mask, backend.namespace(z)) for z in (x, y))
         if first.centred:
             x, y = (from_a_value(z, first.mask, len(plan.basis.shape), backend) for z in (x, y))
         if differenced:  # the error is conditioned by itself, which keeps its digits
@@ -127,9 +133,9 @@ def restored(gradient: Array, comparison: Comparison) -> Array:
     plan, backend = comparison.plan, comparison.backend
     if comparison.centred:
         gradient = centre(gradient, comparison.mask, len(plan.basis.shape), backend)
-    if comparison.mask is not None:
+    if comparison.mask is not None and not comparison.filled:
         gradient = apply_mask(gradient, comparison.mask, len(plan.basis.shape), backend.namespace(gradient))
-    return plan.restore(gradient, backend)
+    return plan.restore(gradient, backend, comparison.mask if comparison.filled else None)
 
 
 def targets_of(target: Any, names: Collection[str], known: Collection[str], kind: str) -> dict[str, Any]:
@@ -160,7 +166,9 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
     groups: dict[Any, list[list[str]]] = {}
     for name, c in comparisons.items():
         fields = "X" in c.objective.needs
-        key = (fields, c.plan.basis, c.plan.layout.order, c.plan.layout.averaged, c.plan.conditioning, c.centred)
+        plan = c.plan
+        transform = plan.basis, plan.layout.order, plan.layout.averaged, plan.conditioning, plan.fill
+        key = (fields, *transform, c.centred, c.filled)
         alike = groups.setdefault(key, [])
         for names in alike:
             # Not by id, on which torch.compile would compile anew for each batch.
@@ -176,18 +184,13 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
 def _conditioned(x: Array, comparison: Comparison) -> Array:
     plan, backend = comparison.plan, comparison.backend
     ndim = len(plan.basis.shape)
-    if comparison.mask is not None:
+    if comparison.filled:
+        x = plan.filled(x, comparison.mask, backend)
+    elif comparison.mask is not None:
         x = apply_mask(x, comparison.mask, ndim, backend.namespace(x))
     if comparison.centred:
         x = centre(x, comparison.mask, ndim, backend)
     return plan.condition(x, backend)
-
-
-def _by_area(mask: Array | None, of: AreaWeights, prediction: Array, backend: Backend) -> Array:
-    """A mask that weighs each point by its area, too."""
-    some = prediction[(slice(0, 1),) * len(prediction.shape)]
-    weights = backend.constant(of, "weights", lift(some, backend.namespace(some)))
-    return weights if mask is None else backend.namespace(mask).astype(mask, weights.dtype) * weights
 
 
 def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
@@ -198,7 +201,9 @@ def _one_dtype(x: Array, y: Array, backend: Backend) -> tuple[Array, Array]:
     return xp.astype(x, dtype, copy=False), xp.astype(y, dtype, copy=False)
 
 
-def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objective, backend: Backend) -> Array:
+def _stored(
+    prediction: Array, target: Spectrum, plan: Plan, objective: Objective, mask: Array | None, backend: Backend
+) -> Array:
     """The power of a spectrum that stands for the target, its rows in the order of the plan."""
     beyond = set(objective.needs) - {"P", "T"}
     by_shell = objective.over == "shells" and isinstance(plan.basis, Plane | Harmonics)
@@ -217,10 +222,10 @@ def _stored(prediction: Array, target: Spectrum, plan: Plan, objective: Objectiv
     merged = {i % len(lead) for i in layout.rows.averaged + layout.rows.summed} if lead else set()
     kept = sorted(axis for place, axis in enumerate(lead) if place not in merged)
     expected = (*(prediction.shape[axis] for axis in kept), *bins)
-    if target.layout != plan.recorded():
+    if target.layout != plan.recorded(mask):
         raise ValueError(
             "target: this spectrum was computed on another grid or with other options: "
-            f"{target.layout}, while the prediction's are {plan.recorded()}"
+            f"{target.layout}, while the prediction's are {plan.recorded(mask)}"
         )
     if tuple(target.power.shape) != expected:
         raise ValueError(

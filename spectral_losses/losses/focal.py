@@ -19,9 +19,15 @@ EPS = 1e-12
 """The guard of whitening, relative to the target's largest shell."""
 
 
+class FocalOptions(FrameOptions, total=False):
+    """The options of losses that compare frame by frame, and the transform."""
+
+    transform: str
+
+
 @loss
 def focal_frequency_error(
-    prediction: Array, target: Array, *, alpha: float = 1.0, whiten: bool = False, **options: Unpack[FrameOptions]
+    prediction: Array, target: Array, *, alpha: float = 1.0, whiten: bool = False, **options: Unpack[FocalOptions]
 ) -> Comparison:
     r"""Mean-square error of Fourier modes, each weighted by how large its error is.
 
@@ -37,7 +43,7 @@ def focal_frequency_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels
+    spatial_axes, channel_axis, channels, transform, mask, fill
         As in `radial_spectrum`.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.
@@ -85,7 +91,7 @@ def focal_frequency_error(
         target,
         options,
         lambda plan: (
-            FocalFrequencyError(sharpness, Plane(plan.basis.shape), ("D", "T"))
+            FocalFrequencyError(sharpness, Plane(plan.basis.shape, transform=plan.basis.transform), ("D", "T"))
             if whiten
             else FocalFrequencyError(sharpness, None, ("D",))
         ),

@@ -38,7 +38,7 @@ def spectrum_error(
     target : array of the same shape, or Spectrum
         A field, or what `radial_spectrum` returned for it with the same options: a target's spectrum need
         be computed only once.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`. The first axis that is neither space nor channel is the batch.
     channel_weights : sequence of float, optional
         Weights of separate channels in both means.
@@ -108,7 +108,7 @@ def log_spectral_distance(
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     target : array of the same shape, or Spectrum
         A field, or what `radial_spectrum` returned for it with the same options.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`. Pooling gives sparse shells more modes, which makes their logarithm trustworthy.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

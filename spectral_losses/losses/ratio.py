@@ -38,7 +38,7 @@ def power_ratio_error(
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     target : array of the same shape, or Spectrum
         A field, or what `radial_spectrum` returned for it with the same options.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`; ``bins="modes"`` takes every pair of modes k, -k by itself. Pooling gives sparse shells
         more modes, without which their ratio is mostly noise.
     channel_weights : sequence of float, optional

@@ -14,8 +14,8 @@ from spectral_losses.losses.registry import loss
 from spectral_losses.messages import check_eps, items, number
 from spectral_losses.spectra.binning import check_lengths
 from spectral_losses.spectra.plan import ModeOptions, Plan, degrees
-from spectral_losses.transforms.plane import wavenumbers
 from spectral_losses.transforms.sphere import Harmonics
+from spectral_losses.transforms.waves import wavenumbers, waves_of
 from spectral_losses.transforms.weighed import Weighed
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Statistics, Tables
@@ -47,7 +47,7 @@ def sobolev_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels, window, detrend, pool, grid
+    spatial_axes, channel_axis, channels, window, detrend, pool, grid, transform, mask, fill
         As in `radial_spectrum`. On the sphere ``k**2`` is ``l (l + 1)`` of degree l, with 1 for its radius.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.
@@ -80,8 +80,9 @@ def sobolev_error(
 
     Notes
     -----
-    Derivatives are exact for periodic fields. Central differences, which other libraries take, see nothing of the
-    grid's own wavelength: a checkerboard, which costs most here, is invisible to them.
+    Derivatives are exact for periodic fields, and with ``transform="dct"`` for those that their mirror image continues
+    without a kink. Central differences, which other libraries take, see nothing of the grid's own wavelength: a
+    checkerboard, which costs most here, is invisible to them.
 
     References
     ----------
@@ -128,21 +129,24 @@ def sobolev(
     """The basis of losses over derivatives: weighed modes, or degrees, of which all orders have one weight."""
     if options.grid is not None:
         return degrees(shape, options._replace(lengths=lengths))
-    return Weighed(shape, SobolevWeights(shape, check_lengths(lengths, len(shape)), order, seminorm))
+    weights = SobolevWeights(shape, check_lengths(lengths, len(shape)), order, seminorm, options.transform)
+    return Weighed(shape, weights, options.transform)
 
 
 @plain
 class SobolevWeights(NamedTuple):
-    """Weights of the modes of a half plane."""
+    """Weights of the modes that are stored."""
 
     shape: tuple[int, ...]
     lengths: tuple[float, ...] | None
     s: float
     seminorm: bool
+    transform: str
 
     def weights(self) -> Any:
         """One for each mode, the largest of them 1: their unit drops out."""
-        return _weights(wavenumbers(self.shape, self.lengths).ravel() ** 2, self.s, self.seminorm)
+        k = wavenumbers(waves_of(self.transform, self.shape), self.lengths)
+        return _weights(k.ravel() ** 2, self.s, self.seminorm)
 
 
 @plain

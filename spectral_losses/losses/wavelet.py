@@ -42,7 +42,7 @@ def wavelet_error(
     ----------
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
-    spatial_axes, channel_axis, channels
+    spatial_axes, channel_axis, channels, mask, fill
         As in `radial_spectrum`; any sizes.
     channel_weights : sequence of float, optional
         Weights of separate channels in the mean over rows.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectral_losses.errors import needed
 from spectral_losses.plot.panels import Panels
 from spectral_losses.plot.style import BLACK, label, line_of
-from spectral_losses.transforms.plane import wavenumber_steps
+from spectral_losses.transforms.fourier import wavenumber_steps
 
 Floats = NDArray[np.float64]
 
@@ -66,12 +66,15 @@ class Scales(NamedTuple):
     wavelength : str
     around : float or None
         Wavelength times wavenumber, where a wavelength has a unit.
+    degrees : bool
+        Whether it is degrees l of spherical harmonics that are drawn, whose wavenumber is sqrt(l (l + 1)).
     """
 
     wavenumber: str
     power: str
     wavelength: str = ""
     around: float | None = None
+    degrees: bool = False
 
 
 def scales(sizes: Sequence[int], lengths: bool, unit: str | None = None, energy: bool = False) -> Scales:
@@ -91,6 +94,12 @@ def scales(sizes: Sequence[int], lengths: bool, unit: str | None = None, energy:
         power = "power $P(k)$ (field units squared)"
     around = 2 * np.pi if lengths else float(sizes[0]) if len(set(sizes)) == 1 else None
     return Scales(words, power, waves, around)
+
+
+def scales_of_degrees(radius: float, unit: str) -> Scales:
+    """The words for spectra on a sphere of this radius."""
+    words = "degree $l$", "power $P_l$ (field units squared)", f"wavelength ({unit})"
+    return Scales(*words, 2 * np.pi * radius, degrees=True)
 
 
 def share_of_power(sizes: Sequence[int], lengths: Sequence[float] | None) -> float:
@@ -155,7 +164,7 @@ def draw(
         if not any(_above(ax, other) for other in panels.shown[place + 1 :]):
             ax.set_xlabel(of.wavenumber)
     if wavelength and of.around is not None:
-        _wavelengths(panels.power, of.around, of.wavelength)
+        _wavelengths(panels.power, of)
 
 
 def _power(ax: Any, curves: Sequence[Curve], lines: Sequence[dict[str, Any]], title: str) -> None:
@@ -231,15 +240,24 @@ def _octaves(axis: Any) -> None:
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
-def _wavelengths(ax: Any, around: float, words: str) -> None:
+def _wavelengths(ax: Any, of: Scales) -> None:
     """A second scale above."""
+    around = of.around or 0.0
 
     def turned(x: Any) -> Floats:
         x = np.asarray(x, dtype=np.float64)
         other: Floats = np.divide(around, x, out=np.full_like(x, np.inf), where=x != 0)
         return other
 
-    above = ax.secondary_xaxis("top", functions=(turned, turned))
+    def of_degree(degree: Any) -> Floats:
+        degree = np.asarray(degree, dtype=np.float64)
+        return turned(np.sqrt(degree * (degree + 1)))
+
+    def to_degree(wavelength: Any) -> Floats:
+        root: Floats = np.sqrt(1 + 4 * turned(wavelength) ** 2)
+        return (root - 1) / 2
+
+    above = ax.secondary_xaxis("top", functions=(of_degree, to_degree) if of.degrees else (turned, turned))
     above.tick_params(which="both", direction="in")
     _octaves(above.xaxis)
-    above.set_xlabel(words)
+    above.set_xlabel(of.wavelength)

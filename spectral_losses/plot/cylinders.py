@@ -50,7 +50,7 @@ def cylinders(
         Whether a bar beside it says what colours are.
     axes : Axes, optional
         Where to draw. By default a new figure, which pyplot does not know of.
-    spatial_axes, channel_axis, channels, lengths, window, detrend
+    spatial_axes, channel_axis, channels, lengths, window, detrend, transform
         As in `radial_spectrum`, for the arrays.
 
     Returns

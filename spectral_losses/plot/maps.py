@@ -40,6 +40,7 @@ class MapOptions(TypedDict, total=False):
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
+    transform: str
 
 
 KNOWN = frozenset(get_type_hints(MapOptions)) | {"bins", "reference", "unit", "bar", "axes"}
@@ -149,7 +150,7 @@ def _given(x: Any, said: str, bins: Any, kind: type[Sectors] | type[Cylinders], 
             spectrum = radial_spectrum(x, bins=bins, pool="frames" if axes.frames else None, **options)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{said}: {error}".replace(f"{said}: {said}", said, 1)) from None
-    plane = Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+    plane = Plane(*spectrum.layout[:4])  # type: ignore[arg-type]
     power = on_host(spectrum.power)
     power = np.reshape(power, (-1, *power.shape[-2:]))
     if spectrum is x:  # which of its axes is that of channels, a spectrum does not know

@@ -32,6 +32,7 @@ class PooledOptions(TypedDict, total=False):
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
+    transform: str
 
 
 _KNOWN = frozenset(get_type_hints(PooledOptions))
@@ -91,7 +92,7 @@ def spectra(
     axes : Axes, or sequence of one to three Axes, optional
         Where to draw: spectra, ratio, coherence; only as many as there are. By default a new figure of all that there
         is to show, which pyplot does not know of: see `Panels`.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform
         As in `radial_spectrum`, for the arrays. Of separate channels the mean is drawn and, in the panels below, each
         of them thin; ``channels`` is not for velocities, whose components are summed.
 

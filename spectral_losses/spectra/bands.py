@@ -62,7 +62,7 @@ class BandNumbers(NamedTuple):
     coherence: float | None
 
 
-def lay_bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
+def lay_bands(grid: Plane | Harmonics, limits: tuple[float, float] | None) -> tuple[Band, ...]:
     """Three bands of shells, up to each of the limits and above.
 
     By default they are the thirds of the range of shells, in logarithms: ``K^(1/3)`` and ``K^(2/3)`` for
@@ -120,7 +120,10 @@ def band_starts(grid: Plane | Harmonics, bands: int | Sequence[float]) -> tuple[
 
 
 def band_numbers(
-    power: NDArray[np.float64], grid: Plane, band: Band, precision: float = float(np.finfo(np.float32).eps)
+    power: NDArray[np.float64],
+    grid: Plane | Harmonics,
+    band: Band,
+    precision: float = float(np.finfo(np.float32).eps),
 ) -> BandNumbers:
     """Compare the powers of prediction, truth and difference, of shape (3, channels, shells), in a band.
 

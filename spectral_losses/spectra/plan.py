@@ -10,22 +10,40 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
+from spectral_losses.fields.filling import FILLS, blank, fill
 from spectral_losses.fields.layout import ChannelAxis, FieldOptions, Layout, LayoutOptions, check_weights, lay_out
+from spectral_losses.fields.masks import check_mask
+from spectral_losses.fields.pairs import lift
 from spectral_losses.fields.windows import Conditioning, Detrend, Window, condition, conditioning_of, uncondition
-from spectral_losses.messages import number, warn_caller
+from spectral_losses.messages import check_choice, number, warn_caller
 from spectral_losses.spectra.binning import check_bins, check_lengths, check_radial
 from spectral_losses.transforms.modes import Modes
 from spectral_losses.transforms.partitions import Cylinders, Sectors
-from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.plane import Bins, Plane
 from spectral_losses.transforms.points import Points
-from spectral_losses.transforms.sphere import Harmonics, Sphere
+from spectral_losses.transforms.relaxation import Relaxation
+from spectral_losses.transforms.sphere import AreaWeights, Harmonics, Sphere
+from spectral_losses.transforms.waves import TRANSFORMS
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class SpectrumOptions(LayoutOptions, total=False):
+class MaskOptions(TypedDict, total=False):
+    """The options of all that takes apart whole fields.
+
+    mask : array, optional
+        As in `field_error`: where it is 0, values do not count, and something else stands there.
+    fill : {"smooth", "mean"}
+        What: see `radial_spectrum`.
+    """
+
+    mask: Array | None
+    fill: str
+
+
+class SpectrumOptions(LayoutOptions, MaskOptions, total=False):
     """The options of `radial_spectrum`, where they are explained."""
 
     bins: str | int | Sequence[float] | tuple[str, int] | Sectors | Cylinders
@@ -33,6 +51,7 @@ class SpectrumOptions(LayoutOptions, total=False):
     window: Window
     detrend: Detrend
     grid: Sphere | None
+    transform: str
 
 
 class PointOptions(FieldOptions, total=False):
@@ -55,15 +74,16 @@ class LossOptions(FieldOptions, SpectrumOptions, total=False):
     shell_weights: float | Sequence[float] | None
 
 
-class ModeOptions(FieldOptions, total=False):
-    """The options of losses over Fourier modes one by one."""
+class ModeOptions(FieldOptions, MaskOptions, total=False):
+    """The options of losses over modes one by one."""
 
     window: Window
     detrend: Detrend
     grid: Sphere | None
+    transform: str
 
 
-class FrameOptions(TypedDict, total=False):
+class FrameOptions(MaskOptions, total=False):
     """The options of losses that compare frame by frame: `FieldOptions` but for ``pool``."""
 
     spatial_axes: int | Sequence[int]
@@ -74,7 +94,7 @@ class FrameOptions(TypedDict, total=False):
 
 
 class Options(NamedTuple):
-    """All of them with their defaults, hashable."""
+    """All of them with their defaults; hashable but for the mask, of which no plan knows."""
 
     spatial_axes: Any = (-2, -1)
     channel_axis: Any = "auto"
@@ -88,6 +108,9 @@ class Options(NamedTuple):
     reduction: str = "mean"
     shell_weights: Any = None
     grid: Any = None
+    transform: Any = "fft"
+    mask: Any = None
+    fill: str = "smooth"
 
 
 @plain
@@ -136,19 +159,33 @@ class Plan(NamedTuple):
     basis: Any
     conditioning: Conditioning | None
     shell_weights: Any
+    fill: str
+    """What stands in masked points, where there is a mask."""
 
-    def prepare(self, x: Array, backend: Backend) -> Array:
-        """A field as it is transformed."""
-        return self.condition(self.layout.arrange(x, backend), backend)
+    def prepare(self, x: Array, backend: Backend, mask: Array | None = None) -> Array:
+        """A field as it is transformed; its mask as `mask_of` gives it."""
+        return self.condition(self.filled(self.layout.arrange(x, backend), mask, backend), backend)
+
+    def filled(self, x: Array, mask: Array | None, backend: Backend) -> Array:
+        """A field that is laid out, with something in its masked points."""
+        if mask is None:
+            return x
+        shape, smooth = self.layout.shape, None
+        if self.fill == "smooth":
+            on_sphere, edges = isinstance(self.basis, Harmonics), getattr(self.basis, "transform", "fft") == "dct"
+            smooth = Relaxation(shape, self.basis.grid, shape[0]) if on_sphere else Relaxation(shape, edges=edges)
+        return fill(x, mask, smooth, shape, backend)
 
     def condition(self, x: Array, backend: Backend) -> Array:
         """Detrend and window a field that is laid out, where that is asked for."""
         return x if self.conditioning is None else condition(x, self.conditioning, backend)
 
-    def restore(self, gradient: Array, backend: Backend) -> Array:
+    def restore(self, gradient: Array, backend: Backend, mask: Array | None = None) -> Array:
         """A gradient with respect to what `prepare` returned as one of the field."""
         if self.conditioning is not None:
             gradient = uncondition(gradient, self.conditioning, backend)
+        if mask is not None:
+            gradient = blank(gradient, mask, backend.namespace(gradient))
         return self.layout.restore(gradient, backend)
 
     def reported(self, power: Array, backend: Backend) -> Array:
@@ -168,10 +205,11 @@ class Plan(NamedTuple):
         power = xp.reshape(power, (*power.shape[: len(power.shape) - len(shape)], math.prod(shape)))
         return xp.take(power, backend.constant(self.basis, "first", power), axis=-1) if self.basis.unequal else power
 
-    def recorded(self) -> tuple[object, ...]:
-        """The grid and the options that a spectrum is computed with."""
+    def recorded(self, mask: Array | None = None) -> tuple[object, ...]:
+        """The grid and the options that a spectrum is computed with; of a mask, what stands in masked points."""
         conditioning = self.conditioning or conditioning_of(self.layout.shape, None, None)
-        return (*self.basis, self._channels(), *conditioning[1:], self.layout.pooled)
+        filled = () if mask is None else (self.fill,)
+        return (*self.basis, self._channels(), *conditioning[1:], *filled, self.layout.pooled)
 
     def _channels(self) -> str:
         return "mean" if self.layout.averaged else "sum" if self.layout.rows.summed else "separate"
@@ -186,18 +224,26 @@ def shells(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane 
     """The basis of losses over shells, of the sphere where that is the grid."""
     if options.grid is not None:
         return degrees(shape, options)
-    return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins))
+    return Plane(shape, check_lengths(options.lengths, len(shape)), check_bins(options.bins), options.transform)
 
 
 def degrees(shape: tuple[int, ...], options: Options) -> Harmonics:
     """The basis of losses over degrees of the sphere."""
-    for name in ("lengths", "window", "detrend"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{name} must be None with grid={options.grid}, got {getattr(options, name)!r}")
-    bins = check_bins(options.bins)
-    check_radial(bins, f"degrees of {options.grid}")
+    bins = check_on_sphere(options.grid, options._asdict())
     basis: Harmonics = options.grid.basis(shape, bins)
     return basis
+
+
+def check_on_sphere(grid: Sphere, options: Mapping[str, Any]) -> Bins:
+    """The bins of degrees, where no option is one of planes."""
+    for name in ("lengths", "window", "detrend"):
+        if options.get(name) is not None:
+            raise ValueError(f"{name} must be None with grid={grid}, got {options[name]!r}")
+    if options.get("transform", "fft") != "fft":
+        raise ValueError(f'transform must be "fft" with grid={grid}, got {options["transform"]!r}')
+    bins = check_bins(options.get("bins", "unit"))
+    check_radial(bins, f"degrees of {grid}")
+    return bins
 
 
 def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Plane | Harmonics | Modes:
@@ -208,12 +254,12 @@ def shells_or_modes(shape: tuple[int, ...], options: Options, backend: Backend) 
         raise ValueError(f'bins="modes" is for the plane, not for grid={options.grid}')
     if options.shell_weights is not None:
         raise ValueError(f'shell_weights are for shells, not for bins="modes", got {options.shell_weights!r}')
-    return Modes(shape)
+    return Modes(shape, options.transform)
 
 
 def modes(shape: tuple[int, ...], options: Options, backend: Backend) -> Modes:
     """The basis of losses over modes one by one."""
-    return Modes(shape)
+    return Modes(shape, options.transform)
 
 
 def plan_of(
@@ -230,7 +276,7 @@ def plan_of(
 
     ``over`` makes the basis of the spatial shape, all options, the backend and the settings.
     """
-    given = {option: _hashable(value) for option, value in options.items()}
+    given = {option: hashable(value) for option, value in options.items() if option != "mask"}
     if backend.is_tracing():
         return _plan(x, name, given, backend, coupled, over, settings)
     # The text of options, because True and 1 are equal as keys but not as axes.
@@ -254,7 +300,8 @@ def _plan(
         _warn_of_a_short_axis(tuple(x.shape), name)
     check_grid(options.grid, layout.shape)
     if over is points:
-        return Plan(layout, Points(layout.shape), None, None)
+        return Plan(layout, Points(layout.shape), None, None, "")
+    check_choice("fill", options.fill, FILLS)
     shape = layout.shape
     for axis, n in enumerate(shape):
         if n < 2:
@@ -262,6 +309,7 @@ def _plan(
                 f"{name}: spatial axis {axis} of {len(shape)} has {n} point, too few to hold one "
                 f"shell; it takes at least 2 (shape {tuple(x.shape)})"
             )
+    check_transform(options)
     basis = over(shape, options, backend, *settings)
     conditioning = conditioning_of(shape, options.window, options.detrend)
     backend.constant(basis, "bin_weight", x)  # refuses shells without modes
@@ -270,7 +318,23 @@ def _plan(
         weights = ShellWeights(basis, _shell_weights(options.shell_weights))
         backend.constant(weights, "weights", x)  # refuses another number of them
     periodic = not any(conditioning.windows) and conditioning.detrend is None
-    return Plan(layout, basis, None if periodic else conditioning, weights)
+    return Plan(layout, basis, None if periodic else conditioning, weights, options.fill)
+
+
+def mask_of(x: Array, options: Mapping[str, Any], plan: Plan, backend: Backend) -> Array | None:
+    """The mask among the options, if there is one, checked, and weighed by area on the sphere."""
+    mask = options.get("mask")
+    if mask is None:
+        return None
+    mask, grid = check_mask(mask, x, plan.layout, backend), options.get("grid")
+    return mask if grid is None else by_area(mask, AreaWeights(grid.grid, plan.layout.shape), x, backend)
+
+
+def by_area(mask: Array | None, of: AreaWeights, x: Array, backend: Backend) -> Array:
+    """A mask that weighs each point by its area, too."""
+    some = x[(slice(0, 1),) * len(x.shape)]
+    weights = backend.constant(of, "weights", lift(some, backend.namespace(some)))
+    return weights if mask is None else backend.namespace(mask).astype(mask, weights.dtype) * weights
 
 
 def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
@@ -280,6 +344,17 @@ def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(grid, Sphere):
         raise TypeError(f"grid must be None or a Sphere, got {grid!r}")
     grid.check(shape)
+
+
+def check_transform(options: Options) -> None:
+    """Refuse another transform than there is, and beside cosines what is for the periodic plane."""
+    check_choice("transform", options.transform, TRANSFORMS)
+    if options.transform == "fft":
+        return
+    if options.window is not None:
+        raise ValueError(
+            f'window must be None with transform="dct", which has no jump at the edges to hide, got {options.window!r}'
+        )
 
 
 def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:
@@ -313,11 +388,12 @@ def _shell_weights(given: Any) -> Any:
     return check_weights("shell_weights", given)
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
+    """A value of an option as plain values and tuples."""
     if isinstance(value, str | int | float | None):
         return value
     if hasattr(value, "tolist"):
-        return _hashable(value.tolist())
+        return hashable(value.tolist())
     if hasattr(value, "_fields"):  # a named tuple says what it is
-        return type(value)(*(_hashable(each) for each in value))
-    return tuple([_hashable(each) for each in value]) if isinstance(value, list | tuple) else value
+        return type(value)(*(hashable(each) for each in value))
+    return tuple([hashable(each) for each in value]) if isinstance(value, list | tuple) else value

@@ -6,7 +6,7 @@ from typing import Unpack, get_type_hints
 
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.messages import check_options
-from spectral_losses.spectra.plan import SpectrumOptions, explicit, plan_of
+from spectral_losses.spectra.plan import SpectrumOptions, explicit, mask_of, plan_of
 from spectral_losses.spectra.spectrum import Spectrum, let_pytorch_collate
 from spectral_losses_backends.base import Array
 
@@ -30,7 +30,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     field : array, real floating
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     spatial_axes : int or tuple of one to three ints
-        The periodic, uniformly sampled axes; each has at least 2 points.
+        The uniformly sampled axes, periodic unless ``transform`` says otherwise; each has at least 2 points.
     channel_axis : int, None or "auto"
         The axis of components. "auto" is the axis right after the spatial axes where they are adjacent, exactly one
         axis follows them, and they are two or more or the array has three axes, as in ``[B, H, W, C]``; else the one
@@ -61,6 +61,23 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         The two spatial axes are latitude and longitude on the sphere: shells are degrees of spherical harmonics, the
         wavenumber is the degree, and the power of a shell is its share of the mean square over the sphere. ``bins``
         group degrees; ``lengths``, ``window`` and ``detrend`` have to stay None.
+    transform : {"fft", "dct"}
+        "dct": a discrete cosine transform of type II along each axis, for domains with edges, such as those of regional
+        weather models; ``window`` and ``grid`` have to stay None. Mode m of an axis is half as many waves: its
+        wavenumber is ``m / 2``, or ``pi m / L``, and that is the grid's wavenumber step. Unit shells are half as wide
+        as those of "fft", from half a wave up to the highest mode, and every second one is in the middle of one of
+        these; every mode counts once. The measure and the sum over all modes are the same as with "fft".
+    mask : array, optional
+        Bool or weights, 0 in masked points: of the spatial shape, its axes in the order of ``spatial_axes``, or of any
+        shape that broadcasts against the field, so that it may differ from frame to frame. What a field holds in masked
+        points is never looked at, NaN included; ``fill`` stands there before detrending, window and transform. Other
+        points are valid, whatever their weight.
+    fill : {"smooth", "mean"}
+        "smooth": nearly the solution of Laplace's equation between the frame's valid points, on the sphere or on a
+        plane of equal spacings, which is periodic unless the transform is "dct". "mean": their mean, weighed as in
+        `field_error`; it costs less, but its steps at coasts hide a steep spectrum. Of no effect without a mask. The
+        gradient is that of a fill that does not move: 0 in masked points, and in the others what it would be of the
+        filled field.
 
     Returns
     -------
@@ -73,7 +90,7 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
         Not an array, or not real floating; an option that is not known.
     ValueError
         An axis out of range, repeated, or both space and channel; a spatial axis too short to hold one shell; a grid of
-        another shape, or options beside it that have no meaning on it;
+        another shape, or options beside it that have no meaning on it; a mask that `field_error` would refuse;
         a shell that holds no mode; a value that is not one of those above.
 
     Warns
@@ -91,6 +108,9 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     ----------
     Pope, S. B., Turbulent Flows, Cambridge University Press 2000, section 6.5.
 
+    Denis, B., Cote, J. and Laprise, R., Spectral decomposition of two-dimensional atmospheric fields on limited-area
+    domains using the discrete cosine transform (DCT), Mon. Wea. Rev. 130 (2002) 1812, for ``transform="dct"``.
+
     Examples
     --------
     >>> import numpy as np, spectral_losses as sl
@@ -103,11 +123,12 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     check_options("radial_spectrum", options, _KNOWN)
     backend = check_field(field, "field")
     plan = plan_of(field, "field", options, backend)
-    share = backend.power(plan.prepare(field, backend), plan.basis)
+    mask = mask_of(field, options, plan, backend)
+    share = backend.power(plan.prepare(field, backend, mask), plan.basis)
     xp = backend.namespace(share)
     power = plan.layout.rows.collect(share, xp)[..., 1:-1] * backend.constant(plan.basis, "scale", share)
     power = plan.reported(power, backend)
     centres, edges, counts = (backend.constant(plan.basis, name, power) for name in ("centres", "edges", "counts"))
     if not backend.is_tracing():
         let_pytorch_collate()
-    return Spectrum(centres, power, edges, counts, plan.recorded())
+    return Spectrum(centres, power, edges, counts, plan.recorded(mask))

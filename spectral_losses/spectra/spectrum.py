@@ -13,7 +13,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spectral_losses.fields.pairs import dtype_name
-from spectral_losses.transforms.partitions import Cylinders, Sectors
+from spectral_losses.spectra.written import named, tuples
+from spectral_losses.transforms.partitions import Sectors
 from spectral_losses.transforms.plane import Plane
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of, record
@@ -43,7 +44,7 @@ class Spectrum:
         Modes of the full plane in each shell, or other bin, as floats of power's dtype.
     layout : tuple
         The grid and the options that it was computed with. A spectrum may stand for a target only where
-        these are the same.
+        these are the same. Of a mask it holds no more than that there was one, and the fill.
 
     Notes
     -----
@@ -168,7 +169,7 @@ class Spectrum:
             else:
                 arrays[name] = _on_host(given, name)
         with open(path, "wb") as file:  # given a name, NumPy would add an ending
-            np.savez(file, layout=np.asarray(json.dumps(_named(self.layout))), **arrays)
+            np.savez(file, layout=np.asarray(json.dumps(named(self.layout))), **arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str], like: Callable[[Any], Array] | None = None) -> Spectrum:
@@ -200,7 +201,7 @@ class Spectrum:
                     name: file[name] if name in file.files else (file[f"{name}.0"], file[f"{name}.1"])
                     for name in ARRAYS
                 }
-                layout = _tuples(json.loads(str(file["layout"])))
+                layout = tuples(json.loads(str(file["layout"])))
         except (AttributeError, BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} must be a spectrum that Spectrum.save wrote: {error}") from error
         let_pytorch_collate()
@@ -222,21 +223,6 @@ def _on_host(x: Array, name: str) -> Any:
     x = backend.detach(x)
     seen = backend.to_numpy_if_free(x)
     return np.asarray(x) if seen is None else seen
-
-
-def _named(value: Any) -> Any:
-    """JSON knows no named tuples."""
-    if isinstance(value, Sectors | Cylinders):
-        return {type(value).__name__: [_named(each) for each in value]}
-    return [_named(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _tuples(value: Any) -> Any:
-    """What `_named` made, as it was: a layout has no lists."""
-    if isinstance(value, dict):
-        ((name, items),) = value.items()
-        return {"Sectors": Sectors, "Cylinders": Cylinders}[name](*map(_tuples, items))
-    return tuple([_tuples(each) for each in value]) if isinstance(value, list) else value
 
 
 def _collate(batch: Sequence[Spectrum], *, collate_fn_map: Mapping[Any, Any] | None = None) -> Spectrum:

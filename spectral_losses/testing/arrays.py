@@ -336,12 +336,23 @@ def check_backend(
         slope = np.sum(to_numpy(gradient) * direction)
         np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-6)
 
+    def filled(dtype: str) -> None:
+        rng = np.random.default_rng(0)
+        x, mask = rng.normal(size=(2, 2, 7, 10)), rng.random((7, 10)) < 0.7
+        field = asarray(np.where(mask, x, np.nan).astype(dtype))
+        for fill in ("mean", "smooth"):
+            power = sl.radial_spectrum(field, mask=asarray(mask), fill=fill).power
+            _same_kind(power, field)
+            exact = sl.radial_spectrum(x, mask=mask, fill=fill).power  # NumPy's, which its tests hold against loops
+            np.testing.assert_allclose(to_numpy(power), exact, rtol=10 * tolerances[dtype])
+
     values()
     if "float64" in tolerances:
         gradients()
     masked()
     for dtype in tolerances:
         sphere(dtype)
+        filled(dtype)
     not_finite()
 
 

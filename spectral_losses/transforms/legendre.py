@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -60,13 +61,35 @@ def analysis_tables(grid: str, number: int, highest: int, orders: int) -> tuple[
     Latitudes are those of the northern half from the pole on; the equator counts half, because folding adds it to
     itself.
     """
+    angle, weights = _half(grid, number)
+    return _packed(_by_degree(angle, highest, orders), weights, highest, orders)
+
+
+@lru_cache(maxsize=2)
+def wind_tables(grid: str, number: int, highest: int, orders: int) -> tuple[Floats, ...]:
+    """For each block what takes folded winds to coefficients, likewise, with twice as many latitudes.
+
+    First ``m P / cos(latitude)``, then the derivative of P along the latitude, which is antisymmetric where P is
+    symmetric: what vector harmonics are made of. Divided by ``sqrt(l (l + 1))`` these are of mean square 1.
+    """
+    angle, weights = _half(grid, number)
+    return _packed(_vectors_by_degree(angle, highest, orders), np.tile(weights, 2), highest, orders)
+
+
+def _half(grid: str, number: int) -> tuple[Floats, Floats]:
+    """Angles of the northern half, and the weights of latitudes that are folded onto it."""
     half = (number + 1) // 2
     weights = area_weights(grid, number)[:half].copy()
     if number % 2:
         weights[-1] /= 2
+    return colatitudes(grid, number)[:half], weights
+
+
+def _packed(each: Iterable[Floats], weights: Floats, highest: int, orders: int) -> tuple[Floats, ...]:
+    """The tables of blocks, of the functions of each degree in turn."""
     blocks = blocks_of(highest, orders)
-    tables = tuple([np.zeros((2 * (b.last - b.first), b.rows, half)) for b in blocks])
-    for degree, functions in enumerate(_by_degree(colatitudes(grid, number)[:half], highest, orders)):
+    tables = tuple([np.zeros((2 * (b.last - b.first), b.rows, len(weights))) for b in blocks])
+    for degree, functions in enumerate(each):
         for block, table in zip(blocks, tables, strict=True):
             m = np.arange(block.first, min(block.last, degree + 1))
             odd = (degree - m) % 2
@@ -74,8 +97,30 @@ def analysis_tables(grid: str, number: int, highest: int, orders: int) -> tuple[
     return tables
 
 
-def _by_degree(angle: Floats, highest: int, orders: int) -> Any:
-    """For each degree in turn the functions of all orders, ``(orders, angles)``, of mean square 1; then overwritten.
+def _vectors_by_degree(angle: Floats, highest: int, orders: int) -> Iterator[Floats]:
+    """For each degree the functions of `wind_tables`, ``(orders up to the degree, 2 angles)``.
+
+    Both are sums of functions of the orders beside: nothing is divided by a sine, which is 0 at a pole. A function of
+    order -1 is that of order 1, times -1.
+    """
+    below = np.zeros((orders + 1, len(angle)))
+    for degree, functions in enumerate(_by_degree(angle, highest, orders + 1)):
+        m = np.arange(min(orders, degree + 1), dtype=np.float64)[:, None]
+        number, norm = len(m), 2 * math.sqrt(degree * (degree + 1)) if degree else 1.0
+        (before, after), (lower, upper) = (
+            (np.concatenate((-f[1:2], f[: number - 1])), f[1 : number + 1]) for f in (functions, below)
+        )
+        slope = np.sqrt((degree - m) * (degree + m + 1)) * after - np.sqrt((degree + m) * (degree - m + 1)) * before
+        ratio = np.sqrt((degree - m) * (degree - m - 1)) * upper + np.sqrt((degree + m) * (degree + m - 1)) * lower
+        ratio *= math.sqrt((2 * degree + 1) / max(2 * degree - 1, 1))
+        yield np.concatenate((ratio, slope), axis=1) / norm
+        below = functions
+
+
+def _by_degree(angle: Floats, highest: int, orders: int) -> Iterator[Floats]:
+    """For each degree in turn the functions of all orders, ``(orders, angles)``, of mean square 1.
+
+    Each is overwritten after the next one.
 
     The recursion in the degree at fixed order, which is stable because these functions are what grows. The first one of
     each order, ``sin(angle)^m`` times a number, is below the least float near a pole; there all degrees up to some

@@ -1,4 +1,4 @@
-"""Fourier modes one by one: every pair k, -k is a bin of its own."""
+"""Waves one by one: every pair k, -k is a bin of its own."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.transforms.plane import Plane, multiplicity
+from spectral_losses.transforms.waves import Waves, waves_of
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
 
 @plain
 class Modes(NamedTuple):
-    """A periodic, uniform grid whose modes are compared one by one.
+    """A uniform grid whose modes are compared one by one.
 
-    The bins are the entries of the half plane that is stored. In its first column, and the last one of an even size, a
+    The bins are the modes that are stored. In the first column of a half plane, and the last one of an even size, a
     pair k, -k has two entries with the same statistics: each is half a bin, see `repeats`.
     """
 
     shape: tuple[int, ...]
+    transform: str = "fft"
     kind: str = "modes"
     """Tuples of other classes are equal to this one where their items are; caches must not take one for another."""
+
+    @property
+    def waves(self) -> Waves:
+        """What the grid is taken apart into."""
+        return waves_of(self.transform, self.shape)
 
     @property
     def sums(self) -> str:
@@ -42,24 +48,25 @@ class Modes(NamedTuple):
         return True
 
     def forward(self, x: Array, backend: Backend) -> Array:
-        """Half-plane modes ``(..., *half)``, not normalised."""
-        return backend.rfftn(x, len(self.shape))
+        """Modes ``(..., *stored)``, not normalised."""
+        return self.waves.forward(x, backend)
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
         """The plain sum over all modes of the full plane."""
-        return backend.irfftn(modes, self.shape)
+        return self.waves.adjoint(modes, backend)
 
     def bins(self) -> int:
-        """Entries of the half plane."""
-        return math.prod(self.shape[:-1]) * (self.shape[-1] // 2 + 1)
+        """Stored modes."""
+        return math.prod(self.waves.stored())
 
     def bin_index(self) -> NDArray[Any]:
         """Their numbers."""
         return _numbers(self)
 
     def multiplicity(self) -> NDArray[Any]:
-        """2, and 1 on the first and, for an even size, the last column; for each column of the half plane."""
-        return multiplicity(self.shape[-1])
+        """As on the plane."""
+        multiplicity: NDArray[Any] = self.waves.multiplicity()
+        return multiplicity
 
     def multiplicities(self) -> NDArray[Any]:
         """The same for each bin."""
@@ -67,7 +74,7 @@ class Modes(NamedTuple):
 
     def sign(self) -> NDArray[Any]:
         """As on the plane."""
-        return Plane(self.shape).sign()
+        return self.waves.sign()
 
     def bin_weight(self) -> NDArray[Any]:
         """``1 / N**2`` for each bin: modes over the number of points, squared."""
@@ -80,7 +87,7 @@ class Modes(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _numbers(basis: Modes) -> NDArray[Any]:
-    return np.arange(basis.bins()).reshape(*basis.shape[:-1], basis.shape[-1] // 2 + 1)
+    return np.arange(basis.bins()).reshape(basis.waves.stored())
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""The plane: Fourier modes of a periodic grid, and the shells of wavenumber they belong to; host-side and cached."""
+"""The plane: waves of a uniform grid, and the shells of wavenumber they belong to; host-side and cached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.transforms.fourier import wavenumber_steps
 from spectral_losses.transforms.partitions import Cylinders, Sectors
+from spectral_losses.transforms.waves import Waves, wavenumbers, waves_of, wavevectors
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -21,7 +23,7 @@ Bins = str | int | tuple[str, int] | tuple[float, ...] | Sectors | Cylinders
 
 @plain
 class Plane(NamedTuple):
-    """A periodic, uniform grid and the shells laid over its wavenumbers: a `Basis` for the backends.
+    """A uniform grid and the shells laid over its wavenumbers: a `Basis` for the backends.
 
     Its bins are a complete partition of all modes: bin 0 is below the first shell (with unit shells the mean mode
     alone), then come the shells, and the last bin is beyond them (the corner modes).
@@ -34,11 +36,19 @@ class Plane(NamedTuple):
         Box length along each axis; None counts wavenumbers in index units.
     shells : "unit", "log", int, ("log", int), tuple of float, Sectors or Cylinders
         How the shells are laid, see `spectral_losses.radial_spectrum`.
+    transform : {"fft", "dct"}
+        Whether the grid is periodic, or ends at its edges.
     """
 
     shape: tuple[int, ...]
     lengths: tuple[float, ...] | None = None
     shells: Bins = "unit"
+    transform: str = "fft"
+
+    @property
+    def waves(self) -> Waves:
+        """What the grid is taken apart into."""
+        return waves_of(self.transform, self.shape)
 
     @property
     def sums(self) -> str:
@@ -66,28 +76,29 @@ class Plane(NamedTuple):
         return ("centres", "edges") if self.directed else ()
 
     def forward(self, x: Array, backend: Backend) -> Array:
-        """Half-plane modes ``(..., *half)``, not normalised."""
-        return backend.rfftn(x, len(self.shape))
+        """Modes ``(..., *stored)``, not normalised."""
+        return self.waves.forward(x, backend)
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
         """The plain sum over all modes of the full plane."""
-        return backend.irfftn(modes, self.shape)
+        return self.waves.adjoint(modes, backend)
 
     def bins(self) -> int:
         """Shells, and one bin on either side of them."""
         return len(_partition(self).counts) + 2
 
     def bin_index(self) -> Integers:
-        """The bin of each mode of the half plane."""
+        """The bin of each stored mode."""
         return _partition(self).index
 
     def multiplicity(self) -> Integers:
-        """2, and 1 on the first and, for an even size, the last column; for each column of the half plane."""
-        return multiplicity(self.shape[-1])
+        """For each column of stored modes, for how many of the full plane each stands."""
+        multiplicity: Integers = self.waves.multiplicity()
+        return multiplicity
 
     def sign(self) -> Floats:
-        """1 on the half plane that is stored, -1 for the mirror images that its first and last column hold as well."""
-        return _sign(self)
+        """Which half of the plane a mode belongs to, see `Waves`."""
+        return self.waves.sign()
 
     def bin_weight(self) -> Floats:
         """``1 / N**2`` for each bin: modes over the number of points, squared."""
@@ -153,7 +164,7 @@ class Plane(NamedTuple):
 class _Partition:
     """Bins as they are summed, and as they are reported."""
 
-    index: Integers  # the bin of each mode of the half plane: 0 below the first shell, the last one beyond
+    index: Integers  # the bin of each stored mode: 0 below the first shell, the last one beyond
     all_counts: Floats
     measure: Floats
     magnitudes: Floats
@@ -183,7 +194,7 @@ def _partition(grid: Plane) -> _Partition:
     if isinstance(grid.shells, Cylinders):
         return _cylinders(grid, grid.shells)
     edges = _edges(grid)
-    index = places_of(wavenumbers(grid.shape, grid.lengths), edges)
+    index = places_of(wavenumbers(grid.waves, grid.lengths), edges)
     all_counts = _counts(index, len(edges) + 1, grid)
     counts = all_counts[1:-1]
     if not counts.all():
@@ -200,9 +211,11 @@ def _partition(grid: Plane) -> _Partition:
 def _sectors(grid: Plane, of: Sectors) -> _Partition:
     if len(grid.shape) != 2:
         raise ValueError(f"bins: Sectors are for two spatial axes, got {len(grid.shape)}")
+    if grid.transform == "dct":  # its modes are sums of both diagonals
+        raise ValueError(f'bins: Sectors need directions, which the cosines of transform="dct" have not, got {of}')
     radial, n = _partition(grid._replace(shells=of.shells)), of.n
     shells = len(radial.counts)
-    k = _components(grid)
+    k = wavevectors(grid.waves, grid.lengths)
     if grid.shape[1] % 2 == 0:
         k[1][:, -1] *= -1  # the full plane has this wavenumber with a minus
     angle = np.arctan2(k[0], k[1]) * (n / math.pi)  # in sectors
@@ -242,13 +255,14 @@ def _cylinders(grid: Plane, of: Cylinders) -> _Partition:
         raise ValueError(f"bins: axis of Cylinders must be a place in spatial_axes, got {of.axis} of {ndim}")
     axis = of.axis % ndim
     others = tuple(i for i in range(ndim) if i != axis)
-    k = np.abs(_components(grid))
+    k = np.abs(wavevectors(grid.waves, grid.lengths))
     edges, places, measures = [], [], []
     for axes, shells in ((others, of.perpendicular), ((axis,), of.parallel)):
         part = Plane(
             tuple(grid.shape[i] for i in axes),
             None if grid.lengths is None else tuple(grid.lengths[i] for i in axes),
             shells,
+            grid.transform,
         )
         found = _edges(part)
         found = found if found[0] == 0 else np.insert(found, 0, 0.0)
@@ -284,7 +298,7 @@ def places_of(k: Floats, edges: Floats) -> Integers:
 
 def _counts(index: Integers, bins: int, grid: Plane) -> Floats:
     """Modes of the full plane in each bin."""
-    weights = np.broadcast_to(multiplicity(grid.shape[-1]), index.shape).ravel()
+    weights = np.broadcast_to(grid.multiplicity(), index.shape).ravel()
     return np.bincount(index.ravel(), weights=weights, minlength=bins).astype(np.float64)
 
 
@@ -296,68 +310,22 @@ def _middles(edges: Floats) -> Floats:
     return (edges[:-1] + edges[1:]) / 2
 
 
-def _components(grid: Plane) -> list[Floats]:
-    """The wavevector of each mode of the half plane, along each axis."""
-    steps = wavenumber_steps(grid.shape, grid.lengths)
-    last = len(grid.shape) - 1
-    each = [
-        step * (np.fft.rfftfreq(n, 1 / n) if axis == last else np.fft.fftfreq(n, 1 / n))
-        for axis, (n, step) in enumerate(zip(grid.shape, steps, strict=True))
-    ]
-    return [np.array(k) for k in np.meshgrid(*each, indexing="ij")]
-
-
 def _grid(grid: Plane) -> str:
     return "x".join(map(str, grid.shape))
-
-
-def multiplicity(n: int) -> Integers:
-    """2, and 1 on the first and, for an even size, the last column of a half plane."""
-    column = np.full(n // 2 + 1, 2)
-    column[0] = 1
-    if n % 2 == 0:
-        column[-1] = 1
-    return column
-
-
-@lru_cache(maxsize=64)
-def _sign(grid: Plane) -> Floats:
-    modes = [np.fft.fftfreq(n, 1 / n) for n in grid.shape[:-1]]
-    others = np.zeros(tuple(n for n in grid.shape[:-1]))
-    for axis, (n, m) in enumerate(zip(grid.shape[:-1], modes, strict=True)):
-        own = np.where(2 * np.abs(m) == n, 0.0, np.sign(m))  # the Nyquist mode is its own mirror image
-        others = np.where(others == 0, np.reshape(own, (-1, *(1,) * (len(modes) - axis - 1))), others)
-    whole = (multiplicity(grid.shape[-1]) == 2).astype(np.float64)
-    return np.where(whole == 1, 1.0, others[..., None])
-
-
-def wavenumbers(shape: tuple[int, ...], lengths: tuple[float, ...] | None) -> Floats:
-    """Magnitude of the wavevector of each mode of the half plane."""
-    squared = np.zeros(())
-    for axis, (n, step) in enumerate(zip(shape, wavenumber_steps(shape, lengths), strict=True)):
-        last = axis == len(shape) - 1
-        index = np.fft.rfftfreq(n, 1 / n) if last else np.fft.fftfreq(n, 1 / n)
-        squared = squared[..., None] + (step * index) ** 2
-    magnitude: Floats = np.sqrt(squared)
-    return magnitude
-
-
-def wavenumber_steps(shape: tuple[int, ...], lengths: tuple[float, ...] | None) -> tuple[float, ...]:
-    """Wavenumber of the first mode along each axis."""
-    return (1.0,) * len(shape) if lengths is None else tuple(2 * math.pi / a for a in lengths)
 
 
 def _edges(grid: Plane) -> Floats:
     if isinstance(grid.shells, tuple) and not isinstance(grid.shells[0], str):
         return np.asarray(grid.shells, dtype=np.float64)
-    steps = wavenumber_steps(grid.shape, grid.lengths)
+    waves = grid.waves
+    steps = waves.steps(grid.lengths)
     width = max(steps)
-    # Unit shells have centres m * width up to the least Nyquist wavenumber; 1e-9 forgives its rounding.
-    reach = [math.floor(n * step / (2 * width) + 1e-9) for n, step in zip(grid.shape, steps, strict=True)]
+    # Unit shells have centres m * width up to the least of the highest wavenumbers; 1e-9 forgives its rounding.
+    reach = [math.floor(high * step / width + 1e-9) for high, step in zip(waves.highest(), steps, strict=True)]
     top = min(reach)
     if top < 1:
         axis = reach.index(top)
-        least = math.ceil(2 * width / steps[axis] - 1e-9)
+        least = waves.points(width / steps[axis])
         raise ValueError(
             f"spatial axis {axis} of {len(steps)} has {grid.shape[axis]} points, too few to hold one shell "
             f"of width {width:.6g}; it takes at least {least}"

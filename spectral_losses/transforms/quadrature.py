@@ -35,11 +35,17 @@ def grid_of(latitudes: Any) -> tuple[str, int]:
     away = {grid: float(np.abs(latitudes_of(grid, len(given)) - from_north).max()) for grid in GRIDS}
     nearest = min(away, key=lambda grid: away[grid])
     if not away[nearest] <= NEAR:  # NaN is not
+        gap = max(90 - from_north[0], from_north[-1] + 90)
+        instead = (
+            f"They leave out {gap:.3g} degrees at a pole: take degrees, not radians, and for a region the plane, with "
+            "lengths in place of grid"
+            if gap > 360 / len(given)
+            else "Interpolate the fields to one of them"
+        )
         raise ValueError(
             f"latitudes must be those of a grid on which sums are exact, to {NEAR:g} degrees: Gaussian, equally spaced "
             f"from pole to pole, or the centres of equal cells. Of {len(given)} from {given[0]:.6g} to "
-            f"{given[-1]:.6g} none is; the nearest is {nearest!r}, {away[nearest]:.3g} degrees off. Interpolate the "
-            "fields to one of them"
+            f"{given[-1]:.6g} none is; the nearest is {nearest!r}, {away[nearest]:.3g} degrees off. {instead}"
         )
     return nearest, len(given)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spectral_losses.messages import integer
 from spectral_losses.transforms.legendre import HIGHEST, Block, analysis_tables, blocks_of
 from spectral_losses.transforms.plane import places_of, shell_edges
-from spectral_losses.transforms.quadrature import GRIDS, area_weights, colatitudes, grid_of
+from spectral_losses.transforms.quadrature import GRIDS, area_weights, grid_of
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
@@ -46,6 +46,9 @@ class Sphere:
     size : int or None
         How many latitudes, where they were given.
     degrees : int or None
+    from_south : bool
+        Whether latitudes were given from south to north. To a spectrum of a scalar that makes no difference; to
+        `energy_spectrum` it tells where north is. Without an array they are from north.
 
     Raises
     ------
@@ -67,21 +70,26 @@ class Sphere:
     grid: str
     size: int | None
     degrees: int | None
+    from_south: bool
 
     def __init__(self, latitudes: Any, *, degrees: int | None = None) -> None:
         if isinstance(latitudes, str):
             if latitudes not in GRIDS:
                 known = ", ".join(map(repr, GRIDS))
                 raise ValueError(f"latitudes must be {known} or an array of degrees, got {latitudes!r}")
-            grid, size = latitudes, None
+            grid, size, from_south = latitudes, None, False
         else:
             grid, size = grid_of(latitudes)
+            given = np.asarray(latitudes)
+            from_south = bool(given[0] < given[-1])
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "degrees", _whole(degrees))
+        object.__setattr__(self, "from_south", from_south)
 
     def __repr__(self) -> str:
-        said = repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes>"
+        where = " from south" if self.from_south else ""
+        said = repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes{where}>"
         return f"Sphere({said})" if self.degrees is None else f"Sphere({said}, degrees={self.degrees})"
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -93,11 +101,6 @@ class Sphere:
                 f"grid: the Sphere has {self.size} latitudes, the first spatial axis {shape[0]} points (spatial axes "
                 f"of {shape[0]} x {shape[1]}; spatial_axes names latitude first)"
             )
-
-    def spacing(self, shape: tuple[int, int]) -> float:
-        """The largest distance of two points along a meridian or the equator, in radians."""
-        between = np.diff(colatitudes(self.grid, shape[0]))
-        return max(float(between.max()), 2 * math.pi / shape[1])
 
     def basis(self, shape: tuple[int, ...], shells: Any) -> Harmonics:
         """The harmonics of fields of this shape, and the bins of their degrees."""
@@ -175,37 +178,47 @@ class Harmonics(NamedTuple):
 
     @property
     def together(self) -> int:
-        """A quarter of what tables hold: for fewer values at a time, to read the tables would take most of it."""
-        half = (self.shape[0] + 1) // 2
-        return sum(2 * (block.last - block.first) * block.rows * half for block in self.blocks()) // 4
+        """Values of 8 fields: products of matrices have 16 columns then, and with fewer take longer for each."""
+        return 8 * math.prod(self.shape)
 
     def forward(self, x: Array, backend: Backend) -> Array:
         """Coefficients ``(..., 1, modes)``."""
-        xp, half = backend.namespace(x), self.shape[0] // 2
-        modes = backend.rfftn(x, 1)[..., : self.orders]
-        above, below = modes[..., : self.shape[0] - half, :], xp.flip(modes[..., half:, :], axis=-2)
-        even, odd = above + below, above - below
-        tables, parts = backend.constant(self, "tables", x), []
+        xp, parts = backend.namespace(x), []
+        even, odd = self.folded(x, backend)
+        tables = backend.constant(self, "tables", x)
         for block, table in zip(self.blocks(), tables, strict=True):
             these = slice(block.first, block.last)
             folded = xp.concat((even[..., these], odd[..., these]), axis=-1)
             found = backend.map_columns(table, folded)
-            parts.append(xp.reshape(found, (*found.shape[:-2], 1, found.shape[-2] * found.shape[-1])))
+            row = xp.reshape(found, (*found.shape[:-2], found.shape[-2] * found.shape[-1]))
+            parts.append(xp.expand_dims(row, axis=-2))  # not in one step, which JAX refuses of a sharded array
         return parts[0] if len(parts) == 1 else xp.concat(parts, axis=-1)
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
         """The transpose of `forward`, not its inverse."""
-        xp, half, place = backend.namespace(modes), self.shape[0] // 2, 0
+        xp, place = backend.namespace(modes), 0
         tables: Any = backend.constant(self, "tables", xp.real(modes))
         even, odd = [], []
         for block, table in zip(self.blocks(), tables, strict=True):
             number, columns = block.last - block.first, 2 * (block.last - block.first)
-            part = modes[..., place : place + block.rows * columns]
+            part = modes[..., 0, place : place + block.rows * columns]
             place += block.rows * columns
-            part = xp.reshape(part, (*part.shape[:-2], block.rows, columns))
+            part = xp.reshape(part, (*part.shape[:-1], block.rows, columns))
             folded = backend.map_columns(table, part, transposed=True)
             even.append(folded[..., :number])
             odd.append(folded[..., number:])
+        return self.unfolded(even, odd, backend)
+
+    def folded(self, x: Array, backend: Backend) -> tuple[Array, Array]:
+        """Orders of fields, a latitude and its mirror image added up and subtracted: ``(..., half, orders)`` each."""
+        xp, half = backend.namespace(x), self.shape[0] // 2
+        modes = backend.rfftn(x, 1)[..., : self.orders]
+        above, below = modes[..., : self.shape[0] - half, :], xp.flip(modes[..., half:, :], axis=-2)
+        return above + below, above - below
+
+    def unfolded(self, even: list[Array], odd: list[Array], backend: Backend) -> Array:
+        """The transpose of `folded`, of the blocks of orders of both."""
+        xp, half = backend.namespace(even[0]), self.shape[0] // 2
         symmetric, antisymmetric = (each[0] if len(each) == 1 else xp.concat(each, axis=-1) for each in (even, odd))
         above, below = symmetric + antisymmetric, symmetric - antisymmetric
         rows = [above[..., :half, :], xp.flip(below[..., :half, :], axis=-2)]

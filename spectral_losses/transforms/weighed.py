@@ -1,4 +1,4 @@
-"""Fourier modes, all in one bin, each with a weight of its own: the basis of losses that are one weighted sum."""
+"""Waves, all in one bin, each with a weight of its own: the basis of losses that are one weighted sum."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.transforms.modes import Modes
-from spectral_losses.transforms.plane import multiplicity
+from spectral_losses.transforms.waves import Waves, waves_of
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.text import plain
 
 
 @plain
 class Weighed(NamedTuple):
-    """A periodic, uniform grid whose modes make one sum.
+    """A uniform grid whose modes make one sum.
 
     Attributes
     ----------
     shape : tuple of int
         Points along each spatial axis.
     source : named tuple
-        What has the weights of the modes of the half plane, as its method ``weights``.
+        What has the weights of the modes that are stored, as its method ``weights``.
+    transform : {"fft", "dct"}
     """
 
     shape: tuple[int, ...]
     source: Any
+    transform: str = "fft"
     kind: str = "weighed"
+
+    @property
+    def waves(self) -> Waves:
+        """What the grid is taken apart into."""
+        return waves_of(self.transform, self.shape)
 
     @property
     def sums(self) -> str:
@@ -46,12 +52,12 @@ class Weighed(NamedTuple):
         return False
 
     def forward(self, x: Array, backend: Backend) -> Array:
-        """Half-plane modes ``(..., *half)``, not normalised."""
-        return backend.rfftn(x, len(self.shape))
+        """Modes ``(..., *stored)``, not normalised."""
+        return self.waves.forward(x, backend)
 
     def adjoint(self, modes: Array, backend: Backend) -> Array:
         """The plain sum over all modes of the full plane."""
-        return backend.irfftn(modes, self.shape)
+        return self.waves.adjoint(modes, backend)
 
     def bins(self) -> int:
         """One."""
@@ -59,15 +65,16 @@ class Weighed(NamedTuple):
 
     def bin_index(self) -> NDArray[Any]:
         """0 everywhere."""
-        return np.zeros((*self.shape[:-1], self.shape[-1] // 2 + 1), dtype=np.int64)
+        return np.zeros(self.waves.stored(), dtype=np.int64)
 
     def multiplicity(self) -> NDArray[Any]:
         """As on the plane."""
-        return multiplicity(self.shape[-1])
+        multiplicity: NDArray[Any] = self.waves.multiplicity()
+        return multiplicity
 
     def sign(self) -> NDArray[Any]:
         """As on the plane."""
-        return Modes(self.shape).sign()
+        return self.waves.sign()
 
     def bin_weight(self) -> NDArray[Any]:
         """``1 / N**2``: modes over the number of points, squared."""
@@ -75,7 +82,7 @@ class Weighed(NamedTuple):
 
     def mode_weights(self) -> NDArray[Any]:
         """The weight of each mode."""
-        return np.reshape(self.source.weights(), (*self.shape[:-1], -1))
+        return np.reshape(self.source.weights(), self.waves.stored())
 
     def entry_weights(self) -> NDArray[Any]:
         """That of each entry of a mode array, which may stand for two modes."""
@@ -83,5 +90,5 @@ class Weighed(NamedTuple):
         return weights
 
     def real_weights(self) -> NDArray[Any]:
-        """That of real and imaginary part of each entry."""
-        return np.repeat(self.entry_weights().ravel(), 2)
+        """That of each real number of a mode array: both parts of an entry, or the entry itself."""
+        return np.repeat(self.entry_weights().ravel(), 1 if self.transform == "dct" else 2)

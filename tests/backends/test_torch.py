@@ -382,3 +382,21 @@ def test_products_do_without_tf32_and_leave_the_setting(newer: bool, monkeypatch
     with exactly(torch.device("cuda")):
         assert not allowed()
     assert not allowed()
+
+
+@pytest.mark.parametrize("frames", [1, 4, 5, 9])
+def test_products_of_few_and_of_many_columns(frames: int) -> None:
+    """Those of two fields each: 16 columns are narrow, 20 are not."""
+    from spectral_losses_backends.numpy import backend as numpy_backend
+    from spectral_losses_backends.torch.kernels import NARROW, eager
+
+    assert NARROW == 16
+    rng = np.random.default_rng(frames)
+    tables, modes = rng.normal(size=(5, 4, 7)), rng.normal(size=(2, 2, frames, 7, 5))
+    modes = modes[0] + 1j * modes[1]
+    for transposed, x in ((False, modes), (True, modes[..., :4, :])):
+        found = eager.map_columns(torch.tensor(tables), torch.tensor(x), transposed=transposed)
+        assert found.is_contiguous()
+        expected = np.einsum("mkn,...km->...nm" if transposed else "mkn,...nm->...km", tables, x)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_allclose(numpy_backend.map_columns(tables, x, transposed=transposed), expected, rtol=1e-12)

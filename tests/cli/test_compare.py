@@ -152,6 +152,7 @@ def test_a_cube_of_shells_is_cut_at_its_roots(tmp_path, capsys, root):
         (["--lengths", "2"], {"lengths": 2.0}),
         (["--lengths", "2,3.5", "--bins", "4"], {"lengths": (2.0, 3.5), "bins": 4}),
         (["--window", "hann"], {"window": "hann"}),
+        (["--transform", "dct", "--detrend", "linear"], {"transform": "dct", "detrend": "linear"}),
         (["--window", "blackman,none"], {"window": ("blackman", None)}),
         (["--detrend", "linear", "--window", "hamming"], {"detrend": "linear", "window": "hamming"}),
     ],
@@ -435,6 +436,7 @@ def test_per_gives_the_losses_of_each_index_alone(tmp_path, capsys, monkeypatch,
     (["--bins", "5"], {"bins": 5}),
     (["--lengths", "2,3.5"], {"lengths": (2.0, 3.5)}),
     (["--window", "hann", "--detrend", "linear"], {"window": "hann", "detrend": "linear"}),
+    (["--transform", "dct"], {"transform": "dct"}),
 ])  # fmt: skip
 def test_losses_take_the_options_that_they_know(tmp_path, capsys, argv, options):
     p, t, *files = pair(tmp_path, (3, 2, 16, 20))

@@ -103,7 +103,8 @@ def test_the_table_has_the_losses_that_are_asked_for(files, capsys):
         assert [*name.split("_"), f"{found['losses'][name]:#.3g}"] in lines
     assert sum(line[:2] == ["field", "error"] for line in lines) == 1  # it is there anyway
     for i, row in enumerate(found["per"]["rows"]):
-        assert [str(i), *(f"{row['losses'][name]:#.3g}" for name in ("coherence_error", "wavelet_error"))] in lines
+        numbers = (row["rmse"], row["bias"], *(row["losses"][name] for name in ("coherence_error", "wavelet_error")))
+        assert [str(i), *(f"{number:#.3g}".removesuffix(".") for number in numbers)] in lines
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_the_table_fits_a_narrow_terminal(files, capsys, monkeypatch):
     assert main(["compare", *files, "--per", "0", "--losses", "log_spectral_distance,focal_frequency_error"]) == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     rows = [line.split() for line in plain.splitlines() if re.match(r"\s+[0-3] ", line)]
-    assert [len(row) for row in rows] == [9] * 4 + [8] * 4 + [3] * 4
+    assert [len(row) for row in rows] == [9] * 4 + [8] * 4 + [5] * 4
     assert "e-" in rows[0][1]
     assert max(map(len, plain.splitlines()[1:])) <= 80  # the names of the files come first
     (middle,) = (line.split() for line in plain.splitlines() if line.startswith(" middle band"))
@@ -412,7 +413,7 @@ def test_bad_command_lines(capsys, argv, message):
             ["--per", "1", "--channels", "sum"],
             "--per: with --channels sum there are no numbers for each channel",
         ),
-        (["--key", "u"], "--key chooses an array of an .npz, and neither file is one"),
+        (["--key", "u"], "--key chooses an array of an .npz or .pt, and neither file is one"),
         (
             ["--variable", "u"],
             "--variable chooses one of a NetCDF, HDF5 or Zarr file, and neither file is one",
@@ -553,7 +554,7 @@ def test_other_exceptions_are_not_hidden(files, monkeypatch):
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("spectral_losses.cli.compare.measure.measure", broken)
+    monkeypatch.setattr("spectral_losses.cli.compare.comparison.measure", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         main(["compare", *files])
 

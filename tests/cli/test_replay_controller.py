@@ -23,7 +23,7 @@ GOAL = sl.ConstraintConfig("distance", 1.0)
 DECIBELS = sl.ConstraintConfig("distance", 5.0, unit="dB")
 LIMIT = sl.ConstraintConfig("error", 1.05, of="source", relative_to=0.04)
 CONFIGS = {
-    "goal": sl.ControllerConfig(GOAL, start=0.003),
+    "goal": sl.ControllerConfig(GOAL, start=0.003, most=100),
     "bare": sl.ControllerConfig(sl.ConstraintConfig("distance", 1.0, smoothing=0), missing="hold"),
     "both": sl.ControllerConfig([DECIBELS, LIMIT], start=0.003, static_components={"divergence": 0.0}),
     "limit": sl.ControllerConfig(LIMIT, weight=2.0, source_components=("a", "b"), target_components="c"),
@@ -183,7 +183,7 @@ def test_several_constraints(run, tmp_path, capsys):
     [
         ({}, ["nan", ""], "no row has finite values of distance: 1 lack one, 1 have one that is not finite"),
         ({}, [1.0, 1.0], "nothing was asked for in 2 observations"),
-        ({"start": 100}, [2.0, 3.0], "lambda began at 100, its most, and nothing led away from there"),
+        ({"start": 1}, [2.0, 3.0], "lambda began at 1, its most, and nothing led away from there"),
         ({"start": 1e-4}, [0.5], "lambda began at 0.0001, its least, and nothing led away from there"),
     ],
 )

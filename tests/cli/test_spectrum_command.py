@@ -128,6 +128,7 @@ def test_the_slope_is_that_of_a_power_law(tmp_path, capsys, exponent, bins, leng
         (["--bins", "5"], {"bins": 5}),
         (["--bins", "4", "--lengths", "2,3.5"], {"lengths": (2.0, 3.5), "bins": 4}),
         (["--window", "hann,none", "--detrend", "linear"], {"window": ("hann", None), "detrend": "linear"}),
+        (["--lengths", "3,4", "--transform", "dct"], {"lengths": (3.0, 4.0), "transform": "dct"}),
     ],
 )
 def test_options_are_those_of_the_library(tmp_path, capsys, argv, options):
@@ -268,13 +269,13 @@ def test_pyplot_is_left_alone(tmp_path):
         (["--fit", "5,3"], "argument --fit: takes two increasing wavenumbers above 0, got '5,3'"),
         (["--fit", "3.1,3.9"], "--fit takes two shells at least: there are 8, from 1 to 8"),
         (["--bins", "100"], "bins: shell 0"),
-        (["--key", "u"], "--key chooses an array of an .npz, and the file is none"),
+        (["--key", "u"], "--key chooses an array of an .npz or .pt, and the file is none"),
         (["--variable", "u"], "--variable chooses one of a NetCDF, HDF5 or Zarr file, and the file is none"),
         (["--plot", "a.jpg"], "argument --plot: takes a file that ends in .png, .pdf, .svg"),
         (["--spatial-axes", "9"], "spatial_axes: axis 9 is out of range"),
         (["--per", "0"], "unrecognized arguments: --per 0"),
         (["none.npy"], "none.npy: no such file"),
-        (["x.npy", "none.npy", "--key", "u"], "--key chooses an array of an .npz, and none of the files is one"),
+        (["x.npy", "none.npy", "--key", "u"], "--key chooses an array of an .npz or .pt, and none of the files is one"),
     ],
 )
 @pytest.mark.parametrize("json_too", [False, True])

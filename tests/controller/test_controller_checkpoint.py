@@ -65,7 +65,7 @@ def test_other_settings_are_explained() -> None:
     other = LossController(ControllerConfig([dataclasses.replace(GOAL, at_most=0.5), LIMIT], most=10.0))
     before = other.state_dict()
     with pytest.raises(
-        ValueError, match=r"most was 100.0, is 10.0; constraint 1 at_most was 1.0, is 0.5\. .*accept_changes=True"
+        ValueError, match=r"most was 1.0, is 10.0; constraint 1 at_most was 1.0, is 0.5\. .*accept_changes=True"
     ):
         other.load_state_dict(saved())
     assert other.state_dict() == before

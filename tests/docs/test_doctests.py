@@ -30,6 +30,16 @@ OPTIONAL = {
     "lightning",
     "pytorch_lightning",
     "torchmetrics",
+    "yaml",
+    "transformers",
+    "accelerate",
+    "keras",
+    "wandb",
+    "mlflow",
+    "neuralop",
+    "optax",
+    "equinox",
+    "flax",
 }
 MODULES = sorted(m.name for m in pkgutil.walk_packages(spectral_losses.__path__, "spectral_losses."))
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.exists()]

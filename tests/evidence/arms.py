@@ -178,7 +178,9 @@ def _ramp(weight: float) -> Callable[[Setting], Arm]:
 
 
 def _controller(setting: Setting) -> Arm:
-    return Moved(_distance(setting), sl.LossController(sl.ConstraintConfig(DISTANCE, setting.goal)))
+    # Up to 100, which was the default when these runs were made.
+    config = sl.ControllerConfig(sl.ConstraintConfig(DISTANCE, setting.goal), most=100)
+    return Moved(_distance(setting), sl.LossController(config))
 
 
 ARMS: dict[str, Callable[[Setting], Arm]] = {

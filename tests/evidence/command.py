@@ -97,7 +97,7 @@ def _again(jobs: Sequence[Job], results: Path, processes: int) -> int:
             for new, old in [(run["leads"]["1"][name], before["leads"]["1"][name])]
         ]
         alike = all(run[key] == before[key] for key in before if key not in ("seconds", "step_ms"))
-        end = "all numbers are the same" if alike else "others differ, too"
+        end = "all numbers are the same" if alike else "not all numbers are the same"
         print(f"{number}/{len(jobs)} {where[0]} {where[1]} {where[2]!r} seed {where[3]}:", ", ".join([*errors, end]))
     return 0
 

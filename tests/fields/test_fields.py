@@ -102,11 +102,15 @@ def test_arrays_that_would_compute_something_else() -> None:
 
 def test_labelled_arrays_hold_one() -> None:
     xarray, pandas = pytest.importorskip("xarray"), pytest.importorskip("pandas")
-    with pytest.raises(TypeError, match=r"prediction must be an array.*DataArray; pass prediction\.data$"):
+    with pytest.raises(
+        TypeError, match=r"prediction must be an array.*DataArray; spectral_losses\.xarray.*; or pass prediction\.data$"
+    ):
         sl.field_error(xarray.DataArray(X), X)
     with pytest.raises(TypeError, match=r"field must be an array.*DataFrame; pass field\.to_numpy\(\)$"):
         sl.radial_spectrum(pandas.DataFrame(X[0, 0]))
-    with pytest.raises(TypeError, match=r"Dataset$"):  # which holds several
+    with pytest.raises(
+        TypeError, match=r"Dataset; spectral_losses\.xarray has functions[^;]*$"
+    ):  # which holds several arrays
         sl.radial_spectrum(xarray.Dataset({"u": (("y", "x"), X[0, 0])}))
 
 

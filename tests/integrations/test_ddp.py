@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -22,11 +23,21 @@ if not dist.is_available() or not dist.is_gloo_available():
 from spectral_losses.integrations.torch import CompositeCriterion, mean_over_ranks  # noqa: E402
 
 RANKS, BATCH, UNSEEN = 2, 4, 5
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "ddp.py"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+EXAMPLE, PAGE = DOCS / "examples" / "ddp.py", DOCS / "mean-statistics.md"
 
 
 def fields(samples: int, seed: int) -> Any:
     return torch.randn(2, samples, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def recipe(name: str) -> Any:
+    """A function as the page on means over a data set has it."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [each for each in blocks if f"def {name}" in each]
+    names: dict[str, Any] = {}
+    exec("\n".join(line[4:] for line in block.splitlines()), names)  # without the prompts
+    return names[name]
 
 
 def started() -> tuple[Any, Any, sl.LossScheduler]:
@@ -98,7 +109,7 @@ def work(rank: int, folder: str) -> None:
     try:
         import torchmetrics  # noqa: F401
 
-        from spectral_losses.integrations.torchmetrics import FieldError, SpectrumError
+        from spectral_losses.integrations.torchmetrics import FieldError, PooledLoss, SpectrumError
     except ModuleNotFoundError:
         pass
     else:
@@ -106,6 +117,20 @@ def work(rank: int, folder: str) -> None:
             for i in range(unseen.shape[1]):
                 metric.update(unseen[0, i : i + 1], unseen[1, i : i + 1])
             found[type(metric).__name__] = metric.compute()
+        for key, own in (("PooledLoss", unseen), ("PooledLoss of one", unseen if rank else unseen[:, :0])):
+            pooled = PooledLoss("log_spectral_distance", bins="log")
+            for i in range(own.shape[1]):
+                pooled.update(own[0, i : i + 1], own[1, i : i + 1])
+            found[key] = pooled.compute()
+    if PAGE.exists():
+        for key, own in (("whole", unseen), ("one", unseen if rank else unseen[:, :0])):
+            stats = sl.MeanStatistics(bins="log")
+            for i in range(own.shape[1]):
+                stats.update(own[0, i : i + 1].double(), own[1, i : i + 1].double())
+            found[f"{key} merged"] = recipe("merged_over_ranks")(stats).state_dict()
+            if key == "whole":
+                recipe("reduced_over_ranks")(stats)
+                found["whole reduced"] = stats.state_dict()
     torch.save(found, f"{folder}/{rank}.pt")
     dist.barrier()  # no rank takes the group down while another still uses it
     dist.destroy_process_group()
@@ -167,6 +192,26 @@ def test_metrics_of_torchmetrics_are_those_of_all_data(found: list[dict[str, Any
         for rank in found:
             torch.testing.assert_close(rank[name].float(), loss(p, t))
         assert torch.equal(found[0][name], found[1][name])
+    for name, frames in (("PooledLoss", slice(None)), ("PooledLoss of one", slice(1, None, 2))):
+        expected = sl.log_spectral_distance(p[frames], t[frames], bins="log", pool="frames")
+        for rank in found:
+            torch.testing.assert_close(rank[name].float(), expected)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the pages are not here")
+def test_mean_statistics_are_those_of_all_data(found: list[dict[str, Any]]) -> None:
+    p, t = fields(UNSEEN, 2).double()
+    for key, frames in (
+        ("whole merged", slice(None)),
+        ("whole reduced", slice(None)),
+        ("one merged", slice(1, None, 2)),
+    ):
+        assert found[0][key] == found[1][key]  # the same floats
+        stats = sl.MeanStatistics(bins="log")
+        stats.load_state_dict(found[0][key])
+        assert stats.frames == len(p[frames])
+        expected = sl.log_spectral_distance(p[frames], t[frames], bins="log", pool="frames")
+        assert float(stats.loss("log_spectral_distance")) == pytest.approx(float(expected), rel=1e-9)
 
 
 @pytest.mark.skipif(not EXAMPLE.exists(), reason="the examples are not here")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
+import pathlib
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ with warnings.catch_warnings():
 from spectral_losses.integrations.torch import CompositeCriterion  # noqa: E402
 
 SAMPLES = 5
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "integrations.md"
 
 
 class Pairs(torch.utils.data.Dataset[Any]):
@@ -46,12 +50,17 @@ def halves() -> CompositeCriterion:
     )
 
 
-def train(model: Any, criterion: Any, **options: Any) -> tuple[dict[str, float], Any]:
-    """An epoch of its Trainer: the errors that it reports, and the unseen data."""
+def train(
+    model: Any, criterion: Any, kind: Any = Trainer, made: Any = None, epochs: int = 1, **options: Any
+) -> tuple[dict[str, float], Any, Any]:
+    """Epochs of its Trainer: the errors that it reports, the unseen data, and the Trainer."""
     training, unseen = (torch.utils.data.DataLoader(Pairs(seed), batch_size=2) for seed in (1, 2))  # of 2, 2 and 1
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    precision = options.pop("mixed_precision", False)
+    trainer = kind(model=model, n_epochs=epochs, mixed_precision=precision, **(made or {}))
+    criterion = criterion or trainer.criterion
     with contextlib.redirect_stdout(io.StringIO()):
-        metrics = Trainer(model=model, n_epochs=1, **options).train(
+        metrics = trainer.train(
             training,
             {"unseen": unseen},
             optimizer,
@@ -62,8 +71,10 @@ def train(model: Any, criterion: Any, **options: Any) -> tuple[dict[str, float],
                 "field_error": lambda out, y, **_: len(y) * sl.field_error(out, y),
                 "spectrum_error": lambda out, y, **_: len(y) * sl.spectrum_error(out, y),
             },
+            **options,
         )
-    return {name: float(value) for name, value in metrics.items() if name.startswith("unseen")}, unseen.dataset
+    found = {name: float(value) for name, value in metrics.items() if name.startswith("unseen")}
+    return found, unseen.dataset, trainer
 
 
 ignores_y = pytest.mark.filterwarnings("ignore:FNO.forward.. received unexpected keyword arguments:UserWarning")
@@ -74,7 +85,7 @@ ignores_y = pytest.mark.filterwarnings("ignore:FNO.forward.. received unexpected
 def test_its_trainer_trains_its_fno(mixed_precision: bool) -> None:
     model, criterion = operator(), halves()
     before = [p.detach().clone() for p in model.parameters()]
-    found, unseen = train(model, criterion, mixed_precision=mixed_precision)
+    found, unseen, _ = train(model, criterion, mixed_precision=mixed_precision)
     after = list(model.parameters())
     assert all(torch.all(torch.isfinite(p)) for p in after)
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -85,17 +96,39 @@ def test_its_trainer_trains_its_fno(mixed_precision: bool) -> None:
     assert found == pytest.approx({f"unseen_{name}": error for name, error in errors.items()}, rel=1e-4)
 
 
+def scheduled(epochs: int, **options: Any) -> Any:
+    """The Trainer that the page on integrations shows, after so many epochs."""
+    names: dict[str, Any] = {"Trainer": Trainer, "torch": torch, "pathlib": pathlib}
+    for example in doctest.DocTestParser().get_examples(PAGE.read_text(encoding="utf-8")):
+        if example.source.startswith("class ScheduledTrainer"):
+            exec(example.source, names)
+    config = sl.SchedulerConfig(
+        source_components="field_error",
+        target_components="spectrum_error",
+        monitor="unseen_spectrum_error",
+        trigger="epoch",
+        interval=1,
+        warmup_epochs=0,
+        min_epochs_before_adapt=0,
+    )
+    made = {"criterion": halves(), "loss_scheduler": sl.LossScheduler(config)}
+    return train(operator(), None, names["ScheduledTrainer"], made, epochs, **options)
+
+
 @ignores_y
-def test_an_epoch_at_a_time_with_the_scheduler() -> None:
-    model, criterion = operator(), halves()
-    names = {"source_components": "field_error", "target_components": "spectrum_error"}
-    when = {"trigger": "epoch", "interval": 1, "warmup_epochs": 0, "min_epochs_before_adapt": 0}
-    scheduler = sl.LossScheduler(sl.SchedulerConfig(monitor="unseen_spectrum_error", **names, **when))
-    for epoch in range(3):
-        criterion.set_weights(scheduler)
-        scheduler.step(train(model, criterion)[0], epoch)
-    assert [decision.adapted for decision in scheduler.history] == [False, True, True]
-    assert criterion.weights == scheduler.history[1].weights
+@pytest.mark.filterwarnings("ignore:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+def test_scheduled_after_each_validation_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, whole = scheduled(4)
+    assert [decision.adapted for decision in whole.loss_scheduler.history] == [False, True, True, True]
+    assert whole.criterion.weights == whole.loss_scheduler.weights
+    scheduled(2, save_every=1, save_dir=tmp_path)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # it writes classes, and cannot read them
+    _, _, resumed = scheduled(4, resume_from_dir=tmp_path)
+    assert [(d.epoch, d.weights) for d in resumed.loss_scheduler.history][-2:] == [
+        (d.epoch, d.weights) for d in whole.loss_scheduler.history
+    ][-2:]
+    assert resumed.loss_scheduler.state == whole.loss_scheduler.state
+    assert resumed.criterion.weights == whole.criterion.weights
 
 
 @pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.*")

@@ -397,3 +397,18 @@ def test_loaded_weights_are_double_however_they_were_saved() -> None:
     criterion.load_state_dict({"weight.a": torch.tensor(0.5)}, assign=True)
     assert criterion.state_dict()["weight.a"].dtype == torch.float64
     assert criterion.weights == {"a": 0.5}
+
+
+def test_it_is_made_of_plain_data_and_written_with_the_weights_that_it_has() -> None:
+    settings = {
+        "components": {"a": {"loss": "field_error"}, "b": {"loss": "spectrum_error", "bins": {"Sectors": [4, "unit"]}}},
+        "weights": {"a": 1.0, "b": 0.0},
+    }
+    criterion = CompositeCriterion.from_dict(settings)
+    assert criterion.to_dict() == settings
+    criterion.set_weights({"b": 0.5})
+    assert criterion.to_dict() == {**settings, "weights": {"a": 1.0, "b": 0.5}}
+    prediction, target = torch.randn(2, 3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    total = criterion(prediction, target)
+    expected = sl.field_error(prediction, target) + 0.5 * sl.spectrum_error(prediction, target, bins=sl.Sectors(4))
+    torch.testing.assert_close(total, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from spectral_losses.losses.registry import all_losses
 torch = pytest.importorskip("torch")
 torchmetrics = pytest.importorskip("torchmetrics")
 
-from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, SpectrumError  # noqa: E402
+from spectral_losses.integrations.torchmetrics import FieldError, MeanLoss, MeanSpectrum, PooledLoss, SpectrumError  # noqa: E402
 
+GAUSS = sl.Sphere("gauss")
 MASK = torch.rand(6, 8, generator=torch.Generator().manual_seed(3)) > 0.4
 CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     # The guard of the field error is relative to the frames of a batch.
@@ -30,6 +32,9 @@ CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     (SpectrumError, sl.spectrum_error, {"channels": "sum", "window": "hann", "detrend": "linear"}),
     (SpectrumError, sl.spectrum_error, {"spatial_axes": (3, 4), "channel_axis": 1, "bins": 2, "lengths": (1.0, 1.2)}),
     (SpectrumError, sl.spectrum_error, {"channels": "mean", "channel_axis": None, "bins": (0.5, 1.5, 2.5)}),
+    (FieldError, sl.field_error, {"mask": MASK, "eps": 0, "grid": GAUSS}),
+    (SpectrumError, sl.spectrum_error, {"grid": GAUSS, "bins": 2}),
+    (SpectrumError, sl.spectrum_error, {"transform": "dct"}),
 ]
 
 # Of guards that are relative to the frames of a batch, none.
@@ -45,12 +50,35 @@ EPS = {
 def test_any_loss_is_a_metric(name: str) -> None:
     options = EPS[name] | ({"bands": 2} if name == "band_error" else {})
     p, t = pair()
-    for more in ({}, {"channel_weights": (1.0, 2.0, 4.0)}, {"channels": "sum"}):
+    on_the_sphere = [{"grid": GAUSS}] if "grid" in inspect.signature(all_losses()[name]).parameters else []
+    for more in ({}, {"channel_weights": (1.0, 2.0, 4.0)}, {"channels": "sum"}, *on_the_sphere):
         metric = MeanLoss(name, **options, **more)
         expected = all_losses()[name](p, t, **options, **more)
         for batch in batches(p, t):
             metric.update(*batch)
         torch.testing.assert_close(metric.compute(), expected, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("fill", ["smooth", "mean"])
+def test_metrics_of_spectra_take_a_mask(fill: str) -> None:
+    p, t = pair()
+    p[..., ~MASK] = torch.nan
+    options = {"mask": MASK, "fill": fill}
+    error, loss, spectrum = (
+        SpectrumError(**options),
+        MeanLoss("adjusted_error", eps=0, **options),
+        MeanSpectrum(**options),
+    )
+    for batch in batches(p, t):
+        for metric in (error, loss, spectrum):
+            metric.update(*batch)
+    torch.testing.assert_close(error.compute(), sl.spectrum_error(p, t, **options))
+    torch.testing.assert_close(loss.compute(), sl.adjusted_error(p, t, eps=0, **options))
+    found, whole = spectrum.compute(), sl.radial_spectrum(p, pool="frames", **options)
+    torch.testing.assert_close(found.power, whole.power)
+    assert found.layout == whole.layout
+    with pytest.raises(ValueError, match="fill must be one of mean, smooth, got 'men'"):
+        SpectrumError(mask=MASK, fill="men")
 
 
 def test_metrics_of_losses() -> None:
@@ -193,6 +221,13 @@ def test_compute_before_update_warns_as_torchmetrics_does() -> None:
         (SpectrumError, {"lengths": -1.0}, ValueError, "lengths must be finite and positive"),
         (SpectrumError, {"window": "han"}, ValueError, "window must be one of"),
         (SpectrumError, {"detrend": "mean"}, ValueError, "detrend must be one of"),
+        (FieldError, {"grid": "gauss"}, TypeError, "grid must be None or a Sphere, got 'gauss'"),
+        (FieldError, {"grid": GAUSS, "spatial_axes": -1}, ValueError, "a Sphere has two spatial axes"),
+        (SpectrumError, {"grid": (90.0, 0.0, -90.0)}, TypeError, "grid must be None or a Sphere"),
+        (SpectrumError, {"grid": GAUSS, "lengths": 1.0}, ValueError, "lengths must be None with grid=Sphere"),
+        (SpectrumError, {"grid": GAUSS, "window": "hann"}, ValueError, "window must be None with grid=Sphere"),
+        (MeanSpectrum, {"grid": GAUSS, "detrend": "linear"}, ValueError, "detrend must be None with grid=Sphere"),
+        (MeanSpectrum, {"grid": GAUSS, "bins": sl.Sectors(4)}, ValueError, "bins must not be Sectors"),
     ],
 )
 def test_options_are_checked_when_it_is_made(kind: Any, options: dict[str, Any], error: Any, message: str) -> None:
@@ -209,6 +244,7 @@ def test_options_are_checked_when_it_is_made(kind: Any, options: dict[str, Any],
         {"bins": 64},
         {"bins": (10.0, 20.0, 40.0)},
         {"window": ("hann", None), "lengths": 0.001},
+        {"grid": sl.Sphere(range(-90, 91, 1), degrees=90), "spatial_axes": (1, 3)},
     ],
 )
 def test_options_that_some_field_takes_are_taken(options: dict[str, Any]) -> None:
@@ -249,6 +285,8 @@ def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
             "east": FieldError(mask=1 - west),
             "plain": SpectrumError(),
             "window": SpectrumError(window="hann"),
+            "sphere": SpectrumError(grid=GAUSS),
+            "weighed": FieldError(mask=west, grid=sl.Sphere("cells")),
         }
     )
     for first in (y, torch.zeros_like(y)):
@@ -262,6 +300,7 @@ def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
     assert float(found["west"]) == pytest.approx(0.25, rel=1e-4)
     assert float(found["east"]) == 0
     assert float(found["window"]) == pytest.approx(float(sl.spectrum_error(p, y, window="hann")), rel=1e-5)
+    assert float(found["sphere"]) == pytest.approx(float(sl.spectrum_error(p, y, grid=GAUSS)), rel=1e-5)
 
 
 def test_the_mask_stays_exact() -> None:
@@ -282,8 +321,10 @@ SPECTRA: list[dict[str, Any]] = [
     {},
     {"channels": "sum", "window": "hann", "detrend": "linear"},
     {"channels": "mean", "bins": 2},
+    {"transform": "dct"},
     {"spatial_axes": (3, 4), "channel_axis": 1, "bins": (3.0, 10.0, 20.0), "lengths": (1.0, 1.2)},
     {"spatial_axes": -1, "channel_axis": None},
+    {"grid": GAUSS, "bins": "log", "channels": "sum"},
 ]
 
 
@@ -447,14 +488,15 @@ def gathered(rank: int, world: list[Any]) -> Callable[..., list[Any]]:
     return gather
 
 
+@pytest.mark.parametrize("options", [{}, {"grid": GAUSS}])
 @pytest.mark.parametrize("seen", [(3, 4), (7, 0), (0, 7), (0, 0)])
-def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int]) -> None:
+def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int], options: dict[str, Any]) -> None:
     p, _ = pair()
-    world = [MeanSpectrum(), MeanSpectrum()]
+    world = [MeanSpectrum(**options), MeanSpectrum(**options)]
     for metric, fields in zip(world, (p[: seen[0]], p[7 - seen[1] :]), strict=True):
         if len(fields):
             metric.update(fields)
-    expected = sl.radial_spectrum(p, pool="frames")
+    expected = sl.radial_spectrum(p, pool="frames", **options)
     for rank, metric in enumerate(world):
         twin, others = metric.clone(), [each.clone() for each in world]
         if any(seen):  # each rank fits its sum to those of the others
@@ -467,3 +509,82 @@ def test_ranks_that_saw_nothing_join_in(seen: tuple[int, int]) -> None:
         else:
             with pytest.raises(ValueError, match="no spectrum is known"):
                 twin.compute()
+
+
+# Pooled losses
+
+
+@pytest.mark.parametrize("options", SPECTRA)
+@pytest.mark.parametrize("name", ["log_spectral_distance", "coherence_error"])
+def test_a_pooled_loss_is_that_of_all_frames(name: str, options: dict[str, Any]) -> None:
+    p, t = pair()
+    metric, expected = PooledLoss(name, **options), getattr(sl, name)(p, t, **options, pool="frames")
+    for batch in batches(p, t):
+        metric.update(*batch)
+    torch.testing.assert_close(metric.compute(), expected, rtol=1e-9, atol=1e-12)
+    stats = metric.statistics()
+    torch.testing.assert_close(torch.tensor(stats.loss(name)), metric.compute())
+    assert stats.spectra()["target"].layout == sl.radial_spectrum(t, **options, pool="frames").layout
+    metric.reset()
+    assert metric.statistics().frames == 0
+    metric.update(p[:2], t[:2])
+    expected = getattr(sl, name)(p[:2], t[:2], **options, pool="frames")
+    torch.testing.assert_close(metric.compute(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_pooled_losses_of_float32_merged_copied_and_called() -> None:
+    p, t = pair(torch.float32)
+    one, other = (PooledLoss("adjusted_error", bins="log", eps=1e-6) for _ in range(2))
+    torch.testing.assert_close(
+        one(p[:2], t[:2]).float(), sl.adjusted_error(p[:2], t[:2], bins="log", eps=1e-6, pool="frames")
+    )
+    one.half()
+    other.update(p[2:], t[2:])
+    one.merge_state(other)
+    one.merge_state(PooledLoss("adjusted_error", bins="log", eps=1e-6))  # which saw nothing
+    expected = sl.adjusted_error(p, t, bins="log", eps=1e-6, pool="frames")
+    for twin in (one, copy.deepcopy(one), pickle.loads(pickle.dumps(one)), one.clone()):
+        assert twin.total.dtype == torch.float64
+        torch.testing.assert_close(twin.compute().float(), expected)
+    assert one.statistics().loss("adjusted_error").dtype == "float32"
+
+
+def test_pooled_losses_in_a_collection() -> None:
+    p, t = pair()
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("coherence_error", {}),
+        ("log_spectral_distance", {}),
+        ("log_spectral_distance", {"side": "excess"}),
+        ("log_spectral_distance", {"window": "hann"}),
+    ]
+    metrics = torchmetrics.MetricCollection(
+        {str(i): PooledLoss(name, **options) for i, (name, options) in enumerate(wanted)}
+    )
+    metrics.update(t, t)  # equal fields, whose states are alike, come first
+    for batch in batches(p, t):
+        metrics.update(*batch)
+    both = torch.cat([t, p], 0), torch.cat([t, t], 0)
+    for i, (name, options) in enumerate(wanted):
+        expected = getattr(sl, name)(*both, **options, pool="frames")
+        torch.testing.assert_close(metrics.compute()[str(i)], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_what_a_pooled_loss_refuses() -> None:
+    for call, kind, message in (
+        (lambda: PooledLoss("log_distance"), ValueError, "'log_distance' is not known"),
+        (lambda: PooledLoss("field_error", mask=torch.ones(4, 4)), ValueError, "mask: a pooled loss is one number"),
+        (lambda: PooledLoss("band_error", reduction="none"), ValueError, "reduction: a pooled loss is one number"),
+        (lambda: PooledLoss("band_error", pool=None), ValueError, "pool must be 'frames'"),
+        (lambda: PooledLoss("band_error", bin_s=3), ValueError, "Unexpected keyword"),
+    ):
+        with pytest.raises(kind, match=message):
+            call()
+    metric = PooledLoss("band_error")
+    with (
+        pytest.warns(UserWarning, match="before the ``update`` method"),
+        pytest.raises(ValueError, match="nothing was summed yet"),
+    ):
+        metric.compute()
+    metric.update(*torch.ones(2, 2, 1, 16, 16))
+    with pytest.raises(ValueError, match="one grid and number of channels"):
+        metric.update(*torch.ones(2, 2, 1, 16, 12))

@@ -58,9 +58,9 @@ ORDERS: dict[str, list[Any]] = {
 }
 
 
-def read(path: Path, order: list[Any]) -> Any:
+def read(path: Path, order: list[Any], **options: str) -> Any:
     found = np.full(SHAPE, np.nan)
-    with open_array(path) as stored:
+    with open_array(path, **options) as stored:
         assert stored.shape == SHAPE
         for index in order:
             found[index] = stored.read(index)
@@ -161,6 +161,25 @@ def test_a_key_of_zarr_that_nobody_knows(tmp_path):
     (path / "wind" / "zarr.json").write_text(json.dumps({**description, "shapf": [1]}))
     with pytest.raises(FieldFileError, match=r"a\.zarr: cannot be read: "):
         read(path, [WHOLE])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("group", [None, "winds"])
+def test_a_chunk_of_zarr_that_is_lost(tmp_path, version, group):
+    path = tmp_path / "a.zarr"
+    data = xarray.Dataset({"wind": (tuple("abcd"), FIELD)})
+    encoding = {"wind": {"chunks": (1, 1, 4, 6), "_FillValue": np.nan}}
+    data.to_zarr(path, group=group, consolidated=False, zarr_format=version, encoding=encoding)
+    name = "wind" if group is None else f"{group}/wind"
+    assert np.isfinite(read(path, [WHOLE], variable=name)).all()
+    (path / name / ("1.0.0.0" if version == 2 else "c/1/0/0/0")).unlink()
+    told = rf"a\.zarr is not finite at \[1, 0, 0, 0\]: nan; 1 of the 2 chunks of {name} are not in the store$"
+    with pytest.raises(FieldFileError, match=told):
+        read(path, [WHOLE], variable=name)
+    # What is NaN in the file is not lost.
+    data.where(data.wind < 1).to_zarr(path, group=group, consolidated=False, zarr_format=version, mode="w")
+    with pytest.raises(FieldFileError, match="spectra take whole fields"):
+        read(path, [WHOLE], variable=name)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

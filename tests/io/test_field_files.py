@@ -26,7 +26,7 @@ h5py = pytest.importorskip("h5py")
 pytest.importorskip("netCDF4")
 pytest.importorskip("zarr")
 
-DIMS = ("time", "channel", "latitude", "longitude")
+DIMS = ("time", "channel", "y", "x")
 SHAPE = (4, 2, 9, 12)
 
 
@@ -193,7 +193,7 @@ def test_dimensions_are_known_by_their_names(tmp_path, capsys, dims, options):
     p = t + 0.1 * rng.standard_normal(t.shape)
     for name, field in (("p.nc", p), ("t.nc", t)):
         dataset(field, dims).to_netcdf(tmp_path / name)
-    found = compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc", "--channels", "sum")
+    found = compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc", "--channels", "sum", "--grid", "plane")
     assert_same(found, p, t, channels="sum", **options)
 
 
@@ -204,54 +204,17 @@ def test_options_override_names(tmp_path, capsys):
     paths = tmp_path / "p.nc", tmp_path / "t.nc"
     for path, field in zip(paths, (p, t), strict=True):
         dataset(field).to_netcdf(path)
-    given = ["--spatial-axes", "longitude", "--channel-axis", "latitude", "--channels", "sum"]
+    given = ["--spatial-axes", "x", "--channel-axis", "y", "--channels", "sum"]
     assert_same(compare(capsys, *paths, *given), p, t, spatial_axes=3, channel_axis=2, channels="sum")
-    given = ["--spatial-axes", "time,latitude,-1", "--channel-axis", "none"]
+    given = ["--spatial-axes", "time,y,-1", "--channel-axis", "none"]
     assert_same(compare(capsys, *paths, *given), p, t, spatial_axes=(0, 2, 3), channel_axis=None)
 
 
 def test_a_prediction_with_its_dimensions_in_another_order(tmp_path, capsys):
     p, t = fields()
-    dataset(p).transpose("longitude", "time", "latitude", "channel").to_netcdf(tmp_path / "p.nc")
+    dataset(p).transpose("x", "time", "y", "channel").to_netcdf(tmp_path / "p.nc")
     dataset(t).to_netcdf(tmp_path / "t.nc")
     assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
-
-
-def test_space_must_run_the_same_way_in_both(tmp_path, capsys):
-    p, t = fields()
-    north, south = np.linspace(-80, 80, 9), np.linspace(80, -80, 9)
-    dataset(p).assign_coords(latitude=south).to_netcdf(tmp_path / "p.nc")
-    dataset(t).assign_coords(latitude=north, time=np.arange(4)).to_netcdf(tmp_path / "t.nc")
-    message = refused(capsys, tmp_path / "p.nc", tmp_path / "t.nc")
-    assert "latitude differs: 80.0 to -80.0 in " in message
-    dataset(p).assign_coords(latitude=north.astype(np.float32), time=np.arange(7, 11)).to_netcdf(tmp_path / "p.nc")
-    assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
-
-
-@pytest.mark.parametrize(("shift", "same"), [(0.002, True), (0.5, False), (-0.5, False), (1.0, False)])
-def test_a_grid_that_is_shifted(tmp_path, capsys, shift, same):
-    """Rounding of coordinates is no difference, half a step is: points beside cells, a staggered grid."""
-    p, t = fields()
-    longitude = np.arange(0, 360, 30.0)
-    dataset(p).assign_coords(longitude=longitude + shift * 30).to_netcdf(tmp_path / "p.nc")
-    dataset(t).assign_coords(longitude=longitude).to_netcdf(tmp_path / "t.nc")
-    if same:
-        assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
-    else:
-        message = refused(capsys, tmp_path / "p.nc", tmp_path / "t.nc")
-        assert f"longitude differs: {shift * 30} to {330 + shift * 30} in " in message
-
-
-@pytest.mark.parametrize("place", [0, 5, -1, slice(None)])
-def test_coordinates_with_gaps_equal_themselves(tmp_path, capsys, place):
-    p, t = fields()
-    longitude = np.arange(0, 360, 30.0)
-    longitude[place] = np.nan
-    dataset(t).assign_coords(longitude=longitude).to_netcdf(tmp_path / "t.nc")
-    dataset(p).assign_coords(longitude=longitude).to_netcdf(tmp_path / "p.nc")
-    assert_same(compare(capsys, tmp_path / "p.nc", tmp_path / "t.nc"), p, t)
-    dataset(p).assign_coords(longitude=np.arange(0, 360, 30.0)).to_netcdf(tmp_path / "p.nc")
-    assert "longitude differs: " in refused(capsys, tmp_path / "p.nc", tmp_path / "t.nc")
 
 
 def test_what_was_compared_is_told(tmp_path, capsys):
@@ -306,8 +269,9 @@ def test_weather_packed_as_integers(tmp_path, capsys):
         era5.to_netcdf(path, encoding={"t2m": packed})
     packed_fields = [280 + 0.001 * np.rint((t2m - 280 + shift) / 0.001) for shift in (0.5, 0.0)]
     found = compare(capsys, *paths)
-    assert_same(found, *packed_fields, rel=1e-4, channel_axis=None)
+    assert_same(found, *packed_fields, rel=1e-4, channel_axis=None, grid=sl.Sphere("equiangular"))
     assert found["channels"] == 1
+    assert found["sphere"] == {"latitudes": "equiangular", "highest_degree": 4}
 
 
 def test_several_variables_are_listed(tmp_path, capsys):

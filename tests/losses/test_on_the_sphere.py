@@ -238,7 +238,8 @@ def test_effective_resolution() -> None:
         return float(sl.effective_resolution(prediction, target, channel_axis=None, **{"grid": sphere, **options}))
 
     assert 2 * np.pi / np.sqrt(8 * 9) <= found(known) <= 2 * np.pi / np.sqrt(7 * 8)
-    assert found(target) == pytest.approx(2 * 2 * np.pi / 32)  # twice the distance of neighbours on the equator
+    highest = sphere.basis(target.shape[-2:], "unit").highest
+    assert found(target) == pytest.approx(2 * np.pi / np.sqrt(highest * (highest + 1)))  # there is nothing finer
     assert found(-target) == np.inf
     with pytest.raises(ValueError, match="lengths must be None with grid=Sphere"):
         found(target, lengths=1.0)

@@ -18,7 +18,7 @@ FLOORS = (
     ("plot",),
     ("gradients",),
     ("balance",),
-    ("integrations",),
+    ("integrations", "xarray"),
     ("__init__",),
     ("cli", "testing"),
 )

@@ -134,10 +134,12 @@ def test_the_highest_degree(sphere: Sphere, shape: tuple[int, int], highest: int
 
 
 def test_a_sphere_is_a_plain_value() -> None:
-    given = Sphere(np.linspace(-90, 90, 13), degrees=4)
+    given, from_south = (Sphere(np.linspace(end, -end, 13), degrees=4) for end in (90, -90))
     assert given == Sphere(np.linspace(90, -90, 13).astype("float32"), degrees=4)
-    assert given != Sphere("equiangular", degrees=4)
+    assert given not in (from_south, Sphere("equiangular", degrees=4))
     assert repr(given) == "Sphere(<13 equiangular latitudes>, degrees=4)"
+    assert repr(from_south) == "Sphere(<13 equiangular latitudes from south>, degrees=4)"
+    assert (given.from_south, from_south.from_south, Sphere([-90, 0, 90]).from_south) == (False, True, True)
     assert repr(Sphere("gauss")) == "Sphere('gauss')"
     assert {given: 1}[copy.deepcopy(given)] == {given: 1}[pickle.loads(pickle.dumps(given))] == 1
 

@@ -57,8 +57,14 @@ def test_latitudes_of_the_reference() -> None:
     ("latitudes", "error", "said"),
     [
         (np.linspace(90, -89.75, 720), ValueError, "Of 720 from 90 to -89.75 none is; the nearest is 'cells', 0.125"),
-        (np.linspace(60, -60, 25), ValueError, "Interpolate the fields"),
-        (np.linspace(np.pi / 2, -np.pi / 2, 25), ValueError, "degrees off"),
+        (np.linspace(90, -89, 25), ValueError, "1 degrees off. Interpolate the fields"),
+        (
+            np.linspace(60, -60, 25),
+            ValueError,
+            "leave out 30 degrees at a pole: .* for a region the plane, with lengths",
+        ),
+        (np.linspace(30, 90, 25), ValueError, "leave out 120 degrees at a pole"),
+        (np.linspace(np.pi / 2, -np.pi / 2, 25), ValueError, "leave out 88.4 degrees at a pole: take degrees, not rad"),
         (np.linspace(90, -90, 25) + 2e-4, ValueError, "0.0002 degrees off"),
         ([90.0, np.nan, -90.0], ValueError, "none is"),
         ([90.0, 45.0, 0.0, -90.0, -45.0], ValueError, "none is"),

@@ -60,6 +60,12 @@ class Backend(Kernels):
         way = functions.pair_power if _wants_gradient(e) or _wants_gradient(y) else super().pair_power
         return way(e, y, basis, needs)
 
+    def framewise(self, source: Any, x: Tensor, *others: Tensor) -> Tensor:
+        """A function of fields, which no graph holds."""
+        if torch.compiler.is_compiling() and not torch._C._are_functorch_transforms_active():
+            return compiled.framewise(source, x, others)
+        return super().framewise(source, x, *others)
+
     def statistics(self, problem: Problem, arrays: Arrays) -> Tables:
         """The statistics that a problem needs, each ``(..., bins)``, differentiable."""
         if _of_prediction_alone(arrays) and not _wants_gradient(arrays.x):
@@ -98,6 +104,10 @@ class Backend(Kernels):
             return None
         x = x.detach().resolve_neg()  # NumPy has no negative bit
         return (x.float() if x.dtype == torch.bfloat16 else x).numpy()  # NumPy has no bfloat16
+
+    def to_numpy(self, x: Tensor) -> Any:
+        """The values of a tensor, from whichever device."""
+        return self.to_numpy_if_free(x.cpu())
 
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Make a dataclass a pytree."""

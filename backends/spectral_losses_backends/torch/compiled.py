@@ -6,6 +6,7 @@ nothing in a compiled program that another process could not read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -59,6 +60,24 @@ def value(problem: Problem, arrays: Arrays) -> Tensor:
     other: Any = target_power if y is None else y
     result: Tensor = _value_and_grad_op(arrays.x, other.detach(), y is not None, to_text(problem))[0]
     return result
+
+
+def framewise(source: Any, x: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """A function of fields, without a gradient."""
+    result: Tensor = _framewise_op(x.detach(), list(others), to_text(source))
+    return result
+
+
+@torch.library.custom_op("spectral_losses::framewise", mutates_args=())
+def _framewise_op(x: Tensor, others: Sequence[Tensor], text: str) -> Tensor:
+    found: Tensor = from_text(text).apply(eager, x, *others)
+    # The caller owns what an operator returns, and expects it in one piece.
+    return found.clone(memory_format=torch.contiguous_format)
+
+
+@_framewise_op.register_fake
+def _(x: Tensor, others: Sequence[Tensor], text: str) -> Tensor:
+    return x.new_empty(x.shape)
 
 
 @torch.library.custom_op("spectral_losses::constant", mutates_args=())

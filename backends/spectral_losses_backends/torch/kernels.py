@@ -36,6 +36,13 @@ PyTorch takes some microseconds for each call, and again to wake its threads; up
 by then, and beyond it the threads win.
 """
 
+NARROW = 16
+"""Columns up to which the product of a table with them is made the other way round, of rows.
+
+Of matrices with few columns the library behind PyTorch makes one product for each; of few rows it makes one of all,
+some 5 times as fast, and 15 times for the transpose of a table.
+"""
+
 
 _CLASSES = (Tensor, torch.nn.Parameter)  # any other is a subclass, which may have no values
 _is_mapped = torch._C._functorch.is_legacy_batchedtensor
@@ -100,7 +107,13 @@ class Kernels(blockwise.Backend):
     def map_columns(self, tables: Tensor, modes: Tensor, *, transposed: bool = False) -> Tensor:
         """A real matrix for each column of modes; real and imaginary parts are columns of one product."""
         *lead, rows, columns = modes.shape
-        real = torch.view_as_real(modes.reshape(-1, rows, columns)).permute(2, 1, 0, 3)
+        real = torch.view_as_real(modes.reshape(-1, rows, columns))
+        if modes.device.type == "cpu" and 2 * len(real) <= NARROW:
+            wide = real.permute(2, 0, 3, 1).reshape(columns, -1, rows)
+            found = self.matmul(wide, tables if transposed else tables.mT)
+            parts = found.view(columns, len(real), 2, -1).permute(1, 3, 0, 2).contiguous()
+            return torch.view_as_complex(parts).view(*lead, found.shape[2], columns)
+        real = real.permute(2, 1, 0, 3)
         found = self.matmul(tables, real.reshape(columns, rows, -1), transposed)
         parts = found.view(columns, found.shape[1], -1, 2).permute(2, 1, 0, 3).contiguous()
         return torch.view_as_complex(parts).view(*lead, found.shape[1], columns)
@@ -124,20 +137,23 @@ class Kernels(blockwise.Backend):
             points = math.prod(basis.shape)
             return _square_sums(modes.reshape(-1, points)).div_(points).view(*modes.shape[: -len(basis.shape)], 1)
         if basis.sums == "weighed":
-            squares = torch.view_as_real(modes).square() if keep else torch.view_as_real(modes).square_()
+            squares = _as_real(modes).square() if keep else _as_real(modes).square_()
             lead, weights = modes.shape[: -len(basis.shape)], self.constant(basis, "real_weights", squares)
             sums = squares.view(-1, len(weights)).mul_(weights).sum(-1)
             return sums.mul_(float(math.prod(basis.shape)) ** -2).view(*lead, 1)
         if basis.sums == "each":
-            real, imag = modes.real, modes.imag
-            squares = real.square().addcmul_(imag, imag).mul_(self.constant(basis, "multiplicity", real).to(real.dtype))
+            squares = modes.real.square()
+            if modes.is_complex():
+                squares.addcmul_(modes.imag, modes.imag)
+            squares.mul_(self.constant(basis, "multiplicity", squares).to(squares.dtype))
             return squares.mul_(float(math.prod(basis.shape)) ** -2).flatten(-len(basis.shape))
         # Elsewhere threads add to one address at once: slow, and in another order in each run.
         if modes.device.type != "cpu" or basis.sums != "bins":
             return super().bin_power(modes, basis, keep)
-        real, scatter = torch.view_as_real(modes), self._scatter(modes, basis)
-        # Real and imaginary squares travel as one complex number, so that each mode is scattered once.
-        squares = torch.view_as_complex(real.square() if keep else real.square_())
+        real, scatter = _as_real(modes), self._scatter(modes, basis)
+        squares = real.square() if keep else real.square_()
+        if modes.is_complex():  # both squares travel as one number, so that each mode is scattered once
+            squares = torch.view_as_complex(squares)
         sums = modes.new_zeros(scatter.shape)
         sums.scatter_add_(2, scatter.places, squares.view(scatter.places.shape))
         sums = (sums.sum(1) if scatter.shape[1] > 1 else sums).view(scatter.shape[0], *scatter.factors.shape)
@@ -169,10 +185,10 @@ class Kernels(blockwise.Backend):
             if basis.sums == "points":  # they are the caller's field
                 total = modes * weights if total is None else total.addcmul_(modes, weights)
             elif total is None:
-                torch.view_as_real(modes).mul_(weights)
+                _as_real(modes).mul_(weights)
                 total = modes
             else:
-                torch.view_as_real(total).addcmul_(torch.view_as_real(modes), weights)
+                _as_real(total).addcmul_(_as_real(modes), weights)
         return total
 
     def of_squares(
@@ -265,25 +281,26 @@ class Kernels(blockwise.Backend):
 
     def _scale(self, modes: Tensor, slope: Tensor, basis: Basis) -> None:
         """Multiply each mode by twice its bin's slope and weight, in place."""
-        torch.view_as_real(modes).mul_(self._weights(modes, slope, basis))
+        _as_real(modes).mul_(self._weights(modes, slope, basis))
 
     def _weights(self, modes: Tensor, slope: Tensor, basis: Basis) -> Tensor:
-        """Twice each mode's slope and weight, as it multiplies a view of real numbers."""
+        """Twice each mode's slope and weight, as it multiplies `_as_real` of modes."""
         if basis.sums != "points":
             slope = self._like_modes(slope, modes)
         if basis.sums == "each":
             shape = (*slope.shape[:-1], *modes.shape[-len(basis.shape) :])
             weights = slope.mul(2 * float(math.prod(basis.shape)) ** -2).reshape(shape)
             # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
-            return torch.view_as_real(torch.complex(weights, weights))
+            return torch.view_as_real(torch.complex(weights, weights)) if modes.is_complex() else weights
         if modes.device.type != "cpu" or basis.sums != "bins":
             weights = self.gather(self._doubled(slope, basis), basis)
-            return weights if basis.sums == "points" else weights.unsqueeze(-1)
+            return weights.unsqueeze(-1) if modes.is_complex() else weights
         scatter = self._scatter(modes, basis)
         # Each weight twice, as a complex number, so that the product below is one of contiguous reals.
         weights = slope.reshape(-1, 1, 1, scatter.factors.shape[-1]) * scatter.weights
         weights = weights.view(scatter.shape[0], 1, scatter.shape[2]).expand(scatter.shape)
-        return torch.view_as_real(weights.gather(2, scatter.places)).view(*modes.shape, 2)
+        weights = weights.gather(2, scatter.places)
+        return torch.view_as_real(weights).view(*modes.shape, 2) if modes.is_complex() else weights.view(modes.shape)
 
     def _scatter(self, modes: Tensor, basis: Basis) -> _Scatter:
         key = (basis, modes.shape, modes.device, modes.dtype)
@@ -347,6 +364,11 @@ def in_sight(*tensors: Any) -> bool:
     return isinstance(tensors[0], Tensor) and tensors[0].device.type == "cpu" and is_plain(*tensors)
 
 
+def _as_real(modes: Tensor) -> Tensor:
+    """Modes as real numbers, which share their memory."""
+    return torch.view_as_real(modes) if modes.is_complex() else modes
+
+
 def _numpy(x: Any) -> Any:
     return x.detach().numpy() if isinstance(x, Tensor) else x
 
@@ -378,7 +400,7 @@ class _Scatter(NamedTuple):
     places: Tensor  # (frames, rows, modes / rows): the accumulator of each mode
     shape: tuple[int, int, int]  # frames, rows, accumulators
     factors: Tensor  # (2 ACCUMULATORS, bins): a sum of re**2 + 1j * im**2 to a share, in the real part
-    weights: Tensor  # likewise: a slope to what re + 1j * im is multiplied with
+    weights: Tensor  # likewise: a slope to what re + 1j * im is multiplied with; both real for real modes
     powers: tuple[int, ...]
 
 
@@ -401,7 +423,8 @@ def _refuse_distributed(x: Tensor) -> None:
         raise TypeError(
             "spectral losses and weights take no DTensor, got one as prediction, target or field: pass to_local() of "
             "it where each rank has whole fields (Replicate, or Shard along the batch), and average the losses over "
-            "the ranks; pass full_tensor() of it where fields are cut along space or channels"
+            "the ranks, pooled ones excepted, see docs/sharded.md; pass full_tensor() of it where fields are cut along "
+            "space or channels"
         )
 
 
@@ -416,10 +439,13 @@ def _scatter_of(modes: Tensor, basis: Basis) -> _Scatter:
     weight = weight.expand(ACCUMULATORS, -1)
     factors = torch.cat((2 * weight, weight))
     weights = torch.cat((2 * weight, 2 * weight))
+    if modes.is_complex():
+        # (1 - i)(a + ib) = a + b + i ...
+        factors, weights = torch.complex(factors, -factors), torch.complex(weights, weights)
     return _Scatter(
         index.view(rows, -1).expand(frames, -1, -1),
         (frames, rows, factors.numel()),
-        torch.complex(factors, -factors),  # (1 - i)(a + ib) = a + b + i ...
-        torch.complex(weights, weights),
+        factors,
+        weights,
         (*modes.shape[:-ndim], weight.shape[-1]),
     )

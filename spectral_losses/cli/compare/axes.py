@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,10 @@ from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
 from spectral_losses.fields.layout import axes_of
 from spectral_losses.fields.pairs import check_field
-from spectral_losses.io import StoredArray
+from spectral_losses.io import Coordinate, StoredArray, role_of
 
 # Dimensions of space by name; those of the first family that occurs are taken, so that a z besides
-# latitude and longitude counts levels.
+# latitude and longitude counts levels. What files say to be latitude or longitude comes before names.
 SPACE = (
     {
         "lat",
@@ -49,6 +50,8 @@ class Layout(NamedTuple):
         The axis that the user wants numbers along.
     dims : tuple of str or None
         Names of the axes.
+    coordinates : mapping of str to Coordinate
+        Positions along the axes that have some, by these names.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +60,7 @@ class Layout(NamedTuple):
     batch: int | None
     per: int | None
     dims: tuple[str, ...] | None
+    coordinates: Mapping[str, Coordinate] = MappingProxyType({})
 
     @property
     def others(self) -> tuple[int, ...]:
@@ -82,21 +86,16 @@ class Layout(NamedTuple):
         """What to call an axis."""
         return f"axis {axis}" if self.dims is None else self.dims[axis]
 
+    def coordinate(self, axis: int) -> Coordinate | None:
+        """Where the points along an axis lie, if that is known."""
+        return None if self.dims is None else self.coordinates.get(self.dims[axis])
 
-def aligned(prediction: StoredArray, truth: StoredArray) -> StoredArray:
-    """The prediction with its axes in the truth's order, as far as names tell.
-
-    Raises
-    ------
-    CommandError
-        The shapes differ.
-    """
-    mine, wanted = prediction.dims, truth.dims
-    if mine is not None and wanted is not None and mine != wanted and sorted(mine) == sorted(wanted):
-        prediction = prediction.transposed(tuple(mine.index(dim) for dim in wanted))
-    if prediction.shape != truth.shape:
-        raise CommandError(f"the shapes differ: {prediction.shape} in {prediction.name}, {truth.shape} in {truth.name}")
-    return prediction
+    def role(self, axis: int) -> str | None:
+        """Whether an axis is ``"latitude"`` or ``"longitude"``, as far as the file tells."""
+        if self.dims is None:
+            return None
+        coordinate = self.coordinate(axis)
+        return role_of(self.dims[axis]) if coordinate is None else coordinate.role
 
 
 def lay_out(
@@ -111,12 +110,12 @@ def lay_out(
     Raises
     ------
     CommandError
-        An axis that is not there, repeated, or two things at once; space with other coordinates in the two
-        files, such as a latitude that runs north in one and south in the other.
+        An axis that is not there, repeated, or two things at once.
     """
     shape = truth.shape
     dims = truth.dims or prediction.dims
-    spatial = _spatial(dims) if spatial_axes is None else [_number(a, dims, "--spatial-axes") for a in spatial_axes]
+    layout = Layout(shape, (), None, None, None, dims, {**truth.coordinates, **prediction.coordinates})
+    spatial = _spatial(layout) if spatial_axes is None else [_number(a, dims, "--spatial-axes") for a in spatial_axes]
     channel: int | str | None = "auto"
     if channel_axis != "auto":
         channel = None if channel_axis is None else _number(channel_axis, dims, "--channel-axis")
@@ -128,20 +127,20 @@ def lay_out(
         axes = axes_of(shape, tuple(spatial), channel, "fields")  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise CommandError(f"{error}; choose axes with --spatial-axes and --channel-axis") from error
-    layout = Layout(shape, tuple(axis % len(shape) for axis in spatial), None, None, None, dims)
-    layout = layout._replace(
+    layout = layout._replace(spatial=tuple(axis % len(shape) for axis in spatial))
+    return layout._replace(
         channel=axes.channel,
         batch=axes.frames[0] if axes.frames else None,
         per=None if per is None else _along(per, layout),
     )
-    for axis in layout.spatial:
-        _check_coordinates(prediction, truth, layout.name(axis))
-    return layout
 
 
-def _spatial(dims: tuple[str, ...] | None) -> list[int]:
+def _spatial(layout: Layout) -> list[int]:
+    on_the_globe = [axis for axis in range(len(layout.shape)) if layout.role(axis) is not None]
+    if len(on_the_globe) > 1:
+        return on_the_globe
     for family in SPACE:
-        found = [axis for axis, dim in enumerate(dims or ()) if dim.lower() in family]
+        found = [axis for axis, dim in enumerate(layout.dims or ()) if dim.lower() in family]
         if found:
             return found
     return [-2, -1]
@@ -163,13 +162,3 @@ def _along(per: Axis, layout: Layout) -> int:
     if axis % ndim in layout.spatial:
         raise CommandError(f"--per: {layout.name(axis % ndim)} is space; it takes an axis of frames or channels")
     return axis % ndim
-
-
-def _check_coordinates(prediction: StoredArray, truth: StoredArray, dim: str) -> None:
-    p, t = prediction.coordinates.get(dim), truth.coordinates.get(dim)
-    if p is None or t is None or p.shape != t.shape:
-        return
-    finite = t[np.isfinite(t)].astype(float)
-    step = np.ptp(finite) / max(len(finite) - 1, 1) if len(finite) else 0.0
-    if not np.allclose(p.astype(float), t.astype(float), rtol=0, atol=0.01 * step, equal_nan=True):
-        raise CommandError(f"{dim} differs: {p[0]} to {p[-1]} in {prediction.name}, {t[0]} to {t[-1]} in {truth.name}")

@@ -52,6 +52,12 @@ def slabs(layout: Layout, arrays: tuple[StoredArray, ...], whole_channels: bool)
         yield Slab(batch, lengths, list(itertools.product(*inside)))
 
 
+def index_of(layout: Layout, block: Block) -> Block:
+    """A block, with the whole of space."""
+    cuts = dict(zip(layout.others, block, strict=True))
+    return tuple(cuts.get(axis, slice(0, n)) for axis, n in enumerate(layout.shape))
+
+
 def _extents(layout: Layout, arrays: tuple[StoredArray, ...], whole_channels: bool) -> list[int]:
     room = max(1, _room(layout, arrays) // (layout.channels if whole_channels else 1))
     extents = []

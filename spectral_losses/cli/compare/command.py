@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.figures import check_writable, save_text
+from spectral_losses.cli.ui.sources import sources_of
 from spectral_losses.errors import needed
-
-if TYPE_CHECKING:
-    from spectral_losses.spectra.bands import Band
-    from spectral_losses.transforms.plane import Plane
 
 EPILOG = """\
 Field error and spectrum error are those of spectral_losses.evaluate, and so is what --losses adds. The error
@@ -23,34 +23,88 @@ a mean of those of the shells. All are means over channels, unless --channels su
 effective resolution is the wavelength below which the squared coherence stays below 1/2: a length with
 --lengths, else in grid points. Files are read a few frames at a time, whatever their size.
 
-A window is for axes that are not periodic: hann,none is for latitude and longitude of the whole globe.
+Latitudes and longitudes of the whole globe lie on the sphere, unless --grid plane: degrees of spherical
+harmonics take the place of wavenumbers, means over space are weighed by area, and the effective resolution
+is in km on the earth. Where both files say where their points lie, these are compared by value: the same
+ones in another order are brought into the truth's, others are refused. A dimension that one file lacks, such
+as members, is one along which it stays the same.
+
+RMSE and bias are in the units of the fields: the root of the mean square error over everything, and the mean of
+prediction less truth (null of a vector). With --climatology the anomaly correlation is the mean over fields of
+sum (p - c)(t - c) / sqrt(sum (p - c)^2 sum (t - c)^2).
+
+FILE:NAME, --variable and --key choose arrays, several between commas; u+v are the components of a vector, whose
+squares are summed as with --channels sum. With --init-time and --lead-time the prediction has both dimensions,
+as WeatherBench 2 has them, and the truth is taken at the time that each of its fields is valid for.
 
 --json prints one object with the keys
-  prediction, truth             the paths
+  version                       of spectral-losses
+  prediction, truth             the paths, as given
   variable                      which variable or array of them, or null where a file holds but one without a name
+  units                         of its values, or null
   options                       the options that say what is computed, where they differ from the defaults
-  shape, frames, channels, grid shape of the arrays, number of frames and of channels, points along space
+  shape, dims                   of the arrays; dims is null where axes have no names
+  frames, channels, grid        number of frames and of channels, points along space
+  sphere                        null in a plane; on the sphere an object: latitudes ("gauss", "equiangular" or
+                                "cells") and highest_degree
+  reordered                     dimensions along which the prediction was brought into the truth's order
+  repeated                      dimensions that one of the files lacks
   field_error, spectrum_error
+  rmse, bias                    and anomaly_correlation with --climatology (null where there are no anomalies)
   losses                        those of --losses by name
-  bands                         three objects: name, wavenumbers (of the first and the last shell), edges,
+  bands                         three objects: name, wavenumbers (of the first and the last shell; degrees on
+                                the sphere), edges,
                                 error, amplitude_part, phase_part, energy_ratio and coherence (these five
                                 null where the truth has no energy)
-  effective_resolution          an object: unit ("length" with --lengths, else "grid points", or "wavenumber"
-                                where the axes have different sizes), and channels, a list with one number
-                                for each (null where nothing is resolved)
-  per                           with --per: axis, name (or null), and rows, objects with index, field_error,
-                                spectrum_error, losses, bands and effective_resolution
+  effective_resolution          an object: unit ("km" on the sphere, "length" with --lengths, else "grid
+                                points", or "wavenumber" where the axes have different sizes), and channels,
+                                a list with one number for each (null where nothing is resolved)
+  spectra                       an object: wavenumber (degree on the sphere), edges, counts (modes of the full
+                                plane), and, lists over channels of lists over shells: prediction, truth and
+                                difference (what each shell holds of the mean square, as in spectral-losses
+                                spectrum), energy_ratio and coherence (null where the truth has no energy)
+  per                           with --per: axis, name (or null), units (of its coordinate, or null) and rows,
+                                objects with index, coordinate (a number, or text such as a time; null where
+                                there is none), and the numbers above from field_error to
+                                effective_resolution
+  variables                     of several variables, in place of the keys that differ between these: a list of
+                                objects with those keys, one for each
+
+--csv has the same numbers without the spectra: a row of everything for each variable and, with --per, one for
+each index. Bands are columns such as low_error.
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
-  spectral-losses compare forecast.nc era5.nc --variable t2m --window hann,none --per lead_time
+  spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
+  spectral-losses compare forecast.nc:u_pred era5.nc:u --sel level=500 --sel time=2020-01-01:2020-01-31
+  spectral-losses compare forecast.zarr era5.zarr --variable t2m,u+v --init-time time
+      --lead-time prediction_timedelta --per prediction_timedelta --climatology usual.nc --csv skill.csv
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
 
 
 # Options that say what is computed; what of which is said by the file names, --key, --variable and --per.
-CHOSEN = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "bands", "eps")
+CHOSEN = (
+    "climatology",
+    "nan",
+    "mask",
+    "sel",
+    "isel",
+    "init_time",
+    "lead_time",
+    "grid",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "bands",
+    "eps",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -68,6 +122,13 @@ def add_parser(commands: Any) -> None:
     add("prediction", metavar="PREDICTION", help=".npy, .npz, NetCDF, HDF5 or Zarr")
     add("truth", metavar="TRUTH", help="likewise, of the same shape")
     options.add_array_options(parser)
+    options.add_selection_options(parser)
+    add(
+        "--init-time",
+        metavar="DIM",
+        help="the dimension of the prediction's initial times; with --lead-time the truth is taken at their sum",
+    )
+    add("--lead-time", metavar="DIM", help="the dimension of its lead times, as in --init-time time --lead-time step")
     add("--per", type=options.axis, metavar="AXIS", help="the numbers for each index along an axis, too")
     add(
         "--losses",
@@ -82,85 +143,54 @@ def add_parser(commands: Any) -> None:
         metavar="FILE.png",
         help="draw both spectra, the ratio of their amplitudes and the coherence",
     )
+    add(
+        "--climatology",
+        metavar="FILE",
+        help="what is usual, for the correlation of anomalies from it; dimensions that it lacks count as one",
+    )
+    add("--csv", type=Path, metavar="FILE.csv", help="write the numbers as rows: of everything, and of each index")
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
     options.add_band_option(parser)
     options.add_eps_option(parser)
+    options.add_gap_options(parser)
     parser.set_defaults(run=run, defaults={name: parser.get_default(name) for name in CHOSEN})
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, then draw, then print: an error leaves nothing behind."""
     # What can be known to fail is asked first, not after an hour of reading.
-    options.check_arrays(args.key, args.variable, (args.prediction, args.truth))
+    files = [args.prediction, args.truth] + ([] if args.climatology is None else [args.climatology])
+    inputs = [each[0].path for each in sources_of(files, args.key, args.variable)]
+    if args.mask is not None:
+        inputs += [each.path for each in sources_of([args.mask], None, None)[0]]
+    if (args.init_time is None) != (args.lead_time is None):
+        raise CommandError("--init-time and --lead-time: one is of no use without the other")
     if not args.json:
         needed("rich", "the table")
     if args.plot is not None:
         needed("matplotlib", "--plot")
         from spectral_losses.cli.compare.plot import write_plot
-        from spectral_losses.cli.ui.figures import check_writable
 
-        check_writable(args.plot, inputs=(args.prediction, args.truth))
-    from spectral_losses.cli.compare.axes import aligned, lay_out
-    from spectral_losses.cli.compare.losses import Losses
-    from spectral_losses.cli.compare.measure import grid_of, measure, options_of
-    from spectral_losses.cli.compare.report import Report, Row, print_json, print_table
-    from spectral_losses.cli.compare.resolution import resolution_of
+        check_writable(args.plot, inputs=inputs)
+    if args.csv is not None:
+        check_writable(args.csv, "--csv", inputs)
+    from spectral_losses.cli.compare.comparison import compare, prepare
+    from spectral_losses.cli.compare.document import csv_of, print_json
+    from spectral_losses.cli.compare.pairs import open_pairs
+    from spectral_losses.cli.compare.table import print_table
     from spectral_losses.cli.ui.progress import progress
-    from spectral_losses.io import open_array
-    from spectral_losses.spectra.bands import band_numbers
 
     with contextlib.ExitStack() as stack:
-        prediction, truth = (
-            stack.enter_context(open_array(path, key=args.key, variable=args.variable))
-            for path in (args.prediction, args.truth)
-        )
-        prediction = aligned(prediction, truth)
-        layout = lay_out(prediction, truth, args.spatial_axes, args.channel_axis, args.per)
-        if layout.per is not None and layout.per == layout.channel and args.channels != "separate":
-            raise CommandError(f"--per: with --channels {args.channels} there are no numbers for each channel")
-        chosen = options_of(args, layout, args.channels)
-        grid = grid_of(layout, chosen)
-        precision = max(prediction.precision, truth.precision)
-        bands = _bands(grid, args.bands)
-        losses = Losses(args.losses, layout, chosen, args.eps)
-        with progress("comparing", layout.frames * layout.channels) as advance:
-            overall, per = measure(prediction, truth, layout, chosen, len(grid.centres()), args.eps, losses, advance)
-
-    rows = [
-        Row(
-            n.field_error,
-            n.spectrum_error,
-            n.losses,
-            tuple(band_numbers(n.power, grid, band, precision) for band in bands),
-            resolution_of(n.power, grid, precision),
-        )
-        for n in (overall, *per)
-    ]
-    names = dict.fromkeys(name for name in (prediction.variable, truth.variable) if name is not None)
-    report = Report(
-        args.prediction,
-        args.truth,
-        " against ".join(names) or None,
-        {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
-        layout,
-        args.channels,
-        tuple(dict.fromkeys(args.losses)),
-        bands,
-        rows[0],
-        tuple(rows[1:]),
-    )
+        comparisons = [prepare(args, pair) for pair in open_pairs(args, stack)]
+        for warning in dict.fromkeys(each.warning for each in comparisons if each.warning is not None):
+            tell(f"spectral-losses: warning: {warning}")
+        with progress("comparing", sum(each.fields for each in comparisons)) as advance:
+            reports = [compare(each, advance) for each in comparisons]
     if args.plot is not None:
-        write_plot(args.plot, report, grid, overall.power, precision)
-    (print_json if args.json else print_table)(report)
+        write_plot(args.plot, reports)
+    if args.csv is not None:
+        save_text(args.csv, csv_of(reports), "--csv")
+    (print_json if args.json else print_table)(reports)
     return 0
-
-
-def _bands(grid: Plane, limits: tuple[float, float] | None) -> tuple[Band, ...]:
-    from spectral_losses.spectra.bands import lay_bands
-
-    try:
-        return lay_bands(grid, limits)
-    except ValueError as error:
-        raise CommandError(str(error) if limits is None else f"--{error}") from error

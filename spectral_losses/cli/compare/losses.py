@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block
+from spectral_losses.cli.compare.globe import refuse_on_the_sphere
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.losses.comparison import grouped, prepared
 from spectral_losses.losses.registry import comparison_of, named_loss, options_of
@@ -19,7 +20,7 @@ from spectral_losses_backends.problem import Arrays, Problem, Tables, Term, smal
 
 ALWAYS = ("field_error", "spectrum_error")
 """What a tally has anyway."""
-SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend")
+SHARED = ("spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "grid", "transform")
 
 
 class _Group(NamedTuple):
@@ -75,13 +76,13 @@ class Losses:
         self.sums = dict.fromkeys(self.functions, 0.0)
         self.sums_of_groups = {name: np.zeros(self.groups) for name in self.functions}
 
-    def add_level(self, truth: NDArray[Any], block: Block) -> None:
+    def add_level(self, truth: NDArray[Any], block: Block, mask: NDArray[Any] | None = None) -> None:
         """Count the truth of a block towards the guards."""
         kept = {self.channel, self.apart}
         frames = tuple(i for i in range(len(self.axes)) if i not in kept)
         shape = [n if i in kept else 1 for i, n in enumerate(self.sizes)]
         number = math.prod(n for i, n in enumerate(self.sizes) if i not in kept)
-        for group in self._groups(truth, truth, self.relative):
+        for group in self._groups(truth, truth, self.relative, mask):
             for name, term in group.terms():
                 if term.objective.relative_to == "space":
                     level = group.backend.level(group.problem, group.arrays, group.tables)
@@ -92,12 +93,14 @@ class Losses:
                 into = self.levels.setdefault(name, np.zeros((*shape, *behind)))
                 into[self._part(block, kept)] += np.sum(level, axis=frames, keepdims=True, dtype=np.float64) / number
 
-    def add(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
+    def add(
+        self, prediction: NDArray[Any], truth: NDArray[Any], block: Block, mask: NDArray[Any] | None = None
+    ) -> None:
         """Count the values of a block; those of all blocks were counted by `add_level` before."""
         place = self._part(block, set(range(len(self.axes))))
         shape = tuple(cut.stop - cut.start for cut in place)
         others = tuple(i for i in range(len(shape)) if i != self.per)
-        for group in self._groups(prediction, truth, self.functions):
+        for group in self._groups(prediction, truth, self.functions, mask):
             rows = self._rows(group, block, None)
             of_each = rows
             if self.apart is not None and self.relative & set(group.names):
@@ -126,6 +129,8 @@ class Losses:
         except ValueError as error:
             raise CommandError(f"--losses: {error}") from error
         known = options_of(function)
+        if options.grid is not None and "grid" not in known:
+            refuse_on_the_sphere(f"--losses: {name}")
         taken = {key: getattr(options, key) for key in SHARED if key in known}
         alone = {**taken, "spatial_axes": tuple(range(len(self.layout.grid))), "channel_axis": None}
         field = np.zeros(self.layout.grid, np.float32)
@@ -139,9 +144,11 @@ class Losses:
         self.functions[name] = function
         self.options[name] = {**taken, "reduction": "none"}
 
-    def _groups(self, prediction: Any, truth: Any, names: Iterable[str]) -> Iterator[_Group]:
+    def _groups(self, prediction: Any, truth: Any, names: Iterable[str], mask: Any) -> Iterator[_Group]:
+        counts = {} if mask is None else {"mask": mask}
         comparisons = {
-            name: comparison_of(self.functions[name], prediction, truth, self.options[name]) for name in names
+            name: comparison_of(self.functions[name], prediction, truth, {**self.options[name], **counts})
+            for name in names
         }
         for together in grouped(comparisons):
             backend = comparisons[together[0]].backend

@@ -8,17 +8,19 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
-from spectral_losses.cli.compare.blocks import Block, slabs
+from spectral_losses.cli.compare.blocks import index_of, slabs
+from spectral_losses.cli.compare.gaps import Gaps, lifted
+from spectral_losses.cli.compare.globe import Grid, refuse_on_the_sphere
 from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.tally import Numbers, Tally
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 from spectral_losses.spectra.plan import Options
 from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Harmonics, Sphere
 
 
 def measure(
@@ -29,6 +31,8 @@ def measure(
     shells: int,
     eps: float,
     losses: Losses,
+    gaps: Gaps,
+    climatology: StoredArray | None = None,
     advance: Callable[[int], object] = lambda fields: None,
 ) -> tuple[Numbers, list[Numbers]]:
     """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
@@ -47,6 +51,10 @@ def measure(
     losses : Losses
         Those that are asked for beside field and spectrum error. Where their guards are relative to all frames, the
         truth is read twice.
+    gaps : Gaps
+        Which points count.
+    climatology : StoredArray or None
+        Of the same shape, for the anomaly correlation.
     advance : callable
         Called with the number of fields done after each block.
 
@@ -63,24 +71,27 @@ def measure(
     """
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
     whole_channels = options.channels != "separate"
-    tally = Tally(layout, options.channels, shells, eps)
+    tally = Tally(layout, options.channels, shells, eps, options.grid, climatology is not None)
     if losses.relative:
         for slab in slabs(layout, (prediction, truth), whole_channels):
             for block in slab.blocks:
-                losses.add_level(lifted(truth.read(index_of(layout, block))), block)
+                t, mask = gaps.read_truth(prediction, truth, layout, block)
+                losses.add_level(t, block, mask)
     for slab in slabs(layout, (prediction, truth), whole_channels):
         powers = tally.powers(slab, dtype)
         for block in slab.blocks:
             index = index_of(layout, block)
-            p, t = (lifted(x.read(index)) for x in (prediction, truth))
+            p, t, mask = gaps.read(prediction, truth, layout, block)
             with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                tally.add_fields(p, t, block)
-                losses.add(p, t, block)
+                tally.add_fields(p, t, None if climatology is None else lifted(climatology.read(index)), block, mask)
+                losses.add(p, t, block, mask)
                 for into, field in zip(powers, (p, t, p - t), strict=True):
                     part = into[tally.place(slab, block)]
-                    part[...] = radial_spectrum(field, **spectral(options)).power.reshape(part.shape)
+                    part[...] = radial_spectrum(field, **spectral(options._replace(mask=mask))).power.reshape(
+                        part.shape
+                    )
             advance(p.size // int(np.prod(layout.grid)))
-        if not (np.isfinite(powers).all() and np.isfinite(tally.squares).all()):
+        if not (np.isfinite(powers).all() and np.isfinite(tally.moments).all()):
             raise CommandError(
                 f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
             )
@@ -92,7 +103,7 @@ def measure(
     ]
 
 
-def grid_of(layout: Layout, options: Options) -> Plane:
+def grid_of(layout: Layout, options: Options) -> Grid:
     """The shells of a grid, from the spectrum of a field of zeros: before anything is read.
 
     Raises
@@ -105,26 +116,27 @@ def grid_of(layout: Layout, options: Options) -> Plane:
         spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
     except (TypeError, ValueError) as error:
         raise CommandError(str(error).removeprefix("field: ")) from error
-    return Plane(*spectrum.layout[:3])  # type: ignore[arg-type]
+    recorded: Any = spectrum.layout
+    return Plane(*recorded[:4]) if options.grid is None else Harmonics(*recorded[:4])
 
 
-def options_of(args: argparse.Namespace, layout: Layout, channels: str) -> Options:
-    """The options of a spectrum, of those of the command line."""
+def options_of(args: argparse.Namespace, layout: Layout, channels: str, sphere: Sphere | None) -> Options:
+    """The options of a spectrum, of those of the command line.
+
+    Raises
+    ------
+    CommandError
+        An option of the plane, on the sphere.
+    """
     lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    return Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    if sphere is not None:
+        for name, default in (("lengths", None), ("window", None), ("detrend", None), ("transform", "fft")):
+            if getattr(args, name) != default:
+                refuse_on_the_sphere(f"--{name}")
+    options = Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
+    return options._replace(transform=args.transform, grid=sphere)
 
 
 def spectral(options: Options) -> dict[str, Any]:
     """The options of `radial_spectrum` among those of losses."""
     return {name: value for name, value in options._asdict().items() if name in signature(radial_spectrum).parameters}
-
-
-def lifted(x: NDArray[Any]) -> NDArray[Any]:
-    """Half precision as float32, before a difference is taken, which it would round."""
-    return x.astype(np.result_type(x, np.float32), copy=False)
-
-
-def index_of(layout: Layout, block: Block) -> Block:
-    """A block, with the whole of space."""
-    cuts = dict(zip(layout.others, block, strict=True))
-    return tuple(cuts.get(axis, slice(0, n)) for axis, n in enumerate(layout.shape))

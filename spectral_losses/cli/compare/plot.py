@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.cli.compare.report import Report
+from spectral_losses.cli.compare.globe import RADIUS, Grid, described
+from spectral_losses.cli.compare.report import Report, chosen
 from spectral_losses.cli.compare.resolution import cross_of
 from spectral_losses.cli.ui.figures import save_figure
-from spectral_losses.plot.curves import Compared, Curve, against, draw, round_off, scales, share_of_power
+from spectral_losses.errors import needed
+from spectral_losses.plot.curves import (
+    Compared,
+    Curve,
+    Scales,
+    against,
+    draw,
+    round_off,
+    scales,
+    scales_of_degrees,
+)
 from spectral_losses.plot.panels import HEIGHTS, Panels
 from spectral_losses.plot.style import BLACK, COLOURS, new_figure, tidy
-from spectral_losses.transforms.plane import Plane
+from spectral_losses.transforms.sphere import Harmonics
 
 BANDS = tuple(zip(COLOURS[1:4], "os^", strict=True))
 SHOWN = 3.0  # a ratio above this leaves the picture
 
 
-def write_plot(path: Path, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
+def write_plot(path: Path, reports: list[Report]) -> None:
     """Draw and write a figure; the format follows the suffix.
 
     Parameters
     ----------
     path : Path
-    report : Report
-        With rows for each index, their errors and energies get a column of their own.
-    grid : Plane
-        The shells.
-    power : array, shape (3, channels, shells)
-        Power of prediction, truth and difference, mean over frames.
-    precision : float
-        Relative spacing of the floats that the fields are made of: what is weaker than that, next to the
-        strongest shell of the truth, is round-off and not shown.
+    reports : list of Report
+        Of each variable. With rows for each index, their errors and energies get a column of their own.
 
     Raises
     ------
     CommandError
         The file cannot be written.
     """
-    save_figure(path, _figure(report, grid, power, precision))
+    save_figure(path, _figure(reports))
 
 
-def _figure(report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> Any:
-    columns = 2 if len(report.per) > 1 else 1
-    fig = new_figure(6.4 * columns, 7.8)
-    axes = fig.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
-    for ax in axes.flat:
-        tidy(ax)
-    _spectra(Panels(*axes[:, 0]), report, grid, power, precision)
-    if columns == 2:
-        _along(axes[:, 1], report)
-    names = [Path(name).name for name in (report.prediction, report.truth)]
+def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
+    """What the axes say of spectra on these grids, all on the sphere or all in a plane."""
+    first, shapes = grids[0], {grid.shape for grid in grids}
+    if isinstance(first, Harmonics):
+        return scales_of_degrees(RADIUS, "km")
+    return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, energy=energy)
+
+
+def _figure(reports: list[Report]) -> Any:
+    columns = 2 if len(reports[0].per) > 1 else 1
+    fig = new_figure(6.4 * columns, 7.8 * len(reports))
+    parts = [fig] if len(reports) == 1 else fig.subfigures(len(reports), 1)
+    for report, part in zip(reports, parts, strict=True):
+        axes = part.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
+        for ax in axes.flat:
+            tidy(ax)
+        name = f"{report.variable}\n" if len(reports) > 1 and report.variable else ""
+        _spectra(Panels(*axes[:, 0]), report, name)
+        if columns == 2:
+            _along(axes[:, 1], report)
+    first = reports[0]
+    names = [Path(name).name for name in (first.prediction, first.truth)]
     if names[0] == names[1]:
-        names = [report.prediction, report.truth]
+        names = [first.prediction, first.truth]
     title = f"{names[0]} against {names[1]}"
     # About as many letters of 12 points as the figure is wide; longer titles get a second line, or smaller.
     room = 60 * columns
     lines = [title] if len(title) <= room else [f"{names[0]} against", names[1]]
-    lines += [report.chosen] if report.chosen else []
+    said = chosen(reports)
+    lines += [said] if said else []
     fig.suptitle("\n".join(lines), parse_math=False, fontsize=min(12, 12 * room / max(map(len, lines))))
     return fig
 
 
-def _spectra(panels: Panels, report: Report, grid: Plane, power: NDArray[np.float64], precision: float) -> None:
+def _spectra(panels: Panels, report: Report, name: str) -> None:
+    grid, power, precision = report.grid, report.power, report.precision
     k = np.asarray(grid.centres(), np.float64)
-    shares = power * share_of_power(grid.shape, grid.lengths)
-    prediction, truth = shares[:2]
+    prediction, truth, _ = report.shares
     edges = np.asarray(grid.edges(), np.float64)
     found = against(edges, prediction, edges, truth, precision)
     assert found is not None  # shells are like themselves
@@ -78,7 +96,7 @@ def _spectra(panels: Panels, report: Report, grid: Plane, power: NDArray[np.floa
         Curve("truth", k, truth, lowest),
         Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
     ]
-    draw(panels, curves, scales(grid.shape, grid.lengths is not None), title=_means(report))
+    draw(panels, curves, scales_of([grid]), title=name + _means(report))
     between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))
@@ -91,7 +109,7 @@ def _spectra(panels: Panels, report: Report, grid: Plane, power: NDArray[np.floa
 
 def _along(axes: Any, report: Report) -> None:
     top, middle, bottom = axes
-    index = np.arange(len(report.per))
+    index, said = _places(report)
     top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
     ratios = np.full((len(report.bands), len(index)), np.nan)
     for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
@@ -103,14 +121,29 @@ def _along(axes: Any, report: Report) -> None:
         bottom.plot(index, [np.nan if n.coherence is None else n.coherence for n in numbers], **style)
     top.set_yscale("log")
     top.set_ylabel("relative error")
-    top.legend(frameon=False, title="wavenumbers", ncols=2)
+    top.legend(frameon=False, title="wavenumbers" if described(report.grid) is None else "degrees", ncols=2)
     middle.set_ylabel("energy ratio")
     middle.axhline(1, color=BLACK, lw=0.8, zorder=1)
     middle.set_ylim(0, min(SHOWN, 1.1 * ratios[np.isfinite(ratios)].max(initial=1.2)))
     bottom.set_ylabel("coherence")
     bottom.set_ylim(min(0.0, bottom.get_ylim()[0]), 1.05)
-    bottom.set_xlabel(f"index along {report.layout.name(report.layout.per or 0)}", parse_math=False)
-    bottom.xaxis.get_major_locator().set_params(integer=True)
+    bottom.set_xlabel(said, parse_math=False)
+    if index.dtype.kind == "i":
+        bottom.xaxis.get_major_locator().set_params(integer=True)
+    elif index.dtype.kind == "M":
+        dates = needed("matplotlib.dates", "--plot")
+        bottom.xaxis.set_major_formatter(dates.ConciseDateFormatter(bottom.xaxis.get_major_locator()))
+
+
+def _places(report: Report) -> tuple[NDArray[Any], str]:
+    """Where rows lie along an axis, and what the axis says: coordinates in order, or else indices."""
+    coordinate, along = report.along, report.layout.name(report.layout.per or 0)
+    if coordinate is not None and coordinate.kind != "text":
+        steps = np.diff(coordinate.numbers())
+        if np.isfinite(steps).all() and ((steps > 0).all() or (steps < 0).all()):
+            places = coordinate.numbers() if coordinate.kind == "number" else coordinate.values.astype("datetime64[s]")
+            return places, along + (f" ({units})" if (units := report.units_along) else "")
+    return np.arange(len(report.per)), f"index along {along}"
 
 
 def _means(report: Report) -> str:

@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.cli.compare.globe import RADIUS, Grid
 from spectral_losses.diagnostics import CrossSpectrum
-from spectral_losses.diagnostics.resolution import resolved_wavenumber, wavelength
-from spectral_losses.transforms.plane import Plane
+from spectral_losses.diagnostics.resolution import resolved_wavenumber, wavelength, wavelength_of_degree
+from spectral_losses.transforms.sphere import Harmonics
 
 THRESHOLD = 0.5
 """Of the squared coherence, as in `spectral_losses.effective_resolution`."""
 
 
-def cross_of(power: NDArray[np.float64], grid: Plane, precision: float) -> CrossSpectrum:
+def cross_of(power: NDArray[np.float64], grid: Grid, precision: float) -> CrossSpectrum:
     """What powers of prediction, truth and difference, of shape (3, channels, shells), say of their coherence."""
     p, t, d = power
     share = np.sum((p + t) / grid.scale(), axis=-1, keepdims=True)
@@ -31,8 +32,8 @@ class Resolution(NamedTuple):
     Attributes
     ----------
     unit : str
-        "length" of a wavelength in the units of the lengths, "grid points" of one without these. Where the axes have
-        different sizes, these are no unit either, and it is the "wavenumber".
+        "km" of a wavelength on the sphere, "length" of one in the units of the lengths, "grid points" of one without
+        these. Where the axes have different sizes, these are no unit either, and it is the "wavenumber".
     channels : tuple of float or None
         For each; None where nothing is resolved.
     """
@@ -48,10 +49,12 @@ class Resolution(NamedTuple):
         return of(each for each in self.channels if each is not None)
 
 
-def resolution_of(power: NDArray[np.float64], grid: Plane, precision: float) -> Resolution:
+def resolution_of(power: NDArray[np.float64], grid: Grid, precision: float) -> Resolution:
     """The effective resolution of each channel, as `spectral_losses.effective_resolution` has it."""
     cross = cross_of(power, grid, precision)
     k = np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"))
+    if isinstance(grid, Harmonics):
+        return Resolution("km", _known(RADIUS * wavelength_of_degree(k, grid.highest)))
     if grid.lengths is None and len(set(grid.shape)) > 1:
         return Resolution("wavenumber", _known(np.where(k > 0, np.minimum(k, cross.wavenumber[-1]), np.inf)))
     if grid.lengths is None:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from spectral_losses import field_error, spectrum_error
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block, Slab
+from spectral_losses.cli.compare.scores import moments_of, scores_of
 from spectral_losses.losses.logarithmic import SpectrumError
+from spectral_losses.transforms.sphere import AreaWeights, Sphere
 
 OBJECTIVE = SpectrumError(signature(spectrum_error).parameters["eps"].default, None, None)
 
@@ -29,6 +31,8 @@ class Numbers(NamedTuple):
     power : array, shape (3, channels, shells)
         Power of prediction, truth and their difference, mean over frames; one channel unless there is a
         spectrum for each.
+    scores : mapping of str to float or None
+        Of `spectral_losses.cli.compare.scores.scores_of`.
     losses : mapping of str to float
         What else was asked for.
     """
@@ -36,6 +40,7 @@ class Numbers(NamedTuple):
     field_error: float
     spectrum_error: float
     power: NDArray[np.float64]
+    scores: Mapping[str, float | None]
     losses: Mapping[str, float] = MappingProxyType({})
 
 
@@ -47,7 +52,10 @@ class Tally:
     so that it takes the powers of whole elements.
     """
 
-    def __init__(self, layout: Layout, channels: str, shells: int, eps: float) -> None:
+    def __init__(
+        self, layout: Layout, channels: str, shells: int, eps: float, sphere: Sphere | None, anomalies: bool = False
+    ) -> None:
+        self.weights = None if sphere is None else AreaWeights(sphere.grid, layout.grid).weights()
         self.layout = layout
         self.together = channels
         self.eps = eps
@@ -60,7 +68,7 @@ class Tally:
         self.groups = 1 if layout.per is None else layout.shape[layout.per]
         number = 1 if whole_channels or layout.per == layout.channel else layout.channels
         self.elements = 1 if layout.batch is None else layout.shape[layout.batch]
-        self.squares = np.zeros((2, *(layout.shape[axis] for axis in layout.others)))
+        self.moments = np.zeros((6 if anomalies else 3, *(layout.shape[axis] for axis in layout.others)))
         self.spectrum = np.zeros(self.groups)
         self.spectrum_of_all = 0.0
         self.power = np.zeros((3, self.groups, number, shells))
@@ -80,18 +88,31 @@ class Tally:
             place[self.channel] = slice(0, 1)
         return tuple(place)
 
-    def add_fields(self, prediction: NDArray[Any], truth: NDArray[Any], block: Block) -> None:
-        """Count the fields of a block."""
-        averaged = self.layout.channel if self.together == "mean" else None
-        if averaged is not None:
-            prediction, truth = (np.mean(x, axis=averaged, keepdims=True) for x in (prediction, truth))
+    def add_fields(
+        self,
+        prediction: NDArray[Any],
+        truth: NDArray[Any],
+        usual: NDArray[Any] | None,
+        block: Block,
+        mask: NDArray[Any] | None = None,
+    ) -> None:
+        """Count the fields of a block, and their anomalies from a climatology where there is one."""
         ends = tuple(range(-len(self.layout.spatial), 0))
-        p, t = (np.moveaxis(x, self.layout.spatial, ends) for x in (prediction, truth))
-        squares = np.empty((2, *p.shape[: -len(ends)]))
-        for field in np.ndindex(squares.shape[1:]):  # one at a time: in float64 each is as large as two
-            for i, x in enumerate((t[field], p[field] - t[field])):
-                squares[(i, *field)] = np.mean(np.square(x, dtype=np.float64))
-        self.squares[(slice(None), *block)] = squares
+        averaged = self.layout.channel if self.together == "mean" else None
+
+        def arranged(x: NDArray[Any]) -> NDArray[Any]:
+            x = x if averaged is None else np.mean(x, axis=averaged, keepdims=True)
+            return np.moveaxis(x, self.layout.spatial, ends)
+
+        p, t = arranged(prediction), arranged(truth)
+        c, w = (None if x is None else arranged(x) for x in (usual, mask))
+        if w is not None:  # what does not count may be anything
+            p, t = (np.where(w > 0, x, 0) for x in (p, t))
+        moments = np.empty((len(self.moments), *p.shape[: -len(ends)]))
+        for field in np.ndindex(moments.shape[1:]):  # one at a time: in float64 each is as large as two
+            weights = self._weights(None if w is None else w[field])
+            moments[(slice(None), *field)] = moments_of(p[field], t[field], None if c is None else c[field], weights)
+        self.moments[(slice(None), *block)] = moments
 
     def add_spectra(self, slab: Slab, powers: NDArray[Any]) -> None:
         """Count the powers of a slab."""
@@ -123,11 +144,22 @@ class Tally:
             whole = np.swapaxes(power, 1, 2)[:, 0]
         else:
             whole = np.mean(power, axis=1)
-        overall = Numbers(self._field_error(self.squares), self.spectrum_of_all / self.elements, whole)
+        overall = self._numbers(self.moments, self.spectrum_of_all / self.elements, whole)
         if self.per is None:
             return overall, []
-        field = [self._field_error(_at(i, self.per + 1, self.squares)) for i in range(self.groups)]
-        return overall, [Numbers(field[i], float(spectrum[i]), power[:, i]) for i in range(self.groups)]
+        parts = [_at(i, self.per + 1, self.moments) for i in range(self.groups)]
+        return overall, [self._numbers(part, float(spectrum[i]), power[:, i]) for i, part in enumerate(parts)]
+
+    def _weights(self, mask: NDArray[Any] | None) -> NDArray[np.float64] | None:
+        """Of points in the mean over one field, of mean 1; None of a plain mean."""
+        if mask is None:
+            return None if self.weights is None else np.asarray(self.weights, np.float64)
+        weights = np.asarray(mask, np.float64) if self.weights is None else mask * self.weights
+        return np.asarray(weights / np.mean(weights), np.float64)
+
+    def _numbers(self, moments: NDArray[np.float64], spectrum: float, power: NDArray[np.float64]) -> Numbers:
+        together = self.channel if self.together == "sum" else None
+        return Numbers(self._field_error(moments[:2]), spectrum, power, scores_of(moments, together))
 
     def _field_error(self, squares: NDArray[np.float64]) -> float:
         """`field_error` of fields of which only mean squares are known: of two points that have the same ones."""

@@ -7,14 +7,18 @@ import contextlib
 from typing import Any
 
 from spectral_losses.cli.ui import options
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.sources import open_source, sources_of
 from spectral_losses.errors import needed
 
 EPILOG = """\
 The power of a shell is what it holds of the mean square of the fields, averaged over frames: that of
 spectral_losses.radial_spectrum, divided by the square of the number of points (and, with --lengths, by the
 wavenumber step of each axis), so that grids of different sizes can be compared. With --energy it is the
-kinetic energy per unit of wavenumber, E(k), of spectral_losses.energy_spectrum.
+kinetic energy per unit of wavenumber, E(k), of spectral_losses.energy_spectrum. Latitudes and longitudes of
+the whole globe lie on the sphere, unless --grid plane: degrees take the place of wavenumbers, and the power
+of a degree is what it holds of the mean square over the sphere.
 
 The slope is that of a power law in k, fitted by least squares in logarithms, every octave counting alike, to
 the power per unit of wavenumber. By default it is fitted over the middle third of the range in logarithms, or
@@ -28,19 +32,36 @@ the shells; --json has all of them. Files are read a few frames at a time, whate
   quantity                      "power" or "energy"
   fit                           first and last wavenumber of the slope
   files                         an object for each file: file, variable (or null), shape, frames, channels,
-                                grid, wavenumber, edges, counts (modes of the full plane), and, lists with
-                                one entry for each channel that is kept apart: power or energy (a list over
-                                shells), inside (the mean square or the kinetic energy in all shells
+                                grid, sphere (null in a plane, else an object: latitudes and highest_degree),
+                                wavenumber (degree on the sphere), edges, counts (modes of the full plane),
+                                and, lists with one entry for each channel that is kept apart: power or energy
+                                (a list over shells), inside (the mean square or the kinetic energy in all shells
                                 together) and slope (null where it cannot be fitted)
 
 examples:
   spectral-losses spectrum truth.npy prediction.npy --plot spectra.png
   spectral-losses spectrum u.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none
+  spectral-losses spectrum wind.nc --variable u+v --energy
+  spectral-losses spectrum model.nc:ua era5.nc:u --sel level=500
   spectral-losses spectrum velocity.npy --spatial-axes -3,-2,-1 --energy --lengths 6.2832 --fit 4,20
 """
 
 # Options that say what is computed.
-CHOSEN = ("energy", "spatial_axes", "channel_axis", "channels", "bins", "lengths", "window", "detrend", "fit")
+CHOSEN = (
+    "sel",
+    "isel",
+    "energy",
+    "grid",
+    "spatial_axes",
+    "channel_axis",
+    "channels",
+    "bins",
+    "lengths",
+    "window",
+    "detrend",
+    "transform",
+    "fit",
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -56,6 +77,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("files", metavar="FILE", nargs="+", help=".npy, .npz, NetCDF, HDF5 or Zarr")
     options.add_array_options(parser)
+    options.add_selection_options(parser)
     add("--energy", action="store_true", help="E(k) of velocities, whose components are the channels")
     add(
         "--fit",
@@ -72,7 +94,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, then draw, then print: an error leaves nothing behind."""
-    options.check_arrays(args.key, args.variable, args.files)
+    sources = [each for of_file in sources_of(args.files, args.key, args.variable) for each in of_file]
     if args.energy and "channels" in args.given:
         raise CommandError("--channels: --energy sums over the components of a velocity")
     if not args.json:
@@ -81,22 +103,39 @@ def run(args: argparse.Namespace) -> int:
         needed("matplotlib", "--plot")
         from spectral_losses.cli.ui.figures import check_writable
 
-        check_writable(args.plot, inputs=args.files)
+        check_writable(args.plot, inputs=[each.path for each in sources])
     from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
     from spectral_losses.cli.compare.measure import grid_of, options_of
+    from spectral_losses.cli.compare.pairs import axes_of, selected
     from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
     from spectral_losses.cli.ui.progress import progress
-    from spectral_losses.io import open_array
 
-    channels = "sum" if args.energy else args.channels
     with contextlib.ExitStack() as stack:
-        opened = []
-        for path in args.files:
-            stored = stack.enter_context(open_array(path, key=args.key, variable=args.variable))
-            layout = lay_out(stored, stored, args.spatial_axes, args.channel_axis, None)
-            chosen = options_of(args, layout, channels)
+        opened, warnings = [], []
+        for source in sources:
+            arrays = [stack.enter_context(open_source(source))]
+            selected(args, arrays, source.vector)
+            (stored,) = arrays
+            axes = axes_of(args, source.vector)
+            layout = lay_out(stored, stored, axes.spatial, axes.channel, None)
+            layout, sphere, warning = on_the_globe(layout, args.grid)
+            if sphere is not None and args.energy:
+                refuse_on_the_sphere("--energy")
+            if warning is not None:
+                warnings.append(f"spectral-losses: warning: {source.path}: {warning}")
+            chosen = options_of(args, layout, "sum" if args.energy else axes.channels, sphere)
             opened.append((stored, layout, chosen, grid_of(layout, chosen)))
+        on_spheres = [stored.name for stored, _, chosen, _ in opened if chosen.grid is not None]
+        if 0 < len(on_spheres) < len(opened):
+            in_planes = ", ".join(stored.name for stored, *_ in opened if stored.name not in on_spheres)
+            raise CommandError(
+                f"{', '.join(on_spheres)} on the sphere and {in_planes} in a plane have no axis together; --grid plane "
+                "takes all of them for planes"
+            )
+        for each in warnings:
+            tell(each)
         fit = fit_range([grid for *_, grid in opened], args.fit)
         with progress("reading", sum(layout.frames * layout.channels for _, layout, *_ in opened)) as advance:
             found = [
@@ -104,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
                 for stored, layout, chosen, grid in opened
             ]
     given = {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default}
-    report = Report(tuple(found), given, args.energy, channels, fit)
+    report = Report(tuple(found), given, args.energy, "sum" if args.energy else args.channels, fit)
     if args.plot is not None:
         from spectral_losses.cli.spectrum.plot import write_plot
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
-from spectral_losses.cli.compare.blocks import slabs
-from spectral_losses.cli.compare.measure import index_of, lifted, spectral
+from spectral_losses.cli.compare.blocks import index_of, slabs
+from spectral_losses.cli.compare.gaps import lifted
+from spectral_losses.cli.compare.globe import Grid
+from spectral_losses.cli.compare.measure import spectral
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 from spectral_losses.spectra.bands import lay_bands
 from spectral_losses.spectra.plan import Options
-from spectral_losses.transforms.plane import Plane
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ class FileSpectrum(NamedTuple):
     file : str
     variable : str or None
     layout : Layout
-    grid : Plane
+    grid : Grid
     wavenumber : array, shape (shells,)
     power : array, shape (rows, shells)
         Power or energy, for each channel that is kept apart.
@@ -48,7 +49,7 @@ class FileSpectrum(NamedTuple):
     file: str
     variable: str | None
     layout: Layout
-    grid: Plane
+    grid: Grid
     wavenumber: Floats
     power: Floats
     inside: Floats
@@ -57,7 +58,7 @@ class FileSpectrum(NamedTuple):
 
 
 def powers_of(
-    stored: StoredArray, layout: Layout, options: Options, grid: Plane, advance: Callable[[int], object]
+    stored: StoredArray, layout: Layout, options: Options, grid: Grid, advance: Callable[[int], object]
 ) -> Floats:
     """What each shell holds of the mean square, mean over frames: (rows, shells).
 
@@ -88,7 +89,7 @@ def powers_of(
 
 
 def spectrum_of(
-    stored: StoredArray, layout: Layout, grid: Plane, shares: Floats, energy: bool, fit: tuple[float, float]
+    stored: StoredArray, layout: Layout, grid: Grid, shares: Floats, energy: bool, fit: tuple[float, float]
 ) -> FileSpectrum:
     """The spectrum of a file whose shells hold these shares of the mean square."""
     widths = np.diff(np.asarray(grid.edges()))
@@ -108,7 +109,7 @@ def spectrum_of(
     )
 
 
-def fit_range(grids: Sequence[Plane], wanted: tuple[float, float] | None) -> tuple[float, float]:
+def fit_range(grids: Sequence[Grid], wanted: tuple[float, float] | None) -> tuple[float, float]:
     """From where to where slopes are fitted: by default over the middle band of the first grid, or over few shells.
 
     Raises

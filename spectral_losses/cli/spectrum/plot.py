@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from spectral_losses.cli.compare.plot import scales_of
 from spectral_losses.cli.spectrum.measure import FileSpectrum
 from spectral_losses.cli.spectrum.report import Report
 from spectral_losses.cli.ui.figures import save_figure
-from spectral_losses.plot.curves import Compared, Curve, against, draw, scales
+from spectral_losses.plot.curves import Compared, Curve, against, draw
 from spectral_losses.plot.panels import new_panels
 
 
@@ -28,9 +29,7 @@ def write_plot(path: Path, report: Report) -> None:
     curves += [_curve(name, each, first) for name, each in zip(names[1:], others, strict=True)]
     compared = any(curve.compared is not None for curve in curves)
     panels = new_panels(1 + compared)
-    grids = {each.grid.shape for each in report.files}
-    of = scales(grids.pop() if len(grids) == 1 else (), first.grid.lengths is not None, energy=report.energy)
-    draw(panels, curves, of)
+    draw(panels, curves, scales_of([each.grid for each in report.files], report.energy))
     if not several:
         panels.power.set_title(report.names[0], parse_math=False)
     save_figure(path, panels.figure)

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spectral_losses.cli.compare.globe import RADIUS, described, words
 from spectral_losses.cli.spectrum.measure import FileSpectrum
-from spectral_losses.cli.ui.console import by, console, count, option_words, short, write
+from spectral_losses.cli.ui.console import by, console, count, long, option_words, short, write
 from spectral_losses.errors import needed
+from spectral_losses.transforms.sphere import Harmonics
 
 SHOWN = 30  # so many shells are all printed
 PER_OCTAVE = 3  # of more than that
@@ -32,7 +34,9 @@ class Report(NamedTuple):
     def names(self) -> list[str]:
         """What to call the files: by their last part, where that tells them apart."""
         names = [Path(each.file).name for each in self.files]
-        return names if len(set(names)) == len(names) else [each.file for each in self.files]
+        for longer in ([each.file for each in self.files], [f"{each.file}:{each.variable}" for each in self.files]):
+            names = names if len(set(names)) == len(names) else longer
+        return names
 
 
 def print_table(report: Report) -> None:
@@ -41,7 +45,11 @@ def print_table(report: Report) -> None:
     with console() as printer:
         for each in report.files:
             layout = each.layout
-            counts = count(layout.frames, "frame"), count(layout.channels, "channel"), f"grid {by(layout.grid)}"
+            counts = (
+                count(layout.frames, "frame"),
+                count(layout.channels, "channel"),
+                f"grid {by(layout.grid)}{words(each.grid)}",
+            )
             variable = "" if each.variable is None else f" variable {each.variable},"
             printer.print(f"{each.file}:{variable} {', '.join(counts)}", soft_wrap=True)
         if report.options:
@@ -64,6 +72,7 @@ def print_json(report: Report) -> None:
                 "frames": each.layout.frames,
                 "channels": each.layout.channels,
                 "grid": each.layout.grid,
+                "sphere": described(each.grid),
                 "wavenumber": each.wavenumber.tolist(),
                 "edges": np.asarray(each.grid.edges()).tolist(),
                 "counts": each.grid.counts().tolist(),
@@ -82,16 +91,17 @@ def _table(report: Report) -> object:
     from rich.table import Table
 
     first = report.files[0]
-    around = _wavelength(report)
+    around, waves = _wavelength(report)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = _columns(report)
-    waves = "wavelength" if first.grid.lengths is not None else "wavelength\n(grid points)"
-    for heading in ("wavenumber", *([waves] if around else []), *columns):
+    on_the_sphere = isinstance(first.grid, Harmonics)
+    for heading in ("degree" if on_the_sphere else "wavenumber", *([waves] if around else []), *columns):
         table.add_column(heading, justify="right", overflow="fold")
     shown = _some(first)
     for i in shown:
         k = first.wavenumber[i]
-        cells = [f"{k:.4g}", *([short(around / k)] if around else [])]
+        waves_across = math.sqrt(k * (k + 1)) if on_the_sphere else k
+        cells = [f"{k:.4g}", *([long(around / waves_across)] if around else [])]
         for spectrum, rows in columns.values():
             place = _same_shell(spectrum, first, i)
             cells.append("" if place is None else short(float(np.mean(spectrum.power[rows, place]))))
@@ -125,13 +135,15 @@ def _mean_slope(slopes: tuple[float | None, ...]) -> str:
     return f"{sum(known) / len(known):.2f}" if known else "-"
 
 
-def _wavelength(report: Report) -> float | None:
-    """Wavelength times wavenumber, where it has one unit for all."""
+def _wavelength(report: Report) -> tuple[float | None, str]:
+    """Wavelength times wavenumber, where it has one unit for all, and what to call it."""
     grid = report.files[0].grid
+    if isinstance(grid, Harmonics):
+        return 2 * math.pi * RADIUS, "wavelength\n(km)"
     if grid.lengths is not None:
-        return 2 * math.pi
+        return 2 * math.pi, "wavelength"
     sizes = {size for each in report.files for size in each.grid.shape}
-    return float(sizes.pop()) if len(sizes) == 1 else None
+    return float(sizes.pop()) if len(sizes) == 1 else None, "wavelength\n(grid points)"
 
 
 def _some(spectrum: FileSpectrum) -> list[int]:

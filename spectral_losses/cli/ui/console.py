@@ -98,9 +98,16 @@ def short(value: float | None) -> str:
     return f"{value:#.3g}".removesuffix(".")
 
 
+def long(value: float) -> str:
+    """Three digits of a length, without an exponent where it is large."""
+    return short(value) if value < 1000 else f"{float(f'{value:.3g}'):.0f}"
+
+
 def option_words(options: Mapping[str, Any]) -> str:
     """Options as they are written on the command line, between commas."""
-    words = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+    # What is given more than once has a list.
+    each = [(name, part) for name, value in options.items() for part in (value if isinstance(value, list) else [value])]
+    words = [(f"--{name.replace('_', '-')}", value) for name, value in each]
     return ", ".join(name if value is True else f"{name} {_word(value)}" for name, value in words)
 
 

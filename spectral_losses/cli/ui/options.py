@@ -68,22 +68,37 @@ class _OnceTrue(argparse._StoreTrueAction):
 
 def add_array_options(parser: argparse.ArgumentParser) -> None:
     """``--key`` and ``--variable``: which array of a file."""
-    parser.add_argument("--key", help="which array of an .npz")
+    parser.add_argument("--key", metavar="NAME", help="which array of an .npz, as --variable is of the others")
     parser.add_argument(
         "--variable",
-        metavar="NAME",
-        help="which variable of a NetCDF, HDF5 or Zarr; GROUP/NAME inside groups",
+        metavar="NAME[,NAME...]",
+        help="which variables of a NetCDF, HDF5 or Zarr, one or several; GROUP/NAME inside groups, u+v for a vector; "
+        "FILE:NAME in place of FILE says so for one file alone",
     )
 
 
-def check_arrays(key: str | None, variable: str | None, files: Sequence[str]) -> None:
-    """Refuse ``--key`` and ``--variable`` where they would choose nothing."""
-    suffixes = {Path(path).suffix.lower() for path in files}
-    none = {1: "the file is none", 2: "neither file is one"}.get(len(files), "none of the files is one")
-    if key is not None and ".npz" not in suffixes:
-        raise CommandError(f"--key chooses an array of an .npz, and {none}")
-    if variable is not None and suffixes <= {".npy", ".npz"}:
-        raise CommandError(f"--variable chooses one of a NetCDF, HDF5 or Zarr file, and {none}")
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
+    """``--sel`` and ``--isel``: some positions along a dimension."""
+    group = parser.add_argument_group(
+        "positions",
+        "Of the files that have such a dimension; each option as often as needed. One position takes the\n"
+        "dimension away; several between commas and ranges A:B, with both ends, do not.",
+    )
+    group.add_argument(
+        "--sel",
+        type=_named,
+        action="append",
+        metavar="NAME=VALUES",
+        help="positions by value, as in --sel level=500,850 --sel time=2020-01-01:2020-01-31 --sel lead_time=6h "
+        "--sel latitude=30:60; a value that is not there is an error",
+    )
+    group.add_argument(
+        "--isel",
+        type=_named,
+        action="append",
+        metavar="NAME=INDICES",
+        help="positions by index from 0, after --sel: --isel time=0:10; NAME may be the number of an axis",
+    )
 
 
 def add_axis_options(parser: argparse.ArgumentParser) -> None:
@@ -113,6 +128,13 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
     """The options of `spectral_losses.radial_spectrum` other than axes."""
     group = parser.add_argument_group("spectra", "As in spectral_losses.radial_spectrum.")
     group.add_argument(
+        "--grid",
+        choices=("auto", "plane", "sphere", "gauss", "equiangular", "cells"),
+        default="auto",
+        help="whether latitude and longitude are those of the sphere; gauss, equiangular and cells are latitudes of a "
+        "file that does not say where they lie (default: the sphere where the file has all of it)",
+    )
+    group.add_argument(
         "--channels",
         choices=("separate", "sum", "mean"),
         default="separate",
@@ -138,6 +160,12 @@ def add_spectrum_options(parser: argparse.ArgumentParser) -> None:
         help="hann, hamming, blackman or none, one or one per spatial axis, where domains are not periodic",
     )
     group.add_argument("--detrend", choices=("constant", "linear"), help="what to subtract before the window")
+    group.add_argument(
+        "--transform",
+        choices=("fft", "dct"),
+        default="fft",
+        help="dct: cosines, for domains with edges, in steps of half a wave (default: %(default)s)",
+    )
 
 
 def add_eps_option(parser: argparse.ArgumentParser) -> None:
@@ -153,13 +181,31 @@ def add_eps_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_gap_options(parser: argparse.ArgumentParser) -> None:
+    """``--nan`` and ``--mask``: points that do not count."""
+    parser.add_argument(
+        "--nan",
+        choices=("error", "skip", "fill"),
+        default="error",
+        help="what to do with values that are not finite: skip leaves out all positions along the first axis of frames "
+        "at which there are some; fill counts none of these points, and spectra are those of fields with a smooth fill "
+        "in them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mask",
+        metavar="FILE[:NAME]",
+        help="weights of points, such as 1 over sea and 0 over land; dimensions that it lacks count as one. Points of "
+        "0 do not count, and in spectra there is a smooth fill",
+    )
+
+
 def add_band_option(parser: argparse._ArgumentGroup) -> None:
     """``--bands``: where the low and the middle band end."""
     parser.add_argument(
         "--bands",
         type=fit,
         metavar="K1,K2",
-        help="highest wavenumber of the low and of the middle band (default: thirds of the logarithms)",
+        help="highest wavenumber, or degree, of the low and of the middle band (default: thirds of the logarithms)",
     )
 
 
@@ -193,6 +239,14 @@ def join_negative_axes(argv: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+def _named(text: str) -> str:
+    """NAME=VALUES."""
+    name, sign, values = (part.strip() for part in text.partition("="))
+    if not (name and sign and values):
+        raise argparse.ArgumentTypeError(f"takes NAME=VALUES, got {text!r}")
+    return f"{name}={values}"
 
 
 def plot_path(text: str) -> Path:

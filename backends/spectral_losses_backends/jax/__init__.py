@@ -12,6 +12,7 @@ import numpy as np
 
 from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
+from spectral_losses_backends.jax import fourier
 from spectral_losses_backends.problem import Problem, Tables
 
 Array = Any
@@ -59,9 +60,35 @@ class Backend(base.Backend):
         power, modes = _power_forward(x, problem.basis)
         return modes, None, {"P": power} if y is None else {"P": power, "T": self.power(y, problem.basis)}
 
-    def matmul(self, a: Array, b: Array, transposed: bool = False) -> Array:
-        """``a b``, or ``a^T b``, in their own precision, which accelerators do not take unless told."""
-        return jnp.einsum("mkn,mkf->mnf" if transposed else "mkn,mnf->mkf", a, b, precision="highest")
+    def rfftn(self, x: Array, ndim: int) -> Array:
+        """Half-plane transform, on each device of what it has of a sharded batch."""
+        return fourier.rfftn(x, ndim)
+
+    def irfftn(self, modes: Array, shape: tuple[int, ...]) -> Array:
+        """Its inverse times the number of points, likewise."""
+        return fourier.irfftn(modes, shape)
+
+    def map_columns(self, tables: Array, modes: Array, *, transposed: bool = False) -> Array:
+        """A real matrix for each column of modes, in its own precision, which accelerators do not take unless told.
+
+        The axes that lead stay apart, so that they may be sharded.
+        """
+        both = jnp.stack([modes.real, modes.imag])
+        path = "mkn,...km->...nm" if transposed else "mkn,...nm->...km"
+        found = jnp.einsum(path, tables, both, precision="highest").astype(both.dtype)
+        return jax.lax.complex(found[0], found[1])
+
+    def mean(self, x: Array) -> Array:
+        """Mean over everything, 0-d; of sharded rows as they lie."""
+        return jnp.mean(x)
+
+    def framewise(self, source: Any, x: Array, *others: Array) -> Array:
+        """A function of fields, as one compiled program."""
+        return _framewise(source, x, *others)
+
+    def repeat(self, step: Any, x: Array, times: int) -> Array:
+        """One step after the other, of which one is compiled."""
+        return jax.lax.fori_loop(0, times, lambda _, x: step(x), x)
 
     def detach(self, x: Array) -> Array:
         """The same values without a gradient."""
@@ -83,6 +110,11 @@ class Backend(base.Backend):
 
 
 # The statistics of fields with and without a gradient are those of one compiled program: equal fields have equal ones.
+
+
+@partial(jax.jit, static_argnums=0)
+def _framewise(source: Any, x: Array, *others: Array) -> Array:
+    return source.apply(backend, x, *others)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -1,0 +1,154 @@
+"""One comparison: laid out before anything is read, then run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses.cli.compare.axes import Layout, lay_out
+from spectral_losses.cli.compare.gaps import Gaps
+from spectral_losses.cli.compare.globe import Grid, on_the_globe
+from spectral_losses.cli.compare.losses import Losses
+from spectral_losses.cli.compare.measure import grid_of, measure, options_of
+from spectral_losses.cli.compare.pairs import Pair, axes_of
+from spectral_losses.cli.compare.report import Report, Row
+from spectral_losses.cli.compare.resolution import resolution_of
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.spectra.bands import Band, band_numbers, lay_bands
+from spectral_losses.spectra.plan import Options
+
+
+class Comparison(NamedTuple):
+    """Two arrays and all that is asked about them.
+
+    Attributes
+    ----------
+    pair : Pair
+    layout : Layout
+    options : Options
+    grid : Grid
+    bands : tuple of Band
+    losses : Losses
+    warning : str or None
+        What the user should know beforehand.
+    args : Namespace
+    """
+
+    pair: Pair
+    layout: Layout
+    options: Options
+    grid: Grid
+    bands: tuple[Band, ...]
+    losses: Losses
+    warning: str | None
+    args: argparse.Namespace
+
+    @property
+    def fields(self) -> int:
+        """How many there are to read of each file."""
+        return self.layout.frames * self.layout.channels
+
+
+def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
+    """Lay out a comparison; nothing is read.
+
+    Raises
+    ------
+    CommandError
+        Options that do not fit the arrays.
+    """
+    axes = axes_of(args, pair.vector)
+    layout = lay_out(pair.prediction, pair.truth, axes.spatial, axes.channel, axes.per)
+    for dim in pair.repeated:
+        axis = (layout.dims or ()).index(dim)
+        if axis in layout.spatial or axis == layout.channel:
+            what = "space" if axis in layout.spatial else "channels"
+            raise CommandError(
+                f"{dim} is {what}, and only one of {pair.prediction.name} and {pair.truth.name} has it; choose axes "
+                "with --spatial-axes and --channel-axis, or one position with --sel"
+            )
+    layout, sphere, warning = on_the_globe(layout, args.grid)
+    if layout.per is not None and layout.per == layout.channel and axes.channels != "separate":
+        raise CommandError(f"--per: with --channels {axes.channels} there are no numbers for each channel")
+    options = options_of(args, layout, axes.channels, sphere)
+    grid = grid_of(layout, options)
+    if options.channels == "mean" and (args.nan == "fill" or pair.mask is not None):
+        option = "--mask" if pair.mask is not None else "--nan fill"
+        raise CommandError(f"{option}: --channels mean takes a mean of channels that may lack different points")
+    losses = Losses(args.losses, layout, options, args.eps)
+    return Comparison(pair, layout, options, grid, _bands(grid, args.bands), losses, warning, args)
+
+
+def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
+    """Read both arrays and make the numbers.
+
+    Raises
+    ------
+    CommandError
+        A file that cannot be read or is not finite; values whose squares overflow.
+    """
+    pair, layout, options, grid, bands, losses, _, args = comparison
+    gaps, skipped = Gaps(args.nan, pair.mask), 0
+    if args.nan == "skip":
+        whole = gaps.finite(pair.prediction, pair.truth, layout)
+        skipped = int(np.sum(~whole))
+        if skipped:
+            pair, layout = _taken(pair, layout, np.flatnonzero(whole))
+            gaps = Gaps(args.nan, pair.mask)
+            losses = Losses(args.losses, layout, options, args.eps)
+    precision = max(pair.prediction.precision, pair.truth.precision)
+    shells = len(grid.centres())
+    overall, per = measure(
+        pair.prediction, pair.truth, layout, options, shells, args.eps, losses, gaps, pair.climatology, advance
+    )
+    rows = [
+        Row(
+            n.field_error,
+            n.spectrum_error,
+            n.scores,
+            n.losses,
+            tuple(band_numbers(n.power, grid, band, precision) for band in bands),
+            resolution_of(n.power, grid, precision),
+        )
+        for n in (overall, *per)
+    ]
+    return Report(
+        args.prediction,
+        args.truth,
+        pair.variable,
+        pair.truth.units or pair.prediction.units,
+        {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
+        layout,
+        grid,
+        pair.moved,
+        pair.repeated,
+        skipped,
+        options.channels,
+        tuple(dict.fromkeys(args.losses)),
+        bands,
+        rows[0],
+        tuple(rows[1:]),
+        overall.power,
+        precision,
+    )
+
+
+def _taken(pair: Pair, layout: Layout, places: NDArray[np.int64]) -> tuple[Pair, Layout]:
+    """Only some positions along the first axis of frames."""
+    axis = layout.batch or 0
+    names = ("prediction", "truth", "climatology", "mask")
+    arrays = {name: array.taken(axis, places) for name in names if (array := getattr(pair, name)) is not None}
+    truth = arrays["truth"]
+    coordinates = {**truth.coordinates, **arrays["prediction"].coordinates}
+    return pair._replace(**arrays), layout._replace(shape=truth.shape, coordinates=coordinates)
+
+
+def _bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:
+    try:
+        return lay_bands(grid, limits)
+    except ValueError as error:
+        raise CommandError(str(error) if limits is None else f"--{error}") from error

@@ -1,0 +1,129 @@
+"""A comparison as JSON for programs, and as rows of CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spectral_losses import __version__
+from spectral_losses.cli.compare.globe import described
+from spectral_losses.cli.compare.report import Report, Row, losses_of
+from spectral_losses.cli.compare.resolution import cross_of
+from spectral_losses.cli.ui.console import write
+from spectral_losses.plot.curves import round_off
+
+
+def print_json(reports: list[Report]) -> None:
+    """Print one JSON object to stdout; ``spectral-losses compare --help`` documents its keys."""
+    documents = [_document(each) for each in reports]
+    document = documents[0]
+    if len(reports) > 1:
+        shared = ("version", "prediction", "truth", "options")
+        document = {name: document[name] for name in shared}
+        document["variables"] = [{name: each[name] for name in each if name not in shared} for each in documents]
+    write(json.dumps(document, allow_nan=False) + "\n")
+
+
+def csv_of(reports: list[Report]) -> str:
+    """A row for all of each variable and, with ``--per``, one for each index."""
+    rows = [row for each in reports for row in _rows(each)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _rows(report: Report) -> Iterator[dict[str, object]]:
+    along = report.along
+    axis = None if report.layout.per is None else report.layout.name(report.layout.per)
+    for index, row in enumerate((report.overall, *report.per), -1):
+        numbers = _numbers(report, row)
+        found: dict[str, object] = {"variable": report.variable, "units": report.units}
+        if axis is not None:
+            place = None if index < 0 else (index if along is None else along.plain(index))
+            found |= {"axis": axis, "index": None if index < 0 else index, "coordinate": place}
+        found |= {name: value for name, value in numbers.items() if not isinstance(value, list | dict)}
+        found |= losses_of(report, row)
+        for band, of_band in zip(report.bands, row.bands, strict=True):
+            found |= {f"{band.name}_{name}": value for name, value in of_band._asdict().items()}
+        yield {**found, "effective_resolution": row.resolution.coarsest(), "resolution_unit": row.resolution.unit}
+
+
+def _document(report: Report) -> dict[str, Any]:
+    layout = report.layout
+    document: dict[str, Any] = {
+        "version": __version__,
+        "prediction": report.prediction,
+        "truth": report.truth,
+        "variable": report.variable,
+        "units": report.units,
+        "options": report.options,
+        "shape": layout.shape,
+        "dims": layout.dims,
+        "frames": layout.frames,
+        "channels": layout.channels,
+        "grid": layout.grid,
+        "sphere": described(report.grid),
+        "reordered": report.moved,
+        "repeated": report.repeated,
+        "skipped": report.skipped,
+        **_numbers(report, report.overall, [{"wavenumbers": b.centres, "edges": b.edges} for b in report.bands]),
+        "spectra": _spectra(report),
+    }
+    if layout.per is not None:
+        along = report.along
+        document["per"] = {
+            "axis": layout.per,
+            "name": None if layout.dims is None else layout.name(layout.per),
+            "units": None if along is None else along.units,
+            "rows": [
+                {"index": index, "coordinate": None if along is None else along.plain(index), **_numbers(report, row)}
+                for index, row in enumerate(report.per)
+            ],
+        }
+    return document
+
+
+def _numbers(report: Report, row: Row, of_bands: Sequence[Mapping[str, object]] = ({},) * 3) -> dict[str, object]:
+    """One comparison, for JSON; ``of_bands`` is what else there is to say about each band."""
+    return {
+        "field_error": row.field_error,
+        "spectrum_error": row.spectrum_error,
+        **row.scores,
+        "losses": losses_of(report, row),
+        "bands": [
+            {"name": band.name, **more, **numbers._asdict()}
+            for band, more, numbers in zip(report.bands, of_bands, row.bands, strict=True)
+        ],
+        "effective_resolution": row.resolution._asdict(),
+    }
+
+
+def _spectra(report: Report) -> dict[str, object]:
+    """Shell by shell what the picture shows, as shares of the mean square."""
+    grid = report.grid
+    cross = cross_of(report.power, grid, report.precision)
+    prediction, truth, difference = report.shares
+    # As the picture: what is weaker is round-off, and has neither a ratio nor a coherence.
+    seen = truth > round_off(truth, report.precision)
+    ratio = np.divide(prediction, truth, out=np.full_like(truth, np.nan), where=seen)
+    return {
+        "wavenumber": np.asarray(grid.centres()).tolist(),
+        "edges": np.asarray(grid.edges()).tolist(),
+        "counts": np.asarray(grid.counts()).tolist(),
+        "prediction": prediction.tolist(),
+        "truth": truth.tolist(),
+        "difference": difference.tolist(),
+        "energy_ratio": _known(ratio),
+        "coherence": _known(np.where(seen, cross.coherence, np.nan)),
+    }
+
+
+def _known(values: Any) -> list[list[float | None]]:
+    return [[float(each) if np.isfinite(each) else None for each in row] for row in values]

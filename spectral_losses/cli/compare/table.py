@@ -1,0 +1,207 @@
+"""A comparison as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from spectral_losses.cli.compare.globe import described, words
+from spectral_losses.cli.compare.report import Report, Row, chosen
+from spectral_losses.cli.ui.console import by, console, count, long, short
+from spectral_losses.errors import needed
+
+ROOMY = 100  # letters; a terminal that is narrower has no space between columns to waste
+LISTED = 6  # so many channels have their effective resolution printed each
+SCORES = {"rmse": "RMSE", "bias": "bias", "anomaly_correlation": "anomaly correlation"}
+
+Labelled = tuple[tuple[str, ...], Row]  # a row of a table behind what it is called
+Cells = Callable[[Row], list[str]]
+
+
+def print_table(reports: list[Report]) -> None:
+    """Print tables to stdout.
+
+    Of one variable a table of everything, of several a row for each; and, with ``--per``, rows for each index.
+    """
+    needed("rich", "the table")
+    first = reports[0]
+    with console() as printer:
+        # Soft, because names are to be copied whole.
+        printer.print(f"{first.prediction} against {first.truth}", style="bold", soft_wrap=True)
+        for line in _head(reports):
+            printer.print(line, soft_wrap=True)
+        if len(reports) == 1:
+            printer.print(_overall(first, printer.width))
+            printer.print(_resolved(first), soft_wrap=True)
+        else:
+            for table in _tables(reports, ["variable"], [((_name(each),), each.overall) for each in reports], {}):
+                printer.print(table)
+        if first.per:
+            several = ["variable"] if len(reports) > 1 else []
+            rows, ends = [], set()
+            for each in reports:
+                before = (_name(each),) if several else ()
+                rows += [((*before, each.label(index)), row) for index, row in enumerate(each.per)]
+                ends |= {len(rows) - 1}
+            for table in _tables(reports, [*several, _along(first)], rows, ends):
+                printer.print(table)
+
+
+def _head(reports: list[Report]) -> Iterator[str]:
+    """What was compared, line by line; what differs between variables is said of each."""
+    if chosen(reports):
+        yield chosen(reports)
+    yield from _of_each(reports, _counts)
+    truth = reports[0].truth
+    yield from _of_each(reports, lambda each: each.moved and f"brought into the order of {truth}: {_list(each.moved)}")
+    yield from _of_each(
+        reports, lambda each: each.repeated and f"the same along {_list(each.repeated)}: one file has no such dimension"
+    )
+    yield from _of_each(reports, _skipped)
+    if len(reports) > 1:
+        yield from _of_each(
+            reports,
+            lambda each: f"{_scale(each)}: " + ", ".join(f"{band.name} {_range(*band.centres)}" for band in each.bands),
+        )
+
+
+def _of_each(reports: list[Report], line: Callable[[Report], Any]) -> Iterator[str]:
+    said: dict[str, list[str]] = {}
+    for each in reports:
+        said.setdefault(line(each) or "", []).append(_name(each))
+    for text, names in said.items():
+        if text:
+            yield text if len(said) == 1 else f"{', '.join(names)}: {text}"
+
+
+def _skipped(report: Report) -> str:
+    if not report.skipped or report.layout.batch is None:
+        return ""
+    along = report.layout.name(report.layout.batch)
+    return f"left out, because not all there is finite: {count(report.skipped, 'position')} along {along}"
+
+
+def _counts(report: Report) -> str:
+    layout = report.layout
+    return ", ".join(
+        (
+            count(layout.frames, "frame"),
+            count(layout.channels, "channel"),
+            f"grid {by(layout.grid)}{words(report.grid)}",
+        )
+    )
+
+
+def _overall(report: Report, width: int) -> object:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(width >= ROOMY)), pad_edge=False)
+    table.add_column("")
+    for heading in (_scale(report), "error", "amplitude\npart", "phase\npart", "energy\nratio", "coherence"):
+        table.add_column(heading, justify="right", vertical="bottom")
+    row = report.overall
+    for name, value in row.scores.items():
+        units = f" ({report.units})" if report.units not in (None, "", "1") and name != "anomaly_correlation" else ""
+        if value is not None:
+            table.add_row(f"{SCORES[name]}{units}", "all", short(value))
+    table.add_row("field error", "all", short(row.field_error))
+    reach = _range(report.bands[0].centres[0], report.bands[-1].centres[1])
+    table.add_row("spectrum error", reach, short(row.spectrum_error), end_section=not row.losses)
+    for i, (name, value) in enumerate(row.losses.items(), 1):
+        table.add_row(name.replace("_", " "), "", short(value), end_section=i == len(row.losses))
+    for band, numbers in zip(report.bands, row.bands, strict=True):
+        table.add_row(f"{band.name} band", _range(*band.centres), *map(short, numbers))
+    return table
+
+
+def _resolved(report: Report) -> str:
+    """The effective resolution in words."""
+    unit, found = report.overall.resolution
+    known = [each for each in found if each is not None]
+    if not known:
+        return "effective resolution: nothing is resolved"
+    before = "up to wavenumber " if unit == "wavenumber" else ""
+    behind = {"grid points": " grid points", "km": " km", "length": ", in the unit of the lengths,"}.get(unit, "")
+    if len(found) > LISTED:
+        nothing = len(found) - len(known)
+        more = f", nothing in {count(nothing, 'channel')}" if nothing else ""
+        numbers = f"{long(min(known))} to {long(max(known))}"
+        return f"effective resolution: {before}{numbers}{behind} in {count(len(known), 'channel')}{more}"
+    numbers = ", ".join("nothing" if each is None else long(each) for each in found)
+    last = len(found) - 1
+    where = "" if not last else f" in channels {'0 and 1' if last == 1 else f'0 to {last}'}"
+    return f"effective resolution: {before}{numbers}{behind}{where}".removesuffix(",")
+
+
+def _tables(
+    reports: list[Report], keys: Sequence[str], rows: Sequence[Labelled], ends: set[int] | dict[int, int]
+) -> Iterator[object]:
+    """Rows in several tables: one would be wider than a terminal."""
+    bands, row = reports[0].bands, reports[0].overall
+
+    def of_bands(*kinds: str) -> list[str]:
+        return [f"{band.name}\n{kind}" for kind in kinds for band in bands]
+
+    def errors(row: Row) -> list[str]:
+        energies = [band.energy_ratio for band in row.bands]
+        return [*map(short, (row.field_error, row.spectrum_error, *(band.error for band in row.bands), *energies))]
+
+    yield _table(keys, ["field\nerror", "spectrum\nerror", *of_bands("error", "energy")], rows, errors, ends)
+
+    def coherences(row: Row) -> list[str]:
+        coarsest = row.resolution.coarsest()
+        parts = [*(band.coherence for band in row.bands), *(band.phase_part for band in row.bands)]
+        return [*map(short, parts), "nothing" if coarsest is None else long(coarsest)]
+
+    units = {each.overall.resolution.unit for each in reports}
+    heading = "resolved\nup to k" if units == {"wavenumber"} else "effective\nresolution"
+    heading += "\n(coarsest)" if any(len(each.overall.resolution.channels) > 1 for each in reports) else ""
+    yield _table(keys, [*of_bands("coherence"), *of_bands("phase\npart"), heading], rows, coherences, ends)
+
+    def others(row: Row) -> list[str]:
+        return [*map(short, row.scores.values()), *map(short, row.losses.values())]
+
+    names = [SCORES[name].replace(" ", "\n") for name in row.scores] + [name.replace("_", "\n") for name in row.losses]
+    yield _table(keys, names, rows, others, ends)
+
+
+def _table(
+    keys: Sequence[str],
+    headings: Sequence[str],
+    rows: Sequence[Labelled],
+    cells: Cells,
+    ends: set[int] | dict[int, int],
+) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+    for heading in (*keys, *headings):
+        table.add_column(heading, justify="right", vertical="bottom")
+    for index, (labels, row) in enumerate(rows):
+        table.add_row(*labels, *cells(row), end_section=index in ends)
+    return table
+
+
+def _along(report: Report) -> str:
+    """The name of the axis that rows lie along, and the units of its coordinate."""
+    if report.layout.per is None:
+        return ""
+    return report.layout.name(report.layout.per) + (f"\n({units})" if (units := report.units_along) else "")
+
+
+def _name(report: Report) -> str:
+    return report.variable or ""
+
+
+def _scale(report: Report) -> str:
+    return "wavenumbers" if described(report.grid) is None else "degrees"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -1,0 +1,80 @@
+"""A truth at the times for which forecasts are valid: when they begin, and how long after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_losses.io.coordinates import Coordinate, near
+from spectral_losses.io.stored import StoredArray
+from spectral_losses.io.units import seconds
+
+
+def at_valid_times(truth: StoredArray, forecast: StoredArray, init: str, lead: str) -> StoredArray:
+    """A truth that has the dimensions of initial time and lead time in place of its time; nothing is read.
+
+    Parameters
+    ----------
+    truth : StoredArray
+        With one dimension of times.
+    forecast : StoredArray
+    init, lead : str
+        Dimensions of the forecast: of times, and of numbers of hours or another unit of time.
+
+    Returns
+    -------
+    StoredArray
+        At (i, j) along these is the truth at the time init[i] + lead[j].
+
+    Raises
+    ------
+    ValueError
+        A dimension that is not there or is none of times; a time that the truth does not have.
+    """
+    start, after = (_along(forecast, dim) for dim in (init, lead))
+    if start.kind != "time":
+        raise ValueError(f"{init} of {forecast.name} holds no times")
+    unit = seconds(after.units or "") if after.kind == "number" else None
+    if unit is None:
+        raise ValueError(f"{lead} of {forecast.name} holds no lead times: its units are {after.units!r}")
+    dims = truth.dims or ()
+    times = [dim for dim in dims if dim in truth.coordinates and truth.coordinates[dim].kind == "time"]
+    if len(times) != 1:
+        there = f"several: {', '.join(times)}" if times else "none"
+        raise ValueError(f"the truth takes one dimension of times, and {truth.name} has {there}")
+    valid = start.numbers()[:, None] + after.numbers() * unit
+    known = truth.coordinates[times[0]]
+    places = _places(valid, known, max(known.rounding, start.rounding), truth.name)
+    taken = truth.taken(dims.index(times[0]), places, (init, lead))
+    return replace(taken, coordinates={**taken.coordinates, init: start, lead: after})
+
+
+def _along(forecast: StoredArray, dim: str) -> Coordinate:
+    dims = forecast.dims or ()
+    if dim not in dims:
+        raise ValueError(f"{forecast.name} has no dimension {dim!r}; it has {', '.join(dims) or 'none with a name'}")
+    coordinate = forecast.coordinates.get(dim)
+    if coordinate is None:
+        raise ValueError(f"{dim} of {forecast.name} has no coordinate")
+    return coordinate
+
+
+def _places(valid: NDArray[np.float64], known: Coordinate, rounding: float, name: str) -> NDArray[np.int64]:
+    """Where each valid time is among those of the truth."""
+    times = known.numbers()
+    order = np.argsort(times, kind="stable")
+    nearest = np.searchsorted(times[order], valid)
+    low, high = (order[np.clip(each, 0, len(times) - 1)] for each in (nearest - 1, nearest))
+    places = np.where(abs(times[low] - valid) < abs(times[high] - valid), low, high)
+    there = abs(times[places] - valid) <= near(times, rounding)
+    if not there.all():
+        first = valid[~there].min()
+        said = Coordinate("time", np.asarray([np.round(first)]).astype("datetime64[s]")).label(0)
+        lacking = int(np.sum(~there))
+        raise ValueError(
+            f"{name} lacks {lacking} of {valid.size} valid times, the first {said}; it runs from {known.label(0)} to "
+            f"{known.label(len(times) - 1)} (--sel chooses the forecasts that it covers)"
+        )
+    return places
