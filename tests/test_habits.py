@@ -126,8 +126,8 @@ def test_only_publishing_gets_an_identity_and_waits_for_the_tests() -> None:
 def test_what_pages_and_hooks_point_at_exists(project: Any) -> None:
     pages = parsed(".readthedocs.yaml")
     assert (ROOT / pages["sphinx"]["configuration"]).is_file()
-    for install in pages["python"]["install"]:
-        assert set(install["extra_requirements"]) <= set(project["optional-dependencies"])
+    extras = [extra for line in pages["build"]["jobs"]["install"] for extra in re.findall(r"\.\[(.*)\]", line)]
+    assert set(",".join(extras).split(",")) <= set(project["optional-dependencies"])
     hooks = [hook for repository in parsed(".pre-commit-config.yaml")["repos"] for hook in repository["hooks"]]
     tools = {re.match(r"[\w-]+", each)[0] for each in project["optional-dependencies"]["dev"]}  # type: ignore[index]
     assert {hook["entry"].split()[0] for hook in hooks} <= tools

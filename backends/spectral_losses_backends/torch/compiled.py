@@ -68,7 +68,12 @@ def framewise(source: Any, x: Tensor, others: Sequence[Tensor]) -> Tensor:
     return result
 
 
-@torch.library.custom_op("spectral_losses::framewise", mutates_args=())
+# Schemas are written out, because PyTorch before 2.9 does not read all of them from annotations.
+
+
+@torch.library.custom_op(
+    "spectral_losses::framewise", mutates_args=(), schema="(Tensor x, Tensor[] others, str text) -> Tensor"
+)
 def _framewise_op(x: Tensor, others: Sequence[Tensor], text: str) -> Tensor:
     found: Tensor = from_text(text).apply(eager, x, *others)
     # The caller owns what an operator returns, and expects it in one piece.
@@ -80,7 +85,9 @@ def _(x: Tensor, others: Sequence[Tensor], text: str) -> Tensor:
     return x.new_empty(x.shape)
 
 
-@torch.library.custom_op("spectral_losses::constant", mutates_args=())
+@torch.library.custom_op(
+    "spectral_losses::constant", mutates_args=(), schema="(Tensor like, str text, str name) -> Tensor[]"
+)
 def _constant_op(like: Tensor, text: str, name: str) -> list[Tensor]:
     """A constant as a list of one or more tensors, copied: the caller owns what an operator returns."""
     found = eager.constant(from_text(text), name, like)
@@ -94,7 +101,7 @@ def _(like: Tensor, text: str, name: str) -> list[Tensor]:
     return [like.new_empty(a.shape, dtype=like.dtype if a.dtype.kind == "f" else torch.int64) for a in arrays]
 
 
-@torch.library.custom_op("spectral_losses::power", mutates_args=())
+@torch.library.custom_op("spectral_losses::power", mutates_args=(), schema="(Tensor x, str text) -> Tensor")
 def _power_op(x: Tensor, text: str) -> Tensor:
     return eager.power(x, from_text(text))
 
@@ -105,7 +112,9 @@ def _(x: Tensor, text: str) -> Tensor:
     return x.new_empty(*x.shape[: -len(basis.shape)], basis.bins())
 
 
-@torch.library.custom_op("spectral_losses::power_pullback", mutates_args=())
+@torch.library.custom_op(
+    "spectral_losses::power_pullback", mutates_args=(), schema="(Tensor x, Tensor slope, str text) -> Tensor"
+)
 def _power_pullback_op(x: Tensor, slope: Tensor, text: str) -> Tensor:
     return eager.power_pullback(x, slope, from_text(text))
 
@@ -127,7 +136,9 @@ def _power_backward(ctx: Any, slope: Tensor) -> Any:
 _power_op.register_autograd(_power_backward, setup_context=_keep_power)
 
 
-@torch.library.custom_op("spectral_losses::pair_power", mutates_args=())
+@torch.library.custom_op(
+    "spectral_losses::pair_power", mutates_args=(), schema="(Tensor e, Tensor y, str text, str needs) -> Tensor[]"
+)
 def _pair_power_op(e: Tensor, y: Tensor, text: str, needs: str) -> list[Tensor]:
     tables = eager.pair_power(e, y, from_text(text), tuple(needs.split(",")))
     return [tables[name] for name in needs.split(",")]
@@ -139,7 +150,11 @@ def _(e: Tensor, y: Tensor, text: str, needs: str) -> list[Tensor]:
     return [e.new_empty(*e.shape[: -len(basis.shape)], basis.bins()) for _ in needs.split(",")]
 
 
-@torch.library.custom_op("spectral_losses::pair_pullback", mutates_args=())
+@torch.library.custom_op(
+    "spectral_losses::pair_pullback",
+    mutates_args=(),
+    schema="(Tensor e, Tensor y, Tensor[] slopes, str text, str needs, bool of_target) -> Tensor",
+)
 def _pair_pullback_op(e: Tensor, y: Tensor, slopes: list[Tensor], text: str, needs: str, of_target: bool) -> Tensor:
     named = dict(zip(needs.split(","), slopes, strict=True))
     return eager.pair_pullback(e, y, named, from_text(text), of_target)
@@ -169,7 +184,11 @@ def _pair_backward(ctx: Any, slopes: list[Tensor]) -> Any:
 _pair_power_op.register_autograd(_pair_backward, setup_context=_keep_pair)
 
 
-@torch.library.custom_op("spectral_losses::value_and_grad", mutates_args=())
+@torch.library.custom_op(
+    "spectral_losses::value_and_grad",
+    mutates_args=(),
+    schema="(Tensor x, Tensor other, bool field, str text) -> (Tensor, Tensor)",
+)
 def _value_and_grad_op(x: Tensor, other: Tensor, field: bool, text: str) -> tuple[Tensor, Tensor]:
     (value,), gradient = eager.value_and_grad(from_text(text), _arrays(x, other, field))
     return value, gradient.contiguous()
