@@ -8,9 +8,19 @@ from typing import Any, Unpack, get_type_hints
 from spectral_losses.fields.layout import ChannelAxis, Pool, axes_of
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
-from spectral_losses.messages import check_choice, check_options, number
+from spectral_losses.messages import check_choice, check_options
 from spectral_losses.spectra.binning import check_radial
-from spectral_losses.spectra.plan import MaskOptions, Options, Plan, check_grid, degrees, explicit, mask_of, plan_of
+from spectral_losses.spectra.plan import (
+    MaskOptions,
+    Options,
+    Plan,
+    check_grid,
+    check_radius,
+    degrees,
+    explicit,
+    mask_of,
+    plan_of,
+)
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses.transforms.winds import PARTS, Winds
@@ -120,7 +130,8 @@ def energy_spectrum(
     check_options("energy_spectrum", options, _KNOWN)
     if not isinstance(smooth, bool):
         raise TypeError(f"smooth must be True or False, got {smooth!r}")
-    scale = _radius(part, radius, options.get("grid"))
+    scale = check_radius(radius, options.get("grid"), "winds")
+    _check_part(part, options.get("grid"))
     backend = check_field(velocity, "velocity")
     if options.get("grid") is None:
         plan = plan_of(velocity, "velocity", {**options, "channels": "sum"}, backend)
@@ -141,19 +152,12 @@ def energy_spectrum(
     return Spectrum(centres, power, edges, counts, ("energy", *plan.recorded(mask)))
 
 
-def _radius(part: str | None, radius: float | None, grid: Sphere | None) -> float | None:
+def _check_part(part: str | None, grid: Sphere | None) -> None:
+    if part is None:
+        return
     if grid is None:
-        for name, given in (("part", part), ("radius", radius)):
-            if given is not None:
-                raise ValueError(f"{name} is for winds on a sphere, with grid=Sphere(latitudes), got {given!r}")
-    if part is not None:
-        check_choice("part", part, PARTS)
-    if radius is None:
-        return None
-    length = number("radius", radius)
-    if not 0 < length < float("inf"):
-        raise ValueError(f"radius must be finite and positive, got {radius}")
-    return length
+        raise ValueError(f"part is for winds on a sphere, with grid=Sphere(latitudes), got {part!r}")
+    check_choice("part", part, PARTS)
 
 
 def _plan_of_winds(wind: Array, part: str | None, options: Any, backend: Backend) -> Plan:

@@ -14,7 +14,7 @@ from spectral_losses.fields.pairs import check_pair
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_choice, check_options, number
 from spectral_losses.spectra.binning import check_lengths, check_radial
-from spectral_losses.spectra.plan import MaskOptions, explicit
+from spectral_losses.spectra.plan import MaskOptions, check_radius, explicit
 from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.registry import backend_of
@@ -40,7 +40,7 @@ class ResolutionOptions(MaskOptions, total=False):
     transform: str
 
 
-_KNOWN = frozenset(get_type_hints(ResolutionOptions)) | {"threshold", "of"}
+_KNOWN = frozenset(get_type_hints(ResolutionOptions)) | {"threshold", "of", "radius"}
 
 
 @explicit
@@ -50,6 +50,7 @@ def effective_resolution(
     *,
     threshold: float = 0.5,
     of: str = "coherence",
+    radius: float | None = None,
     **options: Unpack[ResolutionOptions],
 ) -> Array:
     r"""The wavelength down to which a prediction resolves the target.
@@ -63,12 +64,15 @@ def effective_resolution(
     prediction, target : array, real floating, one shape
         Any layout, such as ``[B, T, C, H, W]``. float16 and bfloat16 are computed in float32.
     spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid, transform, mask, fill
-        As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi / \sqrt{l (l + 1)}` radii.
+        As in `radial_spectrum`. On the sphere the wavelength of degree l is :math:`2 \pi R / \sqrt{l (l + 1)}`.
     threshold : float
         Above 0, usually below 1.
     of : {"coherence", "power"}
         What falls below it. "coherence": phases, and so skill; anticorrelated shells count as unresolved. "power":
         energy alone, which noise of the right spectrum has as well.
+
+    radius : float, optional
+        With ``grid``: R, that of the sphere, such as 6371 in km; by default wavelengths are in radii.
 
     Returns
     -------
@@ -83,8 +87,8 @@ def effective_resolution(
     TypeError
         Not arrays, arrays of two frameworks, or not real floating; an option that is not known.
     ValueError
-        Axes of unequal sizes without ``lengths``; a threshold that is not positive; another criterion; whatever
-        `radial_spectrum` refuses.
+        Axes of unequal sizes without ``lengths``; a threshold that is not positive; another criterion; a radius without
+        a sphere; whatever `radial_spectrum` refuses.
 
     References
     ----------
@@ -103,6 +107,7 @@ def effective_resolution(
     """
     check_options("effective_resolution", options, _KNOWN)
     limit = check_criterion(threshold, of)
+    scale = check_radius(radius, options.get("grid"), "fields")
     check_radial(options.get("bins"), "effective resolutions")
     backend = check_pair(prediction, target)
     spatial_axes, channel_axis = options.get("spatial_axes", (-2, -1)), options.get("channel_axis", "auto")
@@ -112,7 +117,8 @@ def effective_resolution(
     grid = options.get("grid")
     lengths = None if grid is not None else lengths_with_a_unit(options.get("lengths"), sizes)
     cross = cross_spectrum(backend.detach(prediction), backend.detach(target), pool=pool, **options)
-    return resolution_of(cross, sizes, lengths, grid, limit, of)
+    found = resolution_of(cross, sizes, lengths, grid, limit, of)
+    return found if scale is None else found * scale
 
 
 def check_criterion(threshold: float, of: str) -> float:

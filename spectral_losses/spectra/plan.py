@@ -346,6 +346,18 @@ def check_grid(grid: Any, shape: tuple[int, ...]) -> None:
     grid.check(shape)
 
 
+def check_radius(radius: Any, grid: Any, of: str) -> float | None:
+    """That of a sphere, as a float; refused where there is none."""
+    if radius is None:
+        return None
+    if grid is None:
+        raise ValueError(f"radius is for {of} on a sphere, with grid=Sphere(latitudes), got {radius!r}")
+    length = number("radius", radius)
+    if not 0 < length < math.inf:
+        raise ValueError(f"radius must be finite and positive, got {radius}")
+    return length
+
+
 def check_transform(options: Options) -> None:
     """Refuse another transform than there is, and beside cosines what is for the periodic plane."""
     check_choice("transform", options.transform, TRANSFORMS)

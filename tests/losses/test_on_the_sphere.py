@@ -240,6 +240,9 @@ def test_effective_resolution() -> None:
     assert 2 * np.pi / np.sqrt(8 * 9) <= found(known) <= 2 * np.pi / np.sqrt(7 * 8)
     highest = sphere.basis(target.shape[-2:], "unit").highest
     assert found(target) == pytest.approx(2 * np.pi / np.sqrt(highest * (highest + 1)))  # there is nothing finer
+    assert found(known, radius=6371) == pytest.approx(6371 * found(known))
+    with pytest.raises(ValueError, match=r"radius is for fields on a sphere, with grid=Sphere\(latitudes"):
+        found(known, radius=6371, grid=None, lengths=(1.0, 2.0))
     assert found(-target) == np.inf
     with pytest.raises(ValueError, match="lengths must be None with grid=Sphere"):
         found(target, lengths=1.0)
