@@ -68,7 +68,7 @@ def framewise(source: Any, x: Tensor, others: Sequence[Tensor]) -> Tensor:
     return result
 
 
-# Schemas are written out, because PyTorch before 2.9 does not read all of them from annotations.
+# Schemas are written out, because older versions of PyTorch do not read all of them from annotations.
 
 
 @torch.library.custom_op(
