@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.units import canonical
 from spectral_losses.xarray.names import horizontal, kind_of, said
-from spectral_losses.xarray.units import same, units_of
+from spectral_losses.xarray.units import units_of
 
 NEAR = 0.01
 ROUNDED = 1e-5
@@ -171,6 +172,6 @@ def _shown(coordinate: Any) -> str:
 def _check_units(a: Any, b: Any, what: str) -> None:
     x, y = units_of(a), units_of(b)
     kinds = {kind_of(each.name, each.attrs) for each in (a, b)}
-    if x is None or y is None or same(x, y) or (len(kinds) == 1 and None not in kinds):
+    if x is None or y is None or canonical(x) == canonical(y) or (len(kinds) == 1 and None not in kinds):
         return
     raise ValueError(f"{what} have other units, {x!r} and {y!r}: convert one of them")

@@ -9,13 +9,14 @@ import xarray as xr
 
 import spectral_losses.diagnostics as plain_diagnostics
 import spectral_losses.spectra as plain_spectra
+from spectral_losses.io.units import canonical
 from spectral_losses.losses.registry import options_of
 from spectral_losses.messages import items
 from spectral_losses.xarray.fields import take
 from spectral_losses.xarray.front import named
 from spectral_losses.xarray.labels import attributes, labelled, of_power, over_bins, squared
 from spectral_losses.xarray.space import EARTH
-from spectral_losses.xarray.units import same, times, units_of
+from spectral_losses.xarray.units import times, units_of
 
 __all__ = ["energy_spectrum", "radial_spectrum"]
 
@@ -170,7 +171,7 @@ def _components(velocity: Any, components: Any, channel: Any) -> tuple[Any, Any]
             raise ValueError(f"components must have the same dimensions, {name} has {dict(velocity[name].sizes)}")
     units = {name: units_of(velocity[name]) for name in names}
     said = [unit for unit in units.values() if unit is not None]
-    if any(not same(said[0], unit) for unit in said):
+    if len(set(map(canonical, said))) > 1:
         raise ValueError(f"components must have the same units, got {units}")
     stacked = velocity[list(names)].to_dataarray("component", name="velocity")
     stacked.attrs = {"units": said[0]} if said else {}

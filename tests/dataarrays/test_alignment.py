@@ -191,6 +191,8 @@ def test_a_forecast_and_an_analysis_of_the_same_valid_time() -> None:
         ("K", "degC", False),
         ("m s-1", "m s-2", False),
         ("mm (6h)-1", "mm", False),
+        ("mb", "hPa", True),
+        ("kelvin", "K", True),
         ("Pa", "hPa", False),
     ],
 )
