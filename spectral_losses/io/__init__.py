@@ -4,7 +4,7 @@
 what PyTorch saved.
 ``coordinates.py`` says what files know of their axes, ``selection.py`` takes some positions along one, ``forecasts.py``
 the valid times of forecasts, ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another
-one's order.
+one's order, ``weights.py`` says what latitudes weigh.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ from spectral_losses.io.selection import select, select_places
 from spectral_losses.io.stacking import stacked
 from spectral_losses.io.stored import StoredArray
 from spectral_losses.io.urls import is_url
+from spectral_losses.io.weights import cos_latitude, product
 
 __all__ = [
     "Coordinate",
     "StoredArray",
     "align",
     "at_valid_times",
+    "cos_latitude",
     "open_array",
+    "product",
     "role_of",
     "select",
     "select_places",
@@ -98,13 +101,13 @@ def open_array(
         raise FieldFileError(f"{name}: no such file")
     with contextlib.ExitStack() as stack:
         with reading(name):
-            stored = _open(path, name, suffix, key, variable, stack)
+            stored = _open(path, name, suffix, key, variable, stack, kinds)
         _check(stored, kinds)
         yield replace(stored, finite=finite)
 
 
 def _open(
-    path: Path, name: str, suffix: str, key: str | None, variable: str | None, stack: contextlib.ExitStack
+    path: Path, name: str, suffix: str, key: str | None, variable: str | None, stack: contextlib.ExitStack, kinds: str
 ) -> StoredArray:
     if suffix == ".npy":
         from spectral_losses.io.npy import open_npy
@@ -120,7 +123,7 @@ def _open(
         return open_pt(path, name, key)
     from spectral_losses.io.labelled import open_labelled
 
-    return open_labelled(path, name, LABELLED[suffix], variable, stack)
+    return open_labelled(path, name, LABELLED[suffix], variable, stack, kinds)
 
 
 def _check(stored: StoredArray, kinds: str) -> None:

@@ -19,11 +19,14 @@ from spectral_losses.io.units import seconds
 from spectral_losses.io.urls import is_url, open_url
 
 PACKAGES = {"netcdf4": ("netCDF4",), "h5netcdf": ("h5netcdf", "h5py"), "zarr": ("zarr",)}
+_KINDS = {"f": "of floats", "fbiu": "of numbers"}
 UNNAMED = ("phony_dim_", "dim_")  # what h5netcdf and xarray call dimensions without a name
 
 
-def open_labelled(path: Path, name: str, engine: str, variable: str | None, stack: contextlib.ExitStack) -> StoredArray:
-    """Open one variable; packed integers come out as the floats that they stand for."""
+def open_labelled(
+    path: Path, name: str, engine: str, variable: str | None, stack: contextlib.ExitStack, kinds: str = "f"
+) -> StoredArray:
+    """Open one variable, of those of these kinds; packed integers come out as the floats that they stand for."""
     xarray = needed("xarray", f"reading {path.suffix} files")
     source: Any = path
     if is_url(name):
@@ -47,9 +50,11 @@ def open_labelled(path: Path, name: str, engine: str, variable: str | None, stac
             raise FieldFileError(f"{name}: has no group {group!r}, or cannot be read") from error
         raise
     if not wanted:
-        wanted = _only(dataset, name) or _none(xarray, source, name, options)
+        wanted = _only(dataset, name, kinds) or _none(xarray, source, name, options, kinds)
     elif wanted not in dataset.variables:
-        raise FieldFileError(f"{name} has no variable {variable!r}; of floats it has {_list(_floats(dataset))}")
+        raise FieldFileError(
+            f"{name} has no variable {variable!r}; {_KINDS[kinds]} it has {_list(_floats(dataset, kinds))}"
+        )
     stored = _stored(dataset, wanted, name, group)
     return replace(stored, lacking=lambda: _gaps(str(source), stored.variable)) if engine == "zarr" else stored
 
@@ -61,9 +66,9 @@ def _gaps(store: str, variable: str | None) -> str:
     return "" if there == wanted else f"{wanted - there} of the {wanted} chunks of {variable} are not in the store"
 
 
-def _only(dataset: Any, name: str) -> str | None:
-    """The one variable of floats, None where there is no such."""
-    floats = _floats(dataset)
+def _only(dataset: Any, name: str, kinds: str) -> str | None:
+    """The one variable of these kinds, None where there is no such."""
+    floats = _floats(dataset, kinds)
     if len(floats) > 1:
         bounds = {variable.attrs.get("bounds") for variable in dataset.variables.values()}
         floats = [each for each in floats if dataset[each].ndim > 1 and each not in bounds] or floats
@@ -72,20 +77,20 @@ def _only(dataset: Any, name: str) -> str | None:
     return floats[0] if floats else None
 
 
-def _none(xarray: Any, source: Any, name: str, options: dict[str, Any]) -> str:
+def _none(xarray: Any, source: Any, name: str, options: dict[str, Any], kinds: str) -> str:
     groups = xarray.open_groups(source, **options)
     try:
-        inside = [f"{group.strip('/')}/{each}" for group, data in groups.items() for each in _floats(data)]
+        inside = [f"{group.strip('/')}/{each}" for group, data in groups.items() for each in _floats(data, kinds)]
     finally:
         for data in groups.values():
             data.close()
     if inside:
         raise FieldFileError(f"{name} holds groups, choose a variable with --variable: {_list(inside)}")
-    raise FieldFileError(f"{name} holds no variable of floats")
+    raise FieldFileError(f"{name} holds no variable {_KINDS[kinds]}")
 
 
-def _floats(dataset: Any) -> list[str]:
-    return [str(each) for each, variable in dataset.data_vars.items() if variable.dtype.kind == "f"]
+def _floats(dataset: Any, kinds: str) -> list[str]:
+    return [str(each) for each, variable in dataset.data_vars.items() if variable.dtype.kind in kinds]
 
 
 def _list(names: list[str]) -> str:

@@ -11,7 +11,7 @@ from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.figures import check_writable, save_text
-from spectral_losses.cli.ui.sources import sources_of
+from spectral_losses.cli.ui.sources import mask_sources, sources_of
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -170,8 +170,7 @@ def run(args: argparse.Namespace) -> int:
     # What can be known to fail is asked first, not after an hour of reading.
     files = [args.prediction, args.truth] + ([] if args.climatology is None else [args.climatology])
     inputs = [each[0].path for each in sources_of(files, args.key, args.variable)]
-    if args.mask is not None:
-        inputs += [each.path for each in sources_of([args.mask], None, None)[0]]
+    inputs += [each.path for each in mask_sources(args.mask)]
     if (args.init_time is None) != (args.lead_time is None):
         raise CommandError("--init-time and --lead-time: one is of no use without the other")
     if not args.json:
@@ -196,7 +195,7 @@ def run(args: argparse.Namespace) -> int:
 
     with contextlib.ExitStack() as stack:
         comparisons = [prepare(args, pair) for pair in open_pairs(args, stack)]
-        for warning in dict.fromkeys(each.warning for each in comparisons if each.warning is not None):
+        for warning in dict.fromkeys(warning for each in comparisons for warning in each.warnings):
             tell(f"spectral-losses: warning: {warning}")
         with progress("comparing", sum(each.fields for each in comparisons)) as advance:
             reports = [compare(each, advance) for each in comparisons]

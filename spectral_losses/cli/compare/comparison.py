@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.axes import Layout, lay_out
-from spectral_losses.cli.compare.gaps import Gaps
+from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
 from spectral_losses.cli.compare.globe import Grid, on_the_globe
 from spectral_losses.cli.compare.losses import Losses
+from spectral_losses.cli.compare.masks import ON_THE_SPHERE, with_latitudes
 from spectral_losses.cli.compare.measure import grid_of, measure, options_of
 from spectral_losses.cli.compare.pairs import Pair, axes_of
 from spectral_losses.cli.compare.report import Report, Row
 from spectral_losses.cli.compare.resolution import resolution_of
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.sources import COS_LATITUDE
 from spectral_losses.spectra.bands import Band, band_numbers, lay_bands
 from spectral_losses.spectra.plan import Options
 
@@ -33,7 +35,7 @@ class Comparison(NamedTuple):
     grid : Grid
     bands : tuple of Band
     losses : Losses
-    warning : str or None
+    warnings : tuple of str
         What the user should know beforehand.
     args : Namespace
     """
@@ -44,7 +46,7 @@ class Comparison(NamedTuple):
     grid: Grid
     bands: tuple[Band, ...]
     losses: Losses
-    warning: str | None
+    warnings: tuple[str, ...]
     args: argparse.Namespace
 
     @property
@@ -74,13 +76,15 @@ def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
     layout, sphere, warning = on_the_globe(layout, args.grid)
     if layout.per is not None and layout.per == layout.channel and axes.channels != "separate":
         raise CommandError(f"--per: with --channels {axes.channels} there are no numbers for each channel")
+    warnings = [] if warning is None else [warning]
+    if COS_LATITUDE in (args.mask or ()):
+        pair = pair._replace(mask=with_latitudes(pair.mask, pair.truth, layout, sphere))
+        warnings += [] if sphere is None else [ON_THE_SPHERE]
     options = options_of(args, layout, axes.channels, sphere)
     grid = grid_of(layout, options)
-    if options.channels == "mean" and (args.nan == "fill" or pair.mask is not None):
-        option = "--mask" if pair.mask is not None else "--nan fill"
-        raise CommandError(f"{option}: --channels mean takes a mean of channels that may lack different points")
+    refuse_gaps_of_means(args.nan, pair.mask, options.channels)
     losses = Losses(args.losses, layout, options, args.eps)
-    return Comparison(pair, layout, options, grid, _bands(grid, args.bands), losses, warning, args)
+    return Comparison(pair, layout, options, grid, _bands(grid, args.bands), losses, tuple(warnings), args)
 
 
 def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
@@ -94,7 +98,7 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
     pair, layout, options, grid, bands, losses, _, args = comparison
     gaps, skipped, first = Gaps(args.nan, pair.mask), 0, 0
     if args.nan == "skip":
-        whole = gaps.finite(pair.prediction, pair.truth, layout)
+        whole = gaps.finite((pair.prediction, pair.truth), layout)
         skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
         if skipped:
             pair, layout = _taken(pair, layout, np.flatnonzero(whole))

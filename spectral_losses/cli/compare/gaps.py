@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,22 +43,30 @@ class Gaps(NamedTuple):
         CommandError
             Values that are not finite, unless they are to be filled; a field without a point that counts.
         """
+        (p, t), weights = self.read_all((prediction, truth), layout, block)
+        return p, t, weights
+
+    def read_all(
+        self, arrays: Sequence[StoredArray], layout: Layout, block: Block
+    ) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
+        """A block of several arrays, or of one, as `read` has it."""
         index = index_of(layout, block)
-        p, t = (lifted(x.read(index)) for x in (prediction, truth))
+        fields = [lifted(each.read(index)) for each in arrays]
         if self.whole:
-            return p, t, None
-        weights = self._weights(index, p)
-        if self.policy == "fill":
-            weights = np.where(np.isfinite(p) & np.isfinite(t), weights, 0)
-        else:
-            for array, values in ((prediction, p), (truth, t)):
+            return fields, None
+        weights = self._weights(index, fields[0])
+        for array, values in zip(arrays, fields, strict=True):
+            if self.policy == "fill":
+                weights = np.where(np.isfinite(values), weights, 0)
+            else:
                 array.check(np.where(weights > 0, values, 0), index)
         if not np.any(weights > 0, axis=layout.spatial).all():
+            names = " against ".join(each.name for each in arrays)
             raise CommandError(
-                f"{prediction.name} against {truth.name}: a field has no point that counts; --sel chooses others, and "
-                "--nan skip leaves out what is not finite"
+                f"{names}: a field has no point that counts; --sel chooses others, and --nan skip leaves out what is "
+                "not finite"
             )
-        return (p, t, None) if np.all(weights == 1) else (p, t, weights)
+        return fields, None if np.all(weights == 1) else weights
 
     def read_truth(
         self, prediction: StoredArray, truth: StoredArray, layout: Layout, block: Block
@@ -67,22 +76,22 @@ class Gaps(NamedTuple):
             return lifted(truth.read(index_of(layout, block))), None
         return self.read(prediction, truth, layout, block)[1:]
 
-    def finite(self, prediction: StoredArray, truth: StoredArray, layout: Layout) -> NDArray[np.bool_]:
+    def finite(self, arrays: Sequence[StoredArray], layout: Layout) -> NDArray[np.bool_]:
         """For each position along the first axis of frames, whether all that counts there is finite."""
         if layout.batch is None:
             raise CommandError("--nan skip: leaves out frames, and there is but one")
         place = layout.others.index(layout.batch)
         found = np.ones(layout.shape[layout.batch], np.bool_)
-        for slab in slabs(layout, (prediction, truth), False):
+        for slab in slabs(layout, tuple(arrays), False):
             for block in slab.blocks:
                 index = index_of(layout, block)
-                finite = np.isfinite(prediction.read(index)) & np.isfinite(truth.read(index))
+                finite = np.logical_and.reduce([np.isfinite(each.read(index)) for each in arrays])
                 finite |= self._weights(index, finite) == 0
                 found[block[place]] &= np.all(finite, axis=tuple(set(range(finite.ndim)) - {layout.batch}))
         if not found.any():
-            name = layout.name(layout.batch)
+            names = " or ".join(each.name for each in arrays)
             raise CommandError(
-                f"--nan skip: all along {name}, {prediction.name} or {truth.name} has points that are not finite: "
+                f"--nan skip: all along {layout.name(layout.batch)}, {names} has points that are not finite: "
                 "--nan fill keeps the others, and --mask says which do not count"
             )
         return found
@@ -95,6 +104,13 @@ class Gaps(NamedTuple):
         if np.any(weights < 0):
             raise CommandError(f"--mask: {self.mask.name} holds weights below 0")
         return weights
+
+
+def refuse_gaps_of_means(policy: str, mask: StoredArray | None, channels: str) -> None:
+    """Refuse gaps where channels are averaged before anything else."""
+    if channels == "mean" and (policy == "fill" or mask is not None):
+        option = "--mask" if mask is not None else "--nan fill"
+        raise CommandError(f"{option}: --channels mean takes a mean of channels that may lack different points")
 
 
 def lifted(x: NDArray[Any]) -> NDArray[Any]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
+from spectral_losses.cli.compare.masks import fitted, mask_of
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
-from spectral_losses.cli.ui.sources import Source, open_source, sources_of
+from spectral_losses.cli.ui.sources import Source, mask_sources, open_source, sources_of
 from spectral_losses.io import StoredArray, align, at_valid_times, select, select_places
-from spectral_losses.io.errors import FieldFileError
 
 
 class Pair(NamedTuple):
@@ -63,9 +62,7 @@ def open_pairs(args: argparse.Namespace, stack: contextlib.ExitStack) -> list[Pa
             raise CommandError(
                 f"{args.prediction} has {len(sources[0])} variables to compare and {path} has {len(each)}"
             )
-    masks = [] if args.mask is None else sources_of([args.mask], None, None)[0]
-    if len(masks) > 1 or any(each.vector for each in masks):
-        raise CommandError(f"--mask: takes one array, got {args.mask}")
+    masks = mask_sources(args.mask)
     return [_pair(args, each, masks, stack) for each in zip(*sources, strict=True)]
 
 
@@ -148,20 +145,13 @@ def _pair(
         except ValueError as error:
             raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
     aligned = align(*arrays[:2])
-    others = {}
-    for option, array in zip(
-        ["climatology"] * (args.climatology is not None) + ["mask"] * len(masks), arrays[2:], strict=True
-    ):
-        if option == "mask":
-            array = replace(array, units=None)
-        while array.dims is None and 0 < len(array.shape) < len(aligned.like.shape):
-            # Without names it has the last dimensions, as arrays of NumPy broadcast.
-            array = array.repeated(0, aligned.like.shape[-len(array.shape) - 1], "")
-        try:
-            other = align(array, aligned.like)
-        except FieldFileError as error:
-            raise CommandError(f"--{option}: {error}") from error
-        if other.like.shape != aligned.like.shape:
-            raise CommandError(f"--{option}: {array.name} has {', '.join(other.repeated)} and {args.truth} has not")
-        others[option] = other.array
-    return Pair(aligned.array, aligned.like, aligned.moved, aligned.repeated, vector, **others)
+    usual, weights = arrays[2 : len(sources)], arrays[len(sources) :]
+    return Pair(
+        aligned.array,
+        aligned.like,
+        aligned.moved,
+        aligned.repeated,
+        vector,
+        fitted("--climatology", usual[0], aligned.like) if usual else None,
+        mask_of(weights, aligned.like),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from spectral_losses.cli.compare.globe import described, words
 from spectral_losses.cli.compare.report import Report, Row, chosen
 from spectral_losses.cli.ui.console import by, console, count, long, short
+from spectral_losses.cli.ui.sources import COS_LATITUDE
 from spectral_losses.errors import needed
 
 ROOMY = 100  # letters; a terminal that is narrower has no space between columns to waste
@@ -58,6 +59,7 @@ def head(reports: list[Report], options: bool = True) -> Iterator[str]:
         reports, lambda each: each.repeated and f"the same along {_list(each.repeated)}: one file has no such dimension"
     )
     yield from _of_each(reports, _skipped)
+    yield from _of_each(reports, _weighed)
     if len(reports) > 1:
         yield from _of_each(
             reports,
@@ -79,6 +81,14 @@ def _skipped(report: Report) -> str:
         return ""
     along = report.layout.name(report.layout.batch)
     return f"left out, because not all there is finite: {count(report.skipped, 'position')} along {along}"
+
+
+def _weighed(report: Report) -> str:
+    if COS_LATITUDE not in (report.options.get("mask") or ()) or described(report.grid) is not None:
+        return ""
+    return (
+        "weighed by the cosine of the latitude: means over space (RMSE, field error and the like), not spectra or bands"
+    )
 
 
 def _counts(report: Report) -> str:

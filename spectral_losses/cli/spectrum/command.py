@@ -9,7 +9,7 @@ from typing import Any
 from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
-from spectral_losses.cli.ui.sources import open_source, sources_of
+from spectral_losses.cli.ui.sources import COS_LATITUDE, mask_sources, open_source, sources_of
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -32,7 +32,8 @@ the shells; --json has all of them. Files are read a few frames at a time, whate
   quantity                      "power" or "energy"
   fit                           first and last wavenumber of the slope
   files                         an object for each file: file, variable (or null), shape, frames, channels,
-                                grid, sphere (null in a plane, else an object: latitudes and highest_degree),
+                                skipped (positions that --nan skip left out), grid, sphere (null in a plane,
+                                else an object: latitudes and highest_degree),
                                 wavenumber (degree on the sphere), edges, counts (modes of the full plane),
                                 and, lists with one entry for each channel that is kept apart: power or energy
                                 (a list over shells), inside (the mean square or the kinetic energy in all shells
@@ -43,6 +44,7 @@ examples:
   spectral-losses spectrum u.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none
   spectral-losses spectrum wind.nc --variable u+v --energy
   spectral-losses spectrum model.nc:ua era5.nc:u --sel level=500
+  spectral-losses spectrum sst.nc --mask lsm.nc:ocean --nan skip
   spectral-losses spectrum velocity.npy --spatial-axes -3,-2,-1 --energy --lengths 6.2832 --fit 4,20
 """
 
@@ -50,6 +52,8 @@ examples:
 CHOSEN = (
     "sel",
     "isel",
+    "nan",
+    "mask",
     "energy",
     "grid",
     "spatial_axes",
@@ -89,35 +93,44 @@ def add_parser(commands: Any) -> None:
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
+    options.add_gap_options(parser)
     parser.set_defaults(run=run, defaults={name: parser.get_default(name) for name in CHOSEN})
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, then draw, then print: an error leaves nothing behind."""
     sources = [each for of_file in sources_of(args.files, args.key, args.variable) for each in of_file]
+    masks = mask_sources(args.mask)
     if args.energy and "channels" in args.given:
         raise CommandError("--channels: --energy sums over the components of a velocity")
+    if COS_LATITUDE in (args.mask or ()):
+        raise CommandError(
+            f"--mask {COS_LATITUDE}: a spectrum has no weights of points; on the sphere it goes by area anyway"
+        )
     if not args.json:
         needed("rich", "the table")
     if args.plot is not None:
         needed("matplotlib", "--plot")
         from spectral_losses.cli.ui.figures import check_writable
 
-        check_writable(args.plot, inputs=[each.path for each in sources])
+        check_writable(args.plot, inputs=[each.path for each in [*sources, *masks]])
     from spectral_losses.cli.compare.axes import lay_out
+    from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
     from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
+    from spectral_losses.cli.compare.masks import mask_of
     from spectral_losses.cli.compare.measure import grid_of, options_of
     from spectral_losses.cli.compare.pairs import axes_of, selected
-    from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
+    from spectral_losses.cli.spectrum.measure import fit_range, read_spectrum
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
     from spectral_losses.cli.ui.progress import progress
 
     with contextlib.ExitStack() as stack:
         opened, warnings = [], []
         for source in sources:
-            arrays = [stack.enter_context(open_source(source))]
+            arrays = [stack.enter_context(open_source(source, finite=args.nan == "error" and not masks))]
+            arrays += [stack.enter_context(open_source(each, finite=False, kinds="fbiu")) for each in masks]
             selected(args, arrays, source.vector)
-            (stored,) = arrays
+            stored, mask = arrays[0], mask_of(arrays[1:], arrays[0])
             axes = axes_of(args, source.vector)
             layout = lay_out(stored, stored, axes.spatial, axes.channel, None)
             layout, sphere, warning = on_the_globe(layout, args.grid)
@@ -126,8 +139,9 @@ def run(args: argparse.Namespace) -> int:
             if warning is not None:
                 warnings.append(f"spectral-losses: warning: {source.path}: {warning}")
             chosen = options_of(args, layout, "sum" if args.energy else axes.channels, sphere)
-            opened.append((stored, layout, chosen, grid_of(layout, chosen)))
-        on_spheres = [stored.name for stored, _, chosen, _ in opened if chosen.grid is not None]
+            refuse_gaps_of_means(args.nan, mask, chosen.channels)
+            opened.append((stored, layout, chosen, grid_of(layout, chosen), Gaps(args.nan, mask)))
+        on_spheres = [stored.name for stored, _, chosen, *_ in opened if chosen.grid is not None]
         if 0 < len(on_spheres) < len(opened):
             in_planes = ", ".join(stored.name for stored, *_ in opened if stored.name not in on_spheres)
             raise CommandError(
@@ -136,12 +150,9 @@ def run(args: argparse.Namespace) -> int:
             )
         for each in warnings:
             tell(each)
-        fit = fit_range([grid for *_, grid in opened], args.fit)
+        fit = fit_range([grid for *_, grid, _ in opened], args.fit)
         with progress("reading", sum(layout.frames * layout.channels for _, layout, *_ in opened)) as advance:
-            found = [
-                spectrum_of(stored, layout, grid, powers_of(stored, layout, chosen, grid, advance), args.energy, fit)
-                for stored, layout, chosen, grid in opened
-            ]
+            found = [read_spectrum(*each, advance, args.energy, fit) for each in opened]
     given = {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default}
     report = Report(tuple(found), given, args.energy, "sum" if args.energy else args.channels, fit)
     if args.plot is not None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
-from spectral_losses.cli.compare.blocks import index_of, slabs
-from spectral_losses.cli.compare.gaps import lifted
+from spectral_losses.cli.compare.blocks import slabs
+from spectral_losses.cli.compare.gaps import Gaps
 from spectral_losses.cli.compare.globe import Grid
 from spectral_losses.cli.compare.measure import spectral
 from spectral_losses.cli.ui.errors import CommandError
@@ -44,6 +44,8 @@ class FileSpectrum(NamedTuple):
         For each row; None where it cannot be fitted.
     precision : float
         Relative spacing of the file's floats.
+    skipped : int
+        Positions along the first axis of frames that were left out, because not all there is finite.
     """
 
     file: str
@@ -55,25 +57,50 @@ class FileSpectrum(NamedTuple):
     inside: Floats
     slope: tuple[float | None, ...]
     precision: float
+    skipped: int = 0
 
 
-def powers_of(
-    stored: StoredArray, layout: Layout, options: Options, grid: Grid, advance: Callable[[int], object]
-) -> Floats:
-    """What each shell holds of the mean square, mean over frames: (rows, shells).
+def read_spectrum(
+    stored: StoredArray,
+    layout: Layout,
+    options: Options,
+    grid: Grid,
+    gaps: Gaps,
+    advance: Callable[[int], object],
+    energy: bool,
+    fit: tuple[float, float],
+) -> FileSpectrum:
+    """Read a file and make its spectrum.
 
     Raises
     ------
     CommandError
         A file that cannot be read or is not finite; values whose squares overflow.
     """
+    skipped = 0
+    if gaps.policy == "skip":
+        whole = gaps.finite((stored,), layout)
+        skipped, axis = int(np.sum(~whole)), layout.batch or 0
+        if skipped:
+            places = np.flatnonzero(whole)
+            stored = stored.taken(axis, places)
+            gaps = gaps._replace(mask=None if gaps.mask is None else gaps.mask.taken(axis, places))
+            layout = layout._replace(shape=stored.shape, coordinates=stored.coordinates)
+    shares = _powers(stored, layout, options, grid, gaps, advance)
+    return spectrum_of(stored, layout, grid, shares, energy, fit)._replace(skipped=skipped)
+
+
+def _powers(
+    stored: StoredArray, layout: Layout, options: Options, grid: Grid, gaps: Gaps, advance: Callable[[int], object]
+) -> Floats:
+    """What each shell holds of the mean square, mean over frames: (rows, shells)."""
     apart = layout.channel is not None and options.channels == "separate"
     sums = np.zeros((layout.channels if apart else 1, len(grid.counts())))
     for slab in slabs(layout, (stored,), options.channels != "separate"):
         for block in slab.blocks:
-            field = lifted(stored.read(index_of(layout, block)))
+            (field,), mask = gaps.read_all((stored,), layout, block)
             with np.errstate(over="ignore", invalid="ignore"):  # reported below
-                power = np.asarray(radial_spectrum(field, **spectral(options)).power)
+                power = np.asarray(radial_spectrum(field, **spectral(options._replace(mask=mask))).power)
             into: slice | tuple[slice, ...] = slice(None)
             if apart:
                 place = layout.others.index(layout.channel or 0)

@@ -52,6 +52,10 @@ def print_table(report: Report) -> None:
             )
             variable = "" if each.variable is None else f" variable {each.variable},"
             printer.print(f"{each.file}:{variable} {', '.join(counts)}", soft_wrap=True)
+            if each.skipped:
+                along = layout.name(layout.batch or 0)
+                left = count(each.skipped, "position")
+                printer.print(f"left out, because not all there is finite: {left} along {along}", soft_wrap=True)
         if report.options:
             printer.print(option_words(report.options), soft_wrap=True)
         printer.print(_table(report))
@@ -71,6 +75,7 @@ def print_json(report: Report) -> None:
                 "shape": each.layout.shape,
                 "frames": each.layout.frames,
                 "channels": each.layout.channels,
+                "skipped": each.skipped,
                 "grid": each.layout.grid,
                 "sphere": described(each.grid),
                 "wavenumber": each.wavenumber.tolist(),

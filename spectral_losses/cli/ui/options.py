@@ -193,9 +193,11 @@ def add_gap_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mask",
+        action="append",
         metavar="FILE[:NAME]",
         help="weights of points, such as 1 over sea and 0 over land; dimensions that it lacks count as one. Points of "
-        "0 do not count, and in spectra there is a smooth fill",
+        "0 do not count, and in spectra there is a smooth fill. cos-latitude in place of a file weighs means over a "
+        "region by area. Given twice, weights are multiplied",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from spectral_losses.cli.ui.errors import CommandError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spectral_losses.io import StoredArray
 
 NAMED = re.compile(r"(?P<path>.+?\.(npy|npz|nc|nc4|cdf|h5|hdf5|zarr|pt|pth)):(?P<names>.+)", re.IGNORECASE)
+COS_LATITUDE = "cos-latitude"  # in place of a file of weights
 Names = tuple[tuple[str, ...], ...]  # of variables, each of its components
 
 
@@ -87,6 +88,24 @@ def sources_of(files: list[str], key: str | None, variable: str | None) -> list[
     for option, what in (("--key", "an array of an .npz or .pt"), ("--variable", "one of a NetCDF, HDF5 or Zarr file")):
         if option in unused:
             raise CommandError(f"{option} chooses {what}, and {none}")
+    return found
+
+
+def mask_sources(masks: Iterable[str] | None) -> list[Source]:
+    """The files that ``--mask`` names.
+
+    Raises
+    ------
+    CommandError
+        Several arrays in place of one.
+    """
+    found: list[Source] = []
+    for text in masks or ():
+        if text != COS_LATITUDE:
+            (sources,) = sources_of([text], None, None)
+            if len(sources) > 1 or sources[0].vector:
+                raise CommandError(f"--mask: takes one array, got {text}")
+            found += sources
     return found
 
 
