@@ -2,9 +2,10 @@
 
 ``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray, ``tensors.py``
 what PyTorch saved.
-``coordinates.py`` says what files know of their axes, ``selection.py`` takes some positions along one, ``forecasts.py``
-the valid times of forecasts, ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another
-one's order, ``weights.py`` says what latitudes weigh.
+``coordinates.py`` says what files know of their axes, ``calendars.py`` what dates are, ``selection.py`` takes some
+positions along one, ``forecasts.py`` the valid times of forecasts, ``climatology.py`` what is usual then,
+``stacking.py`` components of a vector, ``alignment.py`` brings one array into another one's order,
+``weights.py`` says what latitudes weigh.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from spectral_losses.io.alignment import align
+from spectral_losses.io.alignment import Aligned, align
+from spectral_losses.io.climatology import at_usual_times
 from spectral_losses.io.coordinates import Coordinate, role_of
 from spectral_losses.io.errors import FieldFileError, reading
 from spectral_losses.io.forecasts import at_valid_times
@@ -26,9 +28,11 @@ from spectral_losses.io.urls import is_url
 from spectral_losses.io.weights import cos_latitude, product
 
 __all__ = [
+    "Aligned",
     "Coordinate",
     "StoredArray",
     "align",
+    "at_usual_times",
     "at_valid_times",
     "cos_latitude",
     "open_array",

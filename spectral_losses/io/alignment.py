@@ -13,6 +13,8 @@ from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import StoredArray
 from spectral_losses.io.units import canonical, seconds
 
+NO_PLACES = {"forecast_period", "forecast_reference_time", "realization"}  # of one forecast, in place of a dimension
+
 
 class Aligned(NamedTuple):
     """Two arrays of one shape.
@@ -58,6 +60,7 @@ def align(array: StoredArray, like: StoredArray) -> Aligned:
     _check_units("units", array.units, like.units, array.name, like.name)
     if array.dims is None or like.dims is None:
         return Aligned(array, like)
+    _check_alone(array, like)
     coordinates = {}
     for axis, (mine, wanted) in enumerate(zip(array.dims, like.dims, strict=True)):
         given, asked = array.coordinates.get(mine), like.coordinates.get(wanted)
@@ -72,6 +75,23 @@ def align(array: StoredArray, like: StoredArray) -> Aligned:
         if given is not None:
             coordinates[wanted] = given
     return Aligned(replace(array, dims=like.dims, coordinates=coordinates), like, tuple(moved), repeated)
+
+
+def _check_alone(array: StoredArray, like: StoredArray) -> None:
+    """Refuse one position that both have of what is no dimension, such as a level, where it is not the same one."""
+    for name, asked in like.coordinates.items():
+        given = array.coordinates.get(name)
+        if given is None or name in (*(array.dims or ()), *(like.dims or ())):
+            continue
+        # Text tells things apart that are to be compared, such as models, and so do these.
+        if given.kind != asked.kind or given.kind == "text" or {given.standard_name, asked.standard_name} & NO_PLACES:
+            continue
+        if _scale(given, asked) is None:
+            _check_units(f"units of {name}", given.units, asked.units, array.name, like.name)
+        try:
+            _positions(given, asked, array.name, like.name)
+        except FieldFileError as error:
+            raise FieldFileError(f"{error}, along no dimension of theirs") from error
 
 
 def _repeat_both(array: StoredArray, like: StoredArray) -> tuple[StoredArray, StoredArray, tuple[str, ...]]:
@@ -145,7 +165,7 @@ def _positions(given: Coordinate, asked: Coordinate, name: str, other: str) -> t
     mine: NDArray[Any]
     wanted: NDArray[Any]
     within: float | None = None
-    if len(kinds) == 1 and "text" not in kinds:
+    if len(kinds) == 1 and "text" not in kinds and given.calendar == asked.calendar:
         scale = _scale(given, asked) or 1.0
         mine, wanted = given.numbers() * scale, asked.numbers()
         if given.role == asked.role == "longitude":

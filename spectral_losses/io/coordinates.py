@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.calendars import words
 from spectral_losses.io.units import canonical
 
 NAMES = {
@@ -30,13 +31,15 @@ class Coordinate:
     ----------
     name : str
     values : array, shape (n,)
-        Numbers, text, or ``datetime64``; lead times are numbers of hours.
+        Numbers, text, or times, as ``datetime64`` or, of a calendar that this does not know, as seconds since 1970.
     units : str or None
         As the file has them; None of times.
     standard_name, axis : str or None
         Attributes of CF.
     rounding : float
         What rounding in the file may have moved a value by: seconds of times.
+    calendar : str or None
+        Of times that are seconds, such as ``"noleap"``.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Coordinate:
     standard_name: str | None = None
     axis: str | None = None
     rounding: float = 0.0
+    calendar: str | None = None
 
     @property
     def role(self) -> str | None:
@@ -63,16 +67,20 @@ class Coordinate:
     @property
     def kind(self) -> str:
         """``"number"``, ``"time"`` or ``"text"``."""
-        return "number" if self.values.dtype.kind in "fiu" else "time" if self.values.dtype.kind == "M" else "text"
+        if self.calendar is not None or self.values.dtype.kind == "M":
+            return "time"
+        return "number" if self.values.dtype.kind in "fiu" else "text"
 
     def numbers(self) -> NDArray[np.float64]:
         """Positions as numbers, times in seconds."""
-        if self.kind == "number":
+        if self.values.dtype.kind != "M":
             return self.values.astype(np.float64)
         return self.values.astype("datetime64[us]").astype(np.float64) / 1e6
 
     def text(self) -> NDArray[np.str_]:
         """Positions in words, times to the second."""
+        if self.calendar is not None:
+            return words(self.values, self.calendar)
         values = self.values.astype("datetime64[s]") if self.kind == "time" else self.values
         return values.astype(np.str_)
 
@@ -81,7 +89,6 @@ class Coordinate:
         if self.kind == "number":
             return f"{self.values[index]:.7g}"
         text = str(self.text()[index])
-        # Times of calendars that datetime64 does not know are text.
         return text.removesuffix("T00:00:00").removesuffix(":00") if re.fullmatch(r"[\d-]+T[\d:]+", text) else text
 
     def plain(self, index: int) -> str | float | None:

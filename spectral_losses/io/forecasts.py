@@ -33,22 +33,37 @@ def at_valid_times(truth: StoredArray, forecast: StoredArray, init: str, lead: s
     ValueError
         A dimension that is not there or is none of times; a time that the truth does not have.
     """
+    valid = valid_times(forecast, init, lead)
+    start, after = (forecast.coordinates[dim] for dim in (init, lead))
+    dims = truth.dims or ()
+    times = [dim for dim in dims if dim in truth.coordinates and truth.coordinates[dim].kind == "time"]
+    if len(times) != 1:
+        there = f"several: {', '.join(times)}" if times else "none"
+        raise ValueError(f"the truth takes one dimension of times, and {truth.name} has {there}")
+    known = truth.coordinates[times[0]]
+    if known.calendar != start.calendar:
+        mine, wanted = (each.calendar or "standard" for each in (start, known))
+        raise ValueError(f"calendars differ: {mine} in {forecast.name}, {wanted} in {truth.name}")
+    places = _places(valid, known, max(known.rounding, start.rounding), truth.name)
+    taken = truth.taken(dims.index(times[0]), places, (init, lead))
+    return replace(taken, coordinates={**taken.coordinates, init: start, lead: after})
+
+
+def valid_times(forecast: StoredArray, init: str, lead: str) -> NDArray[np.float64]:
+    """Initial times plus lead times, (initial times, lead times), in seconds since 1970 of the calendar of the former.
+
+    Raises
+    ------
+    ValueError
+        A dimension that is not there or is none of times.
+    """
     start, after = (_along(forecast, dim) for dim in (init, lead))
     if start.kind != "time":
         raise ValueError(f"{init} of {forecast.name} holds no times")
     unit = seconds(after.units or "") if after.kind == "number" else None
     if unit is None:
         raise ValueError(f"{lead} of {forecast.name} holds no lead times: its units are {after.units!r}")
-    dims = truth.dims or ()
-    times = [dim for dim in dims if dim in truth.coordinates and truth.coordinates[dim].kind == "time"]
-    if len(times) != 1:
-        there = f"several: {', '.join(times)}" if times else "none"
-        raise ValueError(f"the truth takes one dimension of times, and {truth.name} has {there}")
-    valid = start.numbers()[:, None] + after.numbers() * unit
-    known = truth.coordinates[times[0]]
-    places = _places(valid, known, max(known.rounding, start.rounding), truth.name)
-    taken = truth.taken(dims.index(times[0]), places, (init, lead))
-    return replace(taken, coordinates={**taken.coordinates, init: start, lead: after})
+    return np.asarray(start.numbers()[:, None] + after.numbers() * unit, np.float64)
 
 
 def _along(forecast: StoredArray, dim: str) -> Coordinate:
@@ -71,7 +86,8 @@ def _places(valid: NDArray[np.float64], known: Coordinate, rounding: float, name
     there = abs(times[places] - valid) <= near(times, rounding)
     if not there.all():
         first = valid[~there].min()
-        said = Coordinate("time", np.asarray([np.round(first)]).astype("datetime64[s]")).label(0)
+        when = np.asarray([np.round(first)])
+        said = replace(known, values=when if known.calendar else when.astype("datetime64[s]")).label(0)
         lacking = int(np.sum(~there))
         raise ValueError(
             f"{name} lacks {lacking} of {valid.size} valid times, the first {said}; it runs from {known.label(0)} to "

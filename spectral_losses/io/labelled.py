@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.errors import needed
+from spectral_losses.io.calendars import from_dates
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import Index, StoredArray
@@ -151,14 +152,17 @@ def _coordinate(name: str, variable: Any) -> Coordinate:
     units = described.units or ""
     times = _times(variable) if " since " in units else None
     if times is None:
+        calendar = _text(variable.attrs.get("calendar"))
+        if " since " in units and calendar is not None:  # the same count is another day
+            described = replace(described, units=f"{units} ({calendar})")
         return replace(described, values=values, rounding=largest * float(np.finfo(np.float32).eps))
     exact = float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
     rounding = max(1.0, exact * largest * (seconds(units.split()[0]) or 1.0))
-    return replace(described, values=times, units=None, rounding=rounding)
+    return replace(described, values=times[0], units=None, rounding=rounding, calendar=times[1])
 
 
-def _times(variable: Any) -> NDArray[Any] | None:
-    """Times as ``datetime64``, or as text in a calendar that this does not know; None where they are none."""
+def _times(variable: Any) -> tuple[NDArray[Any], str | None] | None:
+    """Times, and their calendar where ``datetime64`` does not know it; None where they are none."""
     xarray = needed("xarray", "reading times")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the calendars that datetime64 does not know
@@ -166,7 +170,9 @@ def _times(variable: Any) -> NDArray[Any] | None:
             times = xarray.decode_cf(xarray.Dataset({"times": variable.to_base_variable()}))["times"].values
         except (ValueError, OverflowError, ImportError):  # months, or a calendar that takes cftime
             return None
-    return np.asarray(times if times.dtype.kind == "M" else [each.isoformat() for each in times])
+    if times.dtype.kind == "M":
+        return times, None
+    return from_dates(times) if all(hasattr(each, "calendar") for each in times) else None
 
 
 def _text(attribute: Any) -> str | None:

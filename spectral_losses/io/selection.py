@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.calendars import span
 from spectral_losses.io.coordinates import Coordinate, role_of, step
 from spectral_losses.io.stored import StoredArray
 from spectral_losses.io.units import canonical, seconds
@@ -173,15 +174,8 @@ def _span(coordinate: Coordinate, text: str, within: float) -> Span:
     if coordinate.kind == "time":
         if not DATE.fullmatch(text):
             raise ValueError(f"{coordinate.name} takes dates such as 2020-01-31 or 2020-01-31T06, got {text!r}")
-        try:
-            date = np.datetime64(text.removesuffix("Z").replace(" ", "T"))
-        except ValueError:
-            raise ValueError(f"{text!r} is no date") from None
-        if np.datetime_data(date.dtype)[0] in ("Y", "M", "D", "h", "m"):
-            first, behind = date.astype("datetime64[us]"), (date + 1).astype("datetime64[us]")
-            return float(first.astype(np.int64)) / 1e6, float(behind.astype(np.int64)) / 1e6 - 2 * within
-        exact = float(date.astype("datetime64[us]").astype(np.int64)) / 1e6
-        return exact, exact
+        first, behind = span(text, coordinate.calendar)
+        return first, max(first, behind - 2 * within)
     found = NUMBER.fullmatch(text)
     if found is None:
         raise ValueError(f"{coordinate.name} takes numbers and ranges such as 500 or 30:60, got {text!r}")

@@ -142,6 +142,37 @@ class StoredArray:
             chunks = tuple(min(each, n) for each, n in zip(chunks, shape, strict=True))
         return replace(self, shape=shape, load=load, dims=names, chunks=chunks, coordinates=coordinates)
 
+    def picked(self, axes: Sequence[int], tables: Sequence[NDArray[np.int64]], dims: tuple[str, ...]) -> StoredArray:
+        """The positions at some places along several axes together, point by point, which nothing is read for.
+
+        Parameters
+        ----------
+        axes : sequence of int
+        tables : sequence of array of int
+            Of one shape: places along each of these axes. Their axes are the first ones of what comes out.
+        dims : tuple of str
+            What to call them.
+        """
+        # Those with few positions first: along the last one neighbours are read together.
+        order = sorted(range(len(axes)), key=lambda i: self.shape[axes[i]])
+        axes, tables = [axes[i] for i in order], [tables[i] for i in order]
+        new = tables[0].ndim
+        rest = [axis for axis in range(len(self.shape)) if axis not in axes]
+
+        def load(index: Index) -> NDArray[Any]:
+            piece = _points(self, axes, [table[index[:new]].ravel() for table in tables], index[new:])
+            return piece.reshape(*(cut.stop - cut.start for cut in index[:new]), *piece.shape[1:])
+
+        gone = {(self.dims or ())[axis] for axis in axes} if self.dims is not None else set()
+        return replace(
+            self,
+            shape=(*tables[0].shape, *(self.shape[axis] for axis in rest)),
+            load=load,
+            dims=None if self.dims is None else (*dims, *(self.dims[axis] for axis in rest)),
+            chunks=None if self.chunks is None else (*(1,) * new, *(self.chunks[axis] for axis in rest)),
+            coordinates={name: each for name, each in self.coordinates.items() if name not in gone},
+        )
+
     def repeated(self, axis: int, number: int, dim: str) -> StoredArray:
         """The same values at all places along a new axis, which nothing is read for."""
 
@@ -160,6 +191,20 @@ class StoredArray:
             dims=None if self.dims is None else put(self.dims, dim),
             chunks=None if self.chunks is None else put(self.chunks, number),
         )
+
+
+def _points(array: StoredArray, axes: Sequence[int], places: Sequence[NDArray[np.int64]], rest: Index) -> NDArray[Any]:
+    """What lies at points along some axes, of the shape (points, rest)."""
+    axis, *others = axes
+    if not others:
+        index = (*rest[:axis], slice(0, len(places[0])), *rest[axis:])
+        return np.moveaxis(array.taken(axis, places[0]).read(index), axis, 0)
+    found = np.empty((len(places[0]), *(cut.stop - cut.start for cut in rest)), array.dtype.newbyteorder("="))
+    for place in np.unique(places[0]):
+        here = np.flatnonzero(places[0] == place)
+        behind = [each - (each > axis) for each in others]
+        found[here] = _points(array.taken(axis, place), behind, [each[here] for each in places[1:]], rest)
+    return found
 
 
 def _runs(places: NDArray[np.int64], chunk: int) -> list[NDArray[np.int64]]:

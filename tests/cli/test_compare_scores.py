@@ -101,13 +101,16 @@ def test_no_anomaly_has_no_correlation(tmp_path, capsys, monkeypatch):
 
 def test_a_climatology_that_does_not_fit(globe, capsys):
     with xarray.open_dataset("c.nc") as usual, xarray.open_dataset("t.nc") as truth:
-        usual.expand_dims(month=12).to_netcdf("m.nc")
-        truth.expand_dims(month=12).to_netcdf("n.nc")
+        usual.expand_dims(season=12).to_netcdf("m.nc")
+        truth.expand_dims(season=12).to_netcdf("n.nc")
     for words, told in (
         (["none.nc"], "none.nc: no such file"),
         (["p.nc:u"], "p.nc has no variable 'u'"),
-        (["m.nc"], "--climatology: the shapes differ: (12, 19, 36) in m.nc, (5, 2, 19, 36) in t.nc; dimensions month,"),
-        (["n.nc"], "--climatology: n.nc has month and t.nc has not"),
+        (
+            ["m.nc"],
+            "--climatology: the shapes differ: (12, 19, 36) in m.nc, (5, 2, 19, 36) in t.nc; dimensions season,",
+        ),
+        (["n.nc"], "--climatology: n.nc has season and t.nc has not"),
     ):
         assert main(["compare", "p.nc", "t.nc", "--climatology", *words]) == 2
         printed = capsys.readouterr()

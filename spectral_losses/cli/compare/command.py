@@ -31,7 +31,8 @@ as members, is one along which it stays the same.
 
 RMSE and bias are in the units of the fields: the root of the mean square error over everything, and the mean of
 prediction less truth (null of a vector). With --climatology the anomaly correlation is the mean over fields of
-sum (p - c)(t - c) / sqrt(sum (p - c)^2 sum (t - c)^2).
+sum (p - c)(t - c) / sqrt(sum (p - c)^2 sum (t - c)^2). A climatology may go by dayofyear, hour and month, and
+is taken at the valid time of each field.
 
 FILE:NAME, --variable and --key choose arrays, several between commas; u+v are the components of a vector, whose
 squares are summed as with --channels sum. With --init-time and --lead-time the prediction has both dimensions,
@@ -153,7 +154,8 @@ def add_parser(commands: Any) -> None:
     add(
         "--climatology",
         metavar="FILE",
-        help="what is usual, for the correlation of anomalies from it; dimensions that it lacks count as one",
+        help="what is usual, for the correlation of anomalies from it: by dayofyear, hour or month of each time, where "
+        "it has these dimensions; others that it lacks count as one",
     )
     add("--csv", type=Path, metavar="FILE.csv", help="write the numbers as rows: of everything, and of each index")
     add("--json", action="store_true", help="print JSON in place of the table")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.sources import COS_LATITUDE
-from spectral_losses.io import StoredArray, align, cos_latitude, product
+from spectral_losses.io import Coordinate, StoredArray, align, cos_latitude, product
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.transforms.sphere import Sphere
 
@@ -27,8 +27,12 @@ def fitted(option: str, array: StoredArray, like: StoredArray) -> StoredArray:
     while array.dims is None and 0 < len(array.shape) < len(like.shape):
         # Without names it has the last dimensions, as arrays of NumPy broadcast.
         array = array.repeated(0, like.shape[-len(array.shape) - 1], "")
+    # Whenever it was made, it stands for all times.
+    known = {
+        name: each for name, each in array.coordinates.items() if name in (array.dims or ()) or each.kind != "time"
+    }
     try:
-        found = align(array, like)
+        found = align(replace(array, coordinates=known), like)
     except FieldFileError as error:
         raise CommandError(f"{option}: {error}") from error
     if found.like.shape != like.shape:
@@ -38,7 +42,7 @@ def fitted(option: str, array: StoredArray, like: StoredArray) -> StoredArray:
 
 def mask_of(arrays: list[StoredArray], like: StoredArray) -> StoredArray | None:
     """The weights of several files multiplied, beside fields; None where there are none."""
-    found = [fitted("--mask", replace(each, units=None), like) for each in arrays]
+    found = [fitted("--mask", replace(each, units=None, coordinates=_along(each)), like) for each in arrays]
     return product(found) if found else None
 
 
@@ -63,3 +67,8 @@ def with_latitudes(
             f"--mask {COS_LATITUDE}: {layout.name(axis)} is none of the spatial axes, over which it weighs"
         )
     return product([weights] if mask is None else [mask, weights])
+
+
+def _along(array: StoredArray) -> dict[str, Coordinate]:
+    """Positions along dimensions alone: a mask holds at any level, whatever its file says."""
+    return {name: each for name, each in array.coordinates.items() if name in (array.dims or ())}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from spectral_losses.cli.compare.masks import fitted, mask_of
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
 from spectral_losses.cli.ui.sources import Source, mask_sources, open_source, sources_of
-from spectral_losses.io import StoredArray, align, at_valid_times, select, select_places
+from spectral_losses.io import Aligned, StoredArray, align, at_usual_times, at_valid_times, select, select_places
 
 
 class Pair(NamedTuple):
@@ -152,6 +153,17 @@ def _pair(
         aligned.moved,
         aligned.repeated,
         vector,
-        fitted("--climatology", usual[0], aligned.like) if usual else None,
+        _usual(usual[0], aligned, forecast) if usual else None,
         mask_of(weights, aligned.like),
     )
+
+
+def _usual(usual: StoredArray, aligned: Aligned, forecast: tuple[str, ...]) -> StoredArray:
+    """A climatology beside the fields, at their times where it goes by these."""
+    like = aligned.like
+    try:
+        known = {**aligned.array.coordinates, **like.coordinates}
+        usual = at_usual_times(usual, replace(like, coordinates=known), forecast)
+    except ValueError as error:
+        raise CommandError(f"--climatology: {error}") from error
+    return fitted("--climatology", usual, like)

@@ -142,7 +142,7 @@ def _along(axes: Any, report: Report) -> None:
 def places(report: Report) -> tuple[NDArray[Any], str]:
     """Where rows lie along an axis, and what the axis says: coordinates in order, or else indices."""
     coordinate, along = report.along, report.layout.name(report.layout.per or 0)
-    if coordinate is not None and coordinate.kind != "text":
+    if coordinate is not None and coordinate.kind != "text" and coordinate.calendar is None:
         steps = np.diff(coordinate.numbers())
         if np.isfinite(steps).all() and ((steps > 0).all() or (steps < 0).all()):
             places = coordinate.numbers() if coordinate.kind == "number" else coordinate.values.astype("datetime64[s]")
