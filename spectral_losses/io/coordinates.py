@@ -98,6 +98,16 @@ class Coordinate:
         value = self.values[index].item()
         return value if np.isfinite(value) else None
 
+    def cell(self, index: int) -> str | float | np.datetime64 | None:
+        """One position for a table: as `plain`, but times as such, or to the second where NumPy knows no calendar."""
+        if self.kind == "number":
+            return self.plain(index)
+        return (
+            self.values[index].astype("datetime64[s]")
+            if self.calendar is None and self.kind == "time"
+            else str(self.text()[index])
+        )
+
 
 def role_of(name: str) -> str | None:
     """What the name of an axis says that it is: ``"latitude"``, ``"longitude"`` or None."""

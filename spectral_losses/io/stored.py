@@ -87,7 +87,7 @@ class StoredArray:
                 gaps = self.lacking()
             raise FieldFileError(
                 f"{self.name} is not finite at [{place}]: {values[first]}; "
-                + (gaps or "spectra take whole fields: --nan fill or --nan skip, or a mask from Python")
+                + (gaps or "spectra take whole fields: --nan fill, --nan skip or --mask")
             )
 
     def transposed(self, order: tuple[int, ...]) -> StoredArray:

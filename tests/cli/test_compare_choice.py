@@ -126,14 +126,14 @@ def test_a_row_for_each_variable(here, capsys):
     u, v, p, q = map(field, range(4))
     dataset(u=u, v=v).to_netcdf("t.nc")
     dataset(u=p, v=q).to_netcdf("p.nc")
-    found = compare(capsys, "p.nc", "t.nc", "--variable", "v,u", "--per", "level", "--csv", "rows.csv")
+    found = compare(capsys, "p.nc", "t.nc", "--variable", "v,u", "--per", "level", "--table", "rows.csv")
     assert [each["variable"] for each in found["variables"]] == ["v", "u"]
     alone = compare(capsys, "p.nc", "t.nc", "--variable", "v", "--per", "level")
     for name in ("field_error", "bands", "per", "spectra", "units"):
         assert found["variables"][0][name] == alone[name]
     assert_equal(found["variables"][1], p, u)
     rows = list(csv.DictReader(Path("rows.csv").read_text().splitlines()))
-    assert [(row["variable"], row["coordinate"]) for row in rows] == [
+    assert [(row["variable"], row["level"]) for row in rows] == [
         (name, place) for name in "vu" for place in ("", "1000.0", "850.0", "500.0")
     ]
     for row, expected in zip(rows[5:], np.moveaxis(np.stack([p, u]), 2, 0), strict=True):

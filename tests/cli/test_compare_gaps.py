@@ -174,7 +174,7 @@ def test_gaps_that_leave_nothing(here, capsys):
     assert "a field has no point that counts" in refused(capsys, *files, "--nan", "fill")
     p[:, 0, 2, 2] = np.nan
     saved(p, t)
-    assert refused(capsys, *files, "--nan", "skip", "--csv", "rows.csv").startswith("--nan skip: all along axis 0")
+    assert refused(capsys, *files, "--nan", "skip", "--table", "rows.csv").startswith("--nan skip: all along axis 0")
     assert not Path("rows.csv").exists()
     np.save("p.npy", p[0, 0])
     np.save("t.npy", t[0, 0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,23 +150,3 @@ def test_shells_without_energy_have_no_ratio(tmp_path, capsys, monkeypatch):
     ratio[2] = pytest.approx(4)
     assert spectra["energy_ratio"] == [ratio]
     assert [each is None for each in spectra["coherence"][0]] == [each is None for each in ratio]
-
-
-def test_rows_are_written_whole_or_not_at_all(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    p, t, _ = fields((5, 1, 8, 8))
-    np.save("p.npy", p)
-    np.save("t.npy", t)
-    Path("rows.csv").write_text("before")
-    t[4, 0, 7, 7] = np.nan
-    np.save("bad.npy", t)
-    assert main(["compare", "p.npy", "bad.npy", "--csv", "rows.csv"]) == 2
-    assert Path("rows.csv").read_text() == "before"
-    assert main(["compare", "p.npy", "t.npy", "--csv", "t.npy"]) == 2
-    assert "--csv: t.npy: is the same file as t.npy, which is to be read" in capsys.readouterr().err
-    assert main(["compare", "p.npy", "t.npy", "--csv", "none/rows.csv"]) == 2
-    assert "--csv: none/rows.csv: No such file or directory" in capsys.readouterr().err
-    assert main(["compare", "p.npy", "t.npy", "--csv", "rows.csv", "--losses", "adjusted_error"]) == 0
-    head, row = Path("rows.csv").read_text().splitlines()
-    assert head.startswith("variable,units,field_error,spectrum_error,rmse,bias,adjusted_error,low_error,")
-    assert row.startswith(",,")

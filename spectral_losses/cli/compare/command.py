@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from pathlib import Path
 from typing import Any
 
 from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
-from spectral_losses.cli.ui.figures import check_writable, save_text
+from spectral_losses.cli.ui.figures import check_writable, refuse_one_place, save_text
 from spectral_losses.cli.ui.sources import mask_sources, sources_of
+from spectral_losses.cli.ui.tables import check_table, save_table
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -71,8 +71,10 @@ as WeatherBench 2 has them, and the truth is taken at the time that each of its 
   variables                     of several variables, in place of the keys that differ between these: a list of
                                 objects with those keys, one for each
 
---csv has the same numbers without the spectra: a row of everything for each variable and, with --per, one for
-each index. Bands are columns such as low_error.
+--table has the same numbers without the spectra: a row of everything for each variable and, with --per, one for
+each index, in a column that is called as the axis. Bands are columns such as low_error. --spectra has the spectra in
+long format, also those of each index: variable, units, the axis, channel, wavenumber, lower and upper (the edges of
+the shell), count, prediction, truth, difference, energy_ratio and coherence.
 
 examples:
   spectral-losses compare prediction.npy truth.npy --plot spectra.png
@@ -80,7 +82,7 @@ examples:
   spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
   spectral-losses compare forecast.nc:u_pred era5.nc:u --sel level=500 --sel time=2020-01-01:2020-01-31
   spectral-losses compare forecast.zarr era5.zarr --variable t2m,u+v --init-time time
-      --lead-time prediction_timedelta --per prediction_timedelta --climatology usual.nc --csv skill.csv
+      --lead-time prediction_timedelta --per prediction_timedelta --climatology usual.nc --table skill.csv
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
@@ -157,7 +159,18 @@ def add_parser(commands: Any) -> None:
         help="what is usual, for the correlation of anomalies from it: by dayofyear, hour or month of each time, where "
         "it has these dimensions; others that it lacks count as one",
     )
-    add("--csv", type=Path, metavar="FILE.csv", help="write the numbers as rows: of everything, and of each index")
+    add(
+        "--table",
+        type=options.table_path,
+        metavar="FILE.csv",
+        help="write the numbers as rows, of everything and of each index: .csv, or .parquet where pandas is",
+    )
+    add(
+        "--spectra",
+        type=options.table_path,
+        metavar="FILE.csv",
+        help="write the spectra as rows, of each shell of each channel, likewise",
+    )
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
@@ -185,13 +198,17 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None:
         needed("plotly", "--report", "report")
         check_writable(args.report, "--report", inputs)
-    if args.csv is not None:
-        check_writable(args.csv, "--csv", inputs)
+    tables = {"--table": args.table, "--spectra": args.spectra}
+    for option, path in tables.items():
+        if path is not None:
+            check_table(path, option, inputs)
+    refuse_one_place({"--plot": args.plot, "--report": args.report, **tables})
     from spectral_losses.cli.compare.comparison import compare, prepare
-    from spectral_losses.cli.compare.document import csv_of, print_json
+    from spectral_losses.cli.compare.document import print_json
     from spectral_losses.cli.compare.maps import first_frame
     from spectral_losses.cli.compare.page import page_of
     from spectral_losses.cli.compare.pairs import open_pairs
+    from spectral_losses.cli.compare.rows import number_rows, spectrum_rows
     from spectral_losses.cli.compare.table import print_table
     from spectral_losses.cli.ui.progress import progress
 
@@ -207,7 +224,8 @@ def run(args: argparse.Namespace) -> int:
         write_plot(args.plot, reports)
     if args.report is not None:
         save_text(args.report, page, "--report")
-    if args.csv is not None:
-        save_text(args.csv, csv_of(reports), "--csv")
+    for (option, path), rows_of in zip(tables.items(), (number_rows, spectrum_rows), strict=True):
+        if path is not None:
+            save_table(path, rows_of(reports), option)
     (print_json if args.json else print_table)(reports)
     return 0

@@ -117,6 +117,7 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
             n.losses,
             tuple(band_numbers(n.power, grid, band, precision) for band in bands),
             resolution_of(n.power, grid, precision),
+            n.power,
         )
         for n in (overall, *per)
     ]
@@ -136,7 +137,6 @@ def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
         bands,
         rows[0],
         tuple(rows[1:]),
-        overall.power,
         precision,
         first,
     )

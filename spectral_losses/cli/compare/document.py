@@ -1,18 +1,16 @@
-"""A comparison as JSON for programs, and as rows of CSV."""
+"""A comparison as JSON for programs."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from spectral_losses import __version__
 from spectral_losses.cli.compare.globe import described
-from spectral_losses.cli.compare.report import Report, Row, losses_of
+from spectral_losses.cli.compare.report import Report, Row, losses_of, shares_of
 from spectral_losses.cli.compare.resolution import cross_of
 from spectral_losses.cli.ui.console import write
 from spectral_losses.plot.curves import round_off
@@ -48,7 +46,7 @@ def document_of(report: Report) -> dict[str, Any]:
         "reordered": report.moved,
         "repeated": report.repeated,
         "skipped": report.skipped,
-        **_numbers(report, report.overall, [{"wavenumbers": b.centres, "edges": b.edges} for b in report.bands]),
+        **numbers_of(report, report.overall, [{"wavenumbers": b.centres, "edges": b.edges} for b in report.bands]),
         "spectra": _spectra(report),
     }
     if layout.per is not None:
@@ -58,40 +56,14 @@ def document_of(report: Report) -> dict[str, Any]:
             "name": None if layout.dims is None else layout.name(layout.per),
             "units": None if along is None else along.units,
             "rows": [
-                {"index": index, "coordinate": None if along is None else along.plain(index), **_numbers(report, row)}
+                {"index": index, "coordinate": None if along is None else along.plain(index), **numbers_of(report, row)}
                 for index, row in enumerate(report.per)
             ],
         }
     return document
 
 
-def csv_of(reports: list[Report]) -> str:
-    """A row for all of each variable and, with ``--per``, one for each index."""
-    rows = [row for each in reports for row in _rows(each)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _rows(report: Report) -> Iterator[dict[str, object]]:
-    along = report.along
-    axis = None if report.layout.per is None else report.layout.name(report.layout.per)
-    for index, row in enumerate((report.overall, *report.per), -1):
-        numbers = _numbers(report, row)
-        found: dict[str, object] = {"variable": report.variable, "units": report.units}
-        if axis is not None:
-            place = None if index < 0 else (index if along is None else along.plain(index))
-            found |= {"axis": axis, "index": None if index < 0 else index, "coordinate": place}
-        found |= {name: value for name, value in numbers.items() if not isinstance(value, list | dict)}
-        found |= losses_of(report, row)
-        for band, of_band in zip(report.bands, row.bands, strict=True):
-            found |= {f"{band.name}_{name}": value for name, value in of_band._asdict().items()}
-        yield {**found, "effective_resolution": row.resolution.coarsest(), "resolution_unit": row.resolution.unit}
-
-
-def _numbers(report: Report, row: Row, of_bands: Sequence[Mapping[str, object]] = ({},) * 3) -> dict[str, object]:
+def numbers_of(report: Report, row: Row, of_bands: Sequence[Mapping[str, object]] = ({},) * 3) -> dict[str, object]:
     """One comparison, for JSON; ``of_bands`` is what else there is to say about each band."""
     return {
         "field_error": row.field_error,
@@ -106,23 +78,29 @@ def _numbers(report: Report, row: Row, of_bands: Sequence[Mapping[str, object]] 
     }
 
 
-def _spectra(report: Report) -> dict[str, object]:
-    """Shell by shell what the picture shows, as shares of the mean square."""
-    grid = report.grid
-    cross = cross_of(report.power, grid, report.precision)
-    prediction, truth, difference = report.shares
+def curves_of(report: Report, row: Row) -> dict[str, list[list[float | None]]]:
+    """Channel by channel and shell by shell what the picture shows, as shares of the mean square."""
+    cross = cross_of(row.power, report.grid, report.precision)
+    prediction, truth, difference = shares_of(report, row)
     # As the picture: what is weaker is round-off, and has neither a ratio nor a coherence.
     seen = truth > round_off(truth, report.precision)
     ratio = np.divide(prediction, truth, out=np.full_like(truth, np.nan), where=seen)
     return {
-        "wavenumber": np.asarray(grid.centres()).tolist(),
-        "edges": np.asarray(grid.edges()).tolist(),
-        "counts": np.asarray(grid.counts()).tolist(),
         "prediction": prediction.tolist(),
         "truth": truth.tolist(),
         "difference": difference.tolist(),
         "energy_ratio": _known(ratio),
         "coherence": _known(np.where(seen, cross.coherence, np.nan)),
+    }
+
+
+def _spectra(report: Report) -> dict[str, object]:
+    grid = report.grid
+    return {
+        "wavenumber": np.asarray(grid.centres()).tolist(),
+        "edges": np.asarray(grid.edges()).tolist(),
+        "counts": np.asarray(grid.counts()).tolist(),
+        **curves_of(report, report.overall),
     }
 
 

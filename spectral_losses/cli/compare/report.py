@@ -25,6 +25,7 @@ class Row(NamedTuple):
     losses: Mapping[str, float]  # what else was asked for
     bands: tuple[BandNumbers, ...]
     resolution: Resolution
+    power: NDArray[np.float64]  # of prediction, truth and difference, for each channel and shell
 
 
 class Report(NamedTuple):
@@ -45,7 +46,6 @@ class Report(NamedTuple):
     bands: tuple[Band, ...]
     overall: Row
     per: tuple[Row, ...]  # for each index along layout.per
-    power: NDArray[np.float64]  # of prediction, truth and difference, for each channel and shell
     precision: float  # relative spacing of the floats that fields are made of
     first: int = 0  # the first position that was compared, along the first axis of frames
 
@@ -64,9 +64,19 @@ class Report(NamedTuple):
         return None if self.along is None or self.along.units in ("", "1") else self.along.units
 
     @property
+    def power(self) -> NDArray[np.float64]:
+        """That of all frames together."""
+        return self.overall.power
+
+    @property
     def shares(self) -> NDArray[np.float64]:
         """What shells hold of the mean squares of prediction, truth and difference, as ``spectrum`` prints it."""
-        return np.asarray(self.power / self.grid.scale() * self.grid.fill(), np.float64)
+        return shares_of(self, self.overall)
+
+
+def shares_of(report: Report, row: Row) -> NDArray[np.float64]:
+    """The same of one row."""
+    return np.asarray(row.power / report.grid.scale() * report.grid.fill(), np.float64)
 
 
 def losses_of(report: Report, row: Row) -> dict[str, float]:

@@ -9,7 +9,9 @@ from typing import Any
 from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.figures import check_writable
 from spectral_losses.cli.ui.sources import COS_LATITUDE, mask_sources, open_source, sources_of
+from spectral_losses.cli.ui.tables import check_table, save_table
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -38,6 +40,9 @@ the shells; --json has all of them. Files are read a few frames at a time, whate
                                 and, lists with one entry for each channel that is kept apart: power or energy
                                 (a list over shells), inside (the mean square or the kinetic energy in all shells
                                 together) and slope (null where it cannot be fitted)
+
+--table has the columns file, variable, channel, wavenumber, lower and upper (the edges of the shell), count, and
+power or energy.
 
 examples:
   spectral-losses spectrum truth.npy prediction.npy --plot spectra.png
@@ -90,6 +95,12 @@ def add_parser(commands: Any) -> None:
         help="the wavenumbers between which the slope is fitted (default: the middle third of the logarithms)",
     )
     add("--plot", type=options.plot_path, metavar="FILE.png", help="draw the spectra, and their ratio to the first")
+    add(
+        "--table",
+        type=options.table_path,
+        metavar="FILE.csv",
+        help="write the spectra as rows, of each shell of each channel: .csv, or .parquet where pandas is",
+    )
     add("--json", action="store_true", help="print JSON in place of the table")
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
@@ -109,11 +120,12 @@ def run(args: argparse.Namespace) -> int:
         )
     if not args.json:
         needed("rich", "the table")
+    inputs = [each.path for each in [*sources, *masks]]
     if args.plot is not None:
         needed("matplotlib", "--plot")
-        from spectral_losses.cli.ui.figures import check_writable
-
-        check_writable(args.plot, inputs=[each.path for each in [*sources, *masks]])
+        check_writable(args.plot, inputs=inputs)
+    if args.table is not None:
+        check_table(args.table, "--table", inputs)
     from spectral_losses.cli.compare.axes import lay_out
     from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
     from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
@@ -122,6 +134,7 @@ def run(args: argparse.Namespace) -> int:
     from spectral_losses.cli.compare.pairs import axes_of, selected
     from spectral_losses.cli.spectrum.measure import fit_range, read_spectrum
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
+    from spectral_losses.cli.spectrum.rows import spectrum_rows
     from spectral_losses.cli.ui.progress import progress
 
     with contextlib.ExitStack() as stack:
@@ -159,5 +172,7 @@ def run(args: argparse.Namespace) -> int:
         from spectral_losses.cli.spectrum.plot import write_plot
 
         write_plot(args.plot, report)
+    if args.table is not None:
+        save_table(args.table, spectrum_rows(report), "--table")
     (print_json if args.json else print_table)(report)
     return 0

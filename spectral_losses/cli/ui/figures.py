@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,21 @@ def check_writable(path: Path, option: str = "--plot", inputs: Sequence[str | os
                 raise CommandError(f"{option}: {path}: is the same file as {os.fspath(each)}, which is to be read")
 
 
+def refuse_one_place(places: Mapping[str, Path | None]) -> None:
+    """Refuse two outputs that are one file.
+
+    Raises
+    ------
+    CommandError
+    """
+    seen: dict[str, str] = {}
+    for option, path in places.items():
+        if path is not None:
+            other = seen.setdefault(os.path.realpath(path), option)
+            if other != option:
+                raise CommandError(f"{option}: {path}: is the file of {other}")
+
+
 def save_figure(path: Path, figure: Any, option: str = "--plot") -> None:
     """Write a matplotlib figure; the format follows the suffix.
 
@@ -60,15 +75,16 @@ def save_figure(path: Path, figure: Any, option: str = "--plot") -> None:
         text.set_text(printable(text.get_text()))
     drawn = io.BytesIO()
     figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=160)
-    _save(path, drawn.getvalue(), option)
+    save_bytes(path, drawn.getvalue(), option)
 
 
 def save_text(path: Path, text: str, option: str) -> None:
     """Write text as UTF-8; raises as `save_figure` does."""
-    _save(path, text.encode(), option)
+    save_bytes(path, text.encode(), option)
 
 
-def _save(path: Path, content: bytes, option: str) -> None:
+def save_bytes(path: Path, content: bytes, option: str) -> None:
+    """Write what is there already; raises as `save_figure` does."""
     with _naming(path, option), _beside(path) as (target, new):
         new.write_bytes(content)
         if _mode(target) is not None:

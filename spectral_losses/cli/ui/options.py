@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Axis = int | str
 PLOTS = (".png", ".pdf", ".svg")
+TABLES = (".csv", ".parquet")
 EPS = 1e-8  # as in spectral_losses.field_error, which is too much to import for a help
 
 
@@ -264,6 +265,14 @@ def page_path(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() != ".html":
         raise argparse.ArgumentTypeError(f"takes a file that ends in .html, got {text!r}")
+    return path
+
+
+def table_path(text: str) -> Path:
+    """A file of rows; its suffix says in which format."""
+    path = Path(text)
+    if path.suffix.lower() not in TABLES:
+        raise argparse.ArgumentTypeError(f"takes a file that ends in {' or '.join(TABLES)}, got {text!r}")
     return path
 
 
