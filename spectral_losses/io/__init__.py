@@ -1,7 +1,7 @@
 """Files of fields: one opener for every format, and reading that never takes more than it is asked for.
 
-``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray, ``tensors.py``
-what PyTorch saved.
+``npy.py`` and ``npz.py`` need NumPy alone, ``labelled.py`` reads NetCDF, HDF5 and Zarr through xarray, ``grib.py``
+GRIB through cfgrib, ``tensors.py`` what PyTorch saved.
 ``coordinates.py`` says what files know of their axes, ``calendars.py`` what dates are, ``selection.py`` takes some
 positions along one, ``forecasts.py`` the valid times of forecasts, ``climatology.py`` what is usual then,
 ``stacking.py`` components of a vector, ``alignment.py`` brings one array into another one's order,
@@ -51,6 +51,7 @@ LABELLED = {
     ".hdf5": "h5netcdf",
     ".zarr": "zarr",
 }  # suffix -> xarray's engine
+GRIB = (".grib", ".grib2", ".grb", ".grb2")
 
 
 @contextlib.contextmanager
@@ -67,14 +68,14 @@ def open_array(
     Parameters
     ----------
     path : path
-        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``), ``.zarr``, or tensors
-        (``.pt``, ``.pth``). Links of HDF5 into other files are followed, as h5py follows them. NetCDF 4, HDF5 and
-        Zarr may be URLs that fsspec opens.
+        ``.npy``, ``.npz``, NetCDF (``.nc``, ``.nc4``, ``.cdf``), HDF5 (``.h5``, ``.hdf5``), ``.zarr``, GRIB (``.grib``,
+        ``.grib2``, ``.grb``, ``.grb2``), or tensors (``.pt``, ``.pth``). Links of HDF5 into other files are followed,
+        as h5py follows them. NetCDF 4, HDF5 and Zarr may be URLs that fsspec opens.
     key : str, optional
         Which array of an ``.npz`` or ``.pt``; needed where it holds several.
     variable : str, optional
-        Which variable of the others, ``group/name`` inside groups; needed unless there is only one of
-        floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
+        Which variable of the others, ``group/name`` inside groups, of GRIB ``kind of level/name``; needed unless there
+        is only one of floats (one-dimensional ones, and bounds of coordinates, do not count where there are others).
     finite : bool
         Whether values that are not are refused as they are read.
     kinds : str
@@ -95,7 +96,7 @@ def open_array(
     """
     name, path = os.fspath(path), Path(path)
     suffix = path.suffix.lower()
-    known = (".npy", ".npz", *LABELLED, ".pt", ".pth")
+    known = (".npy", ".npz", *LABELLED, *GRIB, ".pt", ".pth")
     if suffix not in known:
         raise FieldFileError(f"{name}: a file of fields ends in {', '.join(known)}")
     if is_url(name):
@@ -125,6 +126,10 @@ def _open(
         from spectral_losses.io.tensors import open_pt
 
         return open_pt(path, name, key)
+    if suffix in GRIB:
+        from spectral_losses.io.grib import open_grib
+
+        return open_grib(path, name, variable)
     from spectral_losses.io.labelled import open_labelled
 
     return open_labelled(path, name, LABELLED[suffix], variable, stack, kinds)

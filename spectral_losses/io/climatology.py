@@ -11,7 +11,6 @@ from spectral_losses.io.calendars import parts
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.forecasts import valid_times
 from spectral_losses.io.stored import StoredArray
-from spectral_losses.io.units import seconds
 
 PARTS = ("month", "dayofyear", "hour")
 
@@ -53,7 +52,7 @@ def _times(
         times = valid_times(like, *forecast)
         return times, like.coordinates[forecast[0]].calendar, forecast
     dims, known = like.dims or (), like.coordinates
-    leads = [dim for dim in dims if dim in known and _is_lead(known[dim])]
+    leads = [dim for dim in dims if dim in known and known[dim].is_lead]
     if leads:
         raise ValueError(
             f"{why}, and {like.name} has {leads[0]}, which are lead times: name both dimensions with --init-time and "
@@ -69,10 +68,6 @@ def _times(
     coordinate = known[found[0]]
     times = coordinate.numbers() if along else coordinate.numbers()[0]
     return np.asarray(times), coordinate.calendar, along
-
-
-def _is_lead(coordinate: Coordinate) -> bool:
-    return coordinate.kind == "number" and seconds(coordinate.units or "") is not None
 
 
 def _places(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.io.calendars import words
-from spectral_losses.io.units import canonical
+from spectral_losses.io.units import canonical, seconds
 
 NAMES = {
     "latitude": ("lat", "latitude", "lats", "latitudes", "nav_lat"),
@@ -70,6 +70,11 @@ class Coordinate:
         if self.calendar is not None or self.values.dtype.kind == "M":
             return "time"
         return "number" if self.values.dtype.kind in "fiu" else "text"
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether these are times since another time, as lead times are."""
+        return self.kind == "number" and seconds(self.units or "") is not None
 
     def numbers(self) -> NDArray[np.float64]:
         """Positions as numbers, times in seconds."""

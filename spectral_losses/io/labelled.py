@@ -54,9 +54,9 @@ def open_labelled(
         wanted = _only(dataset, name, kinds) or _none(xarray, source, name, options, kinds)
     elif wanted not in dataset.variables:
         raise FieldFileError(
-            f"{name} has no variable {variable!r}; {_KINDS[kinds]} it has {_list(_floats(dataset, kinds))}"
+            f"{name} has no variable {variable!r}; {_KINDS[kinds]} it has {listed(_floats(dataset, kinds))}"
         )
-    stored = _stored(dataset, wanted, name, group)
+    stored = stored_of(dataset, wanted, name, group)
     return replace(stored, lacking=lambda: _gaps(str(source), stored.variable)) if engine == "zarr" else stored
 
 
@@ -74,7 +74,7 @@ def _only(dataset: Any, name: str, kinds: str) -> str | None:
         bounds = {variable.attrs.get("bounds") for variable in dataset.variables.values()}
         floats = [each for each in floats if dataset[each].ndim > 1 and each not in bounds] or floats
     if len(floats) > 1:
-        raise FieldFileError(f"{name} holds several variables, choose one with --variable: {_list(floats)}")
+        raise FieldFileError(f"{name} holds several variables, choose one with --variable: {listed(floats)}")
     return floats[0] if floats else None
 
 
@@ -86,7 +86,7 @@ def _none(xarray: Any, source: Any, name: str, options: dict[str, Any], kinds: s
         for data in groups.values():
             data.close()
     if inside:
-        raise FieldFileError(f"{name} holds groups, choose a variable with --variable: {_list(inside)}")
+        raise FieldFileError(f"{name} holds groups, choose a variable with --variable: {listed(inside)}")
     raise FieldFileError(f"{name} holds no variable {_KINDS[kinds]}")
 
 
@@ -94,12 +94,14 @@ def _floats(dataset: Any, kinds: str) -> list[str]:
     return [str(each) for each, variable in dataset.data_vars.items() if variable.dtype.kind in kinds]
 
 
-def _list(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Some names, and how many more there are."""
     more = len(names) - 10
     return (", ".join(names[:10]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
-def _stored(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
+def stored_of(dataset: Any, wanted: str, name: str, group: str) -> StoredArray:
+    """One variable of a dataset of xarray whose times are not decoded."""
     variable = dataset[wanted].variable
     dims = tuple(str(dim) for dim in variable.dims)
     unnamed = all(dim.startswith(UNNAMED) for dim in dims)

@@ -86,6 +86,7 @@ def test_each_time_has_its_own_usual_field(here, capsys, monkeypatch, budget):
 
 def test_forecasts_go_by_the_time_that_they_are_valid_for(here, capsys):
     t, usual, monthly, forecast = here
+    assert "f.nc has lead times along step, and t.nc has not: --init-time" in refused(capsys, "f.nc", "t.nc")
     valid = forecast.time.values[:, None] + forecast.step.values * np.timedelta64(1, "h")
     truth = t[np.searchsorted(TIMES, valid)]
     for name, field in (("daily", usual), ("monthly", monthly)):

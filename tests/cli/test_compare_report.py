@@ -416,7 +416,7 @@ def test_bad_command_lines(capsys, argv, message):
         (["--key", "u"], "--key chooses an array of an .npz or .pt, and neither file is one"),
         (
             ["--variable", "u"],
-            "--variable chooses one of a NetCDF, HDF5 or Zarr file, and neither file is one",
+            "--variable chooses one of a NetCDF, HDF5, Zarr or GRIB file, and neither file is one",
         ),
         (["--plot", "spectra"], "argument --plot: takes a file that ends in .png, .pdf, .svg, got 'spectra'"),
         (["--plot", "spectra.jpg"], "argument --plot: takes a file that ends in .png, .pdf, .svg"),

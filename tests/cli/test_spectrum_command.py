@@ -270,7 +270,7 @@ def test_pyplot_is_left_alone(tmp_path):
         (["--fit", "3.1,3.9"], "--fit takes two shells at least: there are 8, from 1 to 8"),
         (["--bins", "100"], "bins: shell 0"),
         (["--key", "u"], "--key chooses an array of an .npz or .pt, and the file is none"),
-        (["--variable", "u"], "--variable chooses one of a NetCDF, HDF5 or Zarr file, and the file is none"),
+        (["--variable", "u"], "--variable chooses one of a NetCDF, HDF5, Zarr or GRIB file, and the file is none"),
         (["--plot", "a.jpg"], "argument --plot: takes a file that ends in .png, .pdf, .svg"),
         (["--spatial-axes", "9"], "spatial_axes: axis 9 is out of range"),
         (["--per", "0"], "unrecognized arguments: --per 0"),

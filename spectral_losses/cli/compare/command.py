@@ -123,7 +123,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("prediction", metavar="PREDICTION", help=".npy, .npz, NetCDF, HDF5 or Zarr")
+    add("prediction", metavar="PREDICTION", help=".npy, .npz, NetCDF, HDF5, Zarr, GRIB or .pt")
     add("truth", metavar="TRUTH", help="likewise, of the same shape")
     options.add_array_options(parser)
     options.add_selection_options(parser)

@@ -146,6 +146,8 @@ def _pair(
         except ValueError as error:
             raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
     aligned = align(*arrays[:2])
+    if not forecast:
+        _refuse_lead_times(aligned, arrays[0], arrays[1])
     usual, weights = arrays[2 : len(sources)], arrays[len(sources) :]
     return Pair(
         aligned.array,
@@ -156,6 +158,19 @@ def _pair(
         _usual(usual[0], aligned, forecast) if usual else None,
         mask_of(weights, aligned.like),
     )
+
+
+def _refuse_lead_times(aligned: Aligned, prediction: StoredArray, truth: StoredArray) -> None:
+    """Refuse a truth that would be the same at all lead times, although it has times of its own."""
+    if not any(each.kind == "time" for each in truth.coordinates.values()):
+        return
+    for dim in aligned.repeated:
+        along = prediction.coordinates.get(dim)
+        if along is not None and dim in (prediction.dims or ()) and along.is_lead:
+            raise CommandError(
+                f"{prediction.name} has lead times along {dim}, and {truth.name} has not: --init-time and --lead-time "
+                "take it at the time that each field is valid for"
+            )
 
 
 def _usual(usual: StoredArray, aligned: Aligned, forecast: tuple[str, ...]) -> StoredArray:

@@ -84,7 +84,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", help=".npy, .npz, NetCDF, HDF5 or Zarr")
+    add("files", metavar="FILE", nargs="+", help=".npy, .npz, NetCDF, HDF5, Zarr, GRIB or .pt")
     options.add_array_options(parser)
     options.add_selection_options(parser)
     add("--energy", action="store_true", help="E(k) of velocities, whose components are the channels")

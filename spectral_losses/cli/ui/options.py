@@ -73,7 +73,8 @@ def add_array_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variable",
         metavar="NAME[,NAME...]",
-        help="which variables of a NetCDF, HDF5 or Zarr, one or several; GROUP/NAME inside groups, u+v for a vector; "
+        help="which variables of a NetCDF, HDF5, Zarr or GRIB, one or several; GROUP/NAME inside groups, u+v for a "
+        "vector; "
         "FILE:NAME in place of FILE says so for one file alone",
     )
 

@@ -13,7 +13,7 @@ from spectral_losses.cli.ui.errors import CommandError
 if TYPE_CHECKING:
     from spectral_losses.io import StoredArray
 
-NAMED = re.compile(r"(?P<path>.+?\.(npy|npz|nc|nc4|cdf|h5|hdf5|zarr|pt|pth)):(?P<names>.+)", re.IGNORECASE)
+NAMED = re.compile(r"(?P<path>.+?\.(npy|npz|nc|nc4|cdf|h5|hdf5|zarr|grib2?|grb2?|pt|pth)):(?P<names>.+)", re.IGNORECASE)
 COS_LATITUDE = "cos-latitude"  # in place of a file of weights
 Names = tuple[tuple[str, ...], ...]  # of variables, each of its components
 
@@ -85,7 +85,10 @@ def sources_of(files: list[str], key: str | None, variable: str | None) -> list[
     none = {1: "the file is none", 2: "neither file is one"}.get(len(files), "none of the files is one")
     if len(formats) < len(files):
         none = "every such file has a name of its own" if not formats else f"{none} without a name of its own"
-    for option, what in (("--key", "an array of an .npz or .pt"), ("--variable", "one of a NetCDF, HDF5 or Zarr file")):
+    for option, what in (
+        ("--key", "an array of an .npz or .pt"),
+        ("--variable", "one of a NetCDF, HDF5, Zarr or GRIB file"),
+    ):
         if option in unused:
             raise CommandError(f"{option} chooses {what}, and {none}")
     return found
