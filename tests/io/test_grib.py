@@ -153,10 +153,17 @@ def test_damaged_files(here, tmp_path):
         else:
             bad[drawn.randrange(len(bad))] ^= 1 << drawn.randrange(8)
         path.write_bytes(bad)
-        try:
-            read(str(path))
-        except FieldFileError as error:
+        told = refusal(str(path))
+        if told is not None:
             refusals += 1
-            assert str(error).startswith(str(path))
-            assert "\n" not in str(error)
+            assert told.startswith(str(path))
+            assert "\n" not in told
     assert refusals > 15
+
+
+def refusal(path: str) -> str | None:
+    try:
+        read(path)
+    except FieldFileError as error:
+        return str(error)
+    return None
