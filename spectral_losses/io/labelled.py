@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from spectral_losses.errors import needed
 from spectral_losses.io.calendars import from_dates
+from spectral_losses.io.chunks import Chunks
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import Index, StoredArray
@@ -57,14 +59,22 @@ def open_labelled(
             f"{name} has no variable {variable!r}; {_KINDS[kinds]} it has {listed(_floats(dataset, kinds))}"
         )
     stored = stored_of(dataset, wanted, name, group)
-    return replace(stored, lacking=lambda: _gaps(str(source), stored.variable)) if engine == "zarr" else stored
+    return _watched(stored, str(source), dataset[wanted].encoding) if engine == "zarr" else stored
 
 
-def _gaps(store: str, variable: str | None) -> str:
-    """Chunks of a Zarr array that are not there: they read as its fill value, which may be a NaN."""
-    array = needed("zarr", "reading .zarr files").open_array(store, path=variable, mode="r")
-    there, wanted = array.nchunks_initialized, array.nchunks
-    return "" if there == wanted else f"{wanted - there} of the {wanted} chunks of {variable} are not in the store"
+def _watched(stored: StoredArray, store: str, encoding: Mapping[str, Any]) -> StoredArray:
+    """An array of Zarr that takes note of the chunks that are not there."""
+    sizes = encoding.get("shards") or encoding.get("chunks")
+    if not sizes:
+        return stored
+    chunks = Chunks(store, stored.variable or "", sizes)
+
+    def load(index: Index) -> NDArray[Any]:
+        values = stored.load(index)
+        chunks.see(values, index)
+        return values
+
+    return replace(stored, load=load, lacking=chunks.words)
 
 
 def _only(dataset: Any, name: str, kinds: str) -> str | None:

@@ -41,7 +41,7 @@ class StoredArray:
     units : str or None
         Of the values, as the file has them.
     lacking : callable
-        What the file lacks, in words, where values are not finite; empty where it lacks nothing.
+        What the file lacks of what was read, in words; empty where it lacks nothing.
     finite : bool
         Whether values that are not are refused as they are read.
     """
@@ -191,6 +191,11 @@ class StoredArray:
             dims=None if self.dims is None else put(self.dims, dim),
             chunks=None if self.chunks is None else put(self.chunks, number),
         )
+
+
+def lacks_of(arrays: Sequence[StoredArray]) -> Callable[[], str]:
+    """What several arrays lack together."""
+    return lambda: "; ".join(dict.fromkeys(words for each in arrays if (words := each.lacking())))
 
 
 def _points(array: StoredArray, axes: Sequence[int], places: Sequence[NDArray[np.int64]], rest: Index) -> NDArray[Any]:

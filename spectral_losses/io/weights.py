@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.io.coordinates import Coordinate
-from spectral_losses.io.stored import Index, StoredArray
+from spectral_losses.io.stored import Index, StoredArray, lacks_of
 
 BEYOND = 1e-3  # degrees, by which rounding may carry a latitude over a pole
 POLE = 1e-6  # so small a weight is none, and yet no gap
@@ -55,7 +55,7 @@ def product(arrays: Sequence[StoredArray]) -> StoredArray:
         return reduce(np.multiply, (each.read(index).astype(np.float64) for each in arrays))
 
     names = ", ".join(dict.fromkeys(each.name for each in arrays))
-    return replace(arrays[0], name=names, dtype=np.dtype(np.float64), load=load, finite=False)
+    return replace(arrays[0], name=names, dtype=np.dtype(np.float64), load=load, finite=False, lacking=lacks_of(arrays))
 
 
 def _is_latitude(coordinate: Coordinate | None) -> bool:

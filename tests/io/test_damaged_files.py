@@ -173,13 +173,59 @@ def test_a_chunk_of_zarr_that_is_lost(tmp_path, version, group):
     name = "wind" if group is None else f"{group}/wind"
     assert np.isfinite(read(path, [WHOLE], variable=name)).all()
     (path / name / ("1.0.0.0" if version == 2 else "c/1/0/0/0")).unlink()
-    told = rf"a\.zarr is not finite at \[1, 0, 0, 0\]: nan; 1 of the 2 chunks of {name} are not in the store$"
+    told = rf"a\.zarr is not finite at \[1, 0, 0, 0\]: nan; 1 chunk of {name} is not in the store, that from \[1, "
     with pytest.raises(FieldFileError, match=told):
         read(path, [WHOLE], variable=name)
     # What is NaN in the file is not lost.
     data.where(data.wind < 1).to_zarr(path, group=group, consolidated=False, zarr_format=version, mode="w")
     with pytest.raises(FieldFileError, match="spectra take whole fields"):
         read(path, [WHOLE], variable=name)
+
+
+@pytest.mark.parametrize("kind", ["packed", "sharded"])
+def test_a_lost_chunk_with_a_finite_fill_value_is_told(tmp_path, capsys, kind):
+    zarr = pytest.importorskip("zarr", minversion="3")
+    path = tmp_path / "a.zarr"
+    field = np.random.default_rng(0).standard_normal((6, 16, 16))
+    field[0], field[1] = 1.5, 0  # a chunk of one value, and one that may be left out of the store
+    if kind == "packed":
+        encoding: dict[str, Any] = {"chunks": (1, 8, 16), "dtype": "i2", "scale_factor": 1e-3, "add_offset": 1.0}
+        encoding["_FillValue"] = -32768
+        xarray.Dataset({"rain": (("time", "y", "x"), field)}).to_zarr(
+            path, consolidated=False, zarr_format=3, encoding={"rain": encoding}
+        )
+        told = "2 chunks of rain are not in the store, the first from [4, 0, 0] on, and read as the fill value 1\n"
+    else:
+        options: dict[str, Any] = {"shards": (2, 16, 16), "dimension_names": ("time", "y", "x"), "fill_value": 0.0}
+        zarr.open_group(path, mode="w").create_array("rain", data=field, chunks=(1, 8, 16), **options)
+        told = "1 chunk of rain is not in the store, that from [4, 0, 0] on, and reads as the fill value 0\n"
+
+    def told_by(*words: str) -> str:
+        assert main([*words, "--json"]) == 0
+        return capsys.readouterr().err
+
+    assert told_by("compare", str(path), str(path)) == ""
+    shutil.rmtree(path / "rain" / "c" / ("4" if kind == "packed" else "2"))
+    for words in (["compare", str(path), str(path)], ["spectrum", str(path)]):
+        assert told_by(*words) == f"spectral-losses: warning: {path}: {told}"
+    assert told_by("compare", str(path), str(path), "--isel", "time=0:4") == ""  # it is what was read
+
+
+def test_only_chunks_of_one_value_are_asked_about(tmp_path, monkeypatch):
+    from spectral_losses.io import chunks
+
+    path, asked = tmp_path / "a.zarr", []
+    field = np.random.default_rng(0).standard_normal((8, 1, 4, 6))
+    field[3] = 2.5
+    data = xarray.Dataset({"wind": (tuple("abcd"), field)})
+    data.to_zarr(path, consolidated=False, encoding={"wind": {"chunks": (1, 1, 4, 3)}})
+    monkeypatch.setattr(chunks, "_is_stored", lambda array, place: asked.append(place) or True)
+    with open_array(path) as stored:
+        for _ in range(2):
+            for i in range(0, 8, 2):
+                stored.read((slice(i, i + 2), slice(0, 1), slice(1, 3), slice(0, 6)))
+        assert stored.lacking() == ""
+    assert asked == [(3, 0, 0, 0), (3, 0, 0, 1)]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

@@ -10,7 +10,7 @@ from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.figures import check_writable, refuse_one_place, save_text
-from spectral_losses.cli.ui.sources import mask_sources, sources_of
+from spectral_losses.cli.ui.sources import mask_sources, sources_of, tell_lacks
 from spectral_losses.cli.ui.tables import check_table, save_table
 from spectral_losses.errors import needed
 
@@ -220,6 +220,7 @@ def run(args: argparse.Namespace) -> int:
             reports = [compare(each, advance) for each in comparisons]
         if args.report is not None:
             page = page_of(reports, [first_frame(*each) for each in zip(comparisons, reports, strict=True)])
+        tell_lacks(array for each in comparisons for array in each.pair.arrays)
     if args.plot is not None:
         write_plot(args.plot, reports)
     if args.report is not None:

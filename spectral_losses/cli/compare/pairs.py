@@ -40,6 +40,11 @@ class Pair(NamedTuple):
     mask: StoredArray | None = None
 
     @property
+    def arrays(self) -> list[StoredArray]:
+        """All that is read."""
+        return [each for each in (self.prediction, self.truth, self.climatology, self.mask) if each is not None]
+
+    @property
     def variable(self) -> str | None:
         """Which one of the files it is."""
         names = dict.fromkeys(name for name in (self.prediction.variable, self.truth.variable) if name is not None)

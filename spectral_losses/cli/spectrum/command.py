@@ -10,7 +10,7 @@ from spectral_losses.cli.ui import options
 from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.figures import check_writable
-from spectral_losses.cli.ui.sources import COS_LATITUDE, mask_sources, open_source, sources_of
+from spectral_losses.cli.ui.sources import COS_LATITUDE, mask_sources, open_source, sources_of, tell_lacks
 from spectral_losses.cli.ui.tables import check_table, save_table
 from spectral_losses.errors import needed
 
@@ -166,6 +166,7 @@ def run(args: argparse.Namespace) -> int:
         fit = fit_range([grid for *_, grid, _ in opened], args.fit)
         with progress("reading", sum(layout.frames * layout.channels for _, layout, *_ in opened)) as advance:
             found = [read_spectrum(*each, advance, args.energy, fit) for each in opened]
+        tell_lacks(array for stored, *_, gaps in opened for array in (stored, gaps.mask) if array is not None)
     given = {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default}
     report = Report(tuple(found), given, args.energy, "sum" if args.energy else args.channels, fit)
     if args.plot is not None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from spectral_losses.cli.ui.console import tell
 from spectral_losses.cli.ui.errors import CommandError
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ def mask_sources(masks: Iterable[str] | None) -> list[Source]:
                 raise CommandError(f"--mask: takes one array, got {text}")
             found += sources
     return found
+
+
+def tell_lacks(arrays: Iterable[StoredArray]) -> None:
+    """Say on stderr what files lacked of what was read, and held a fill value for."""
+    for text in dict.fromkeys(f"{each.name}: {words}" for each in arrays if (words := each.lacking())):
+        tell(f"spectral-losses: warning: {text}")
 
 
 @contextlib.contextmanager
