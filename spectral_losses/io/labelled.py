@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spectral_losses.errors import needed
 from spectral_losses.io.calendars import from_dates
 from spectral_losses.io.chunks import Chunks
+from spectral_losses.io.classic import check_length
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError
 from spectral_losses.io.stored import Index, StoredArray
@@ -43,6 +44,8 @@ def open_labelled(
         # prints a traceback when that is collected.
         with packages[-1].File(source) as file:
             file.attrs.get("_nc3_strict")
+    if engine == "netcdf4":
+        check_length(path)
     if engine == "zarr":
         options["consolidated"] = False  # else a store without consolidated metadata is warned about
     group, _, wanted = (variable or "").strip("/").rpartition("/")

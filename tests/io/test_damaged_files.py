@@ -21,6 +21,7 @@ from spectral_losses.cli import main
 from spectral_losses.cli.compare import blocks
 from spectral_losses.errors import UserError
 from spectral_losses.io import open_array
+from spectral_losses.io.classic import check_length
 from spectral_losses.io.errors import FieldFileError
 
 xarray = pytest.importorskip("xarray")
@@ -86,9 +87,9 @@ def test_no_bit_of_an_npz_flips_unseen(tmp_path, kind, order):
     assert len(inside) <= (0 if "stored" in kind else 20)
 
 
-@pytest.mark.parametrize("kind", ["npy", *ARCHIVES, "nc", "h5", "zarr"])
+@pytest.mark.parametrize("kind", ["npy", *ARCHIVES, "classic", "nc", "h5", "zarr"])
 def test_any_damage_is_told_on_one_line(tmp_path, kind):
-    path, whole = tmp_path / f"bad.{'npz' if kind in ARCHIVES else kind}", tmp_path / "whole"
+    path, whole = tmp_path / f"bad.{'npz' if kind in ARCHIVES else kind.replace('classic', 'nc')}", tmp_path / "whole"
     if kind in ARCHIVES:
         whole.write_bytes(ARCHIVES[kind])
     elif kind == "npy":
@@ -97,7 +98,8 @@ def test_any_damage_is_told_on_one_line(tmp_path, kind):
     else:
         data = xarray.Dataset({"wind": (("time", "channel", "y", "x"), FIELD)}, coords={"x": np.arange(6.0)})
         save: Callable[..., Any] = data.to_zarr if kind == "zarr" else data.to_netcdf
-        save(whole, **({"consolidated": False} if kind == "zarr" else {"engine": "h5netcdf"}))
+        options: dict[str, Any] = {"consolidated": False} if kind == "zarr" else {"engine": "h5netcdf"}
+        save(whole, **({"format": "NETCDF3_CLASSIC", "engine": "netcdf4"} if kind == "classic" else options))
     drawn = random.Random(0)
     refusals = 0
     for _ in range(60):
@@ -263,6 +265,34 @@ def test_compare_gives_no_number_for_a_flipped_bit(tmp_path, capsys, monkeypatch
     assert printed.err.startswith(f"spectral-losses: error: {path}: cannot be read: ")
     assert printed.err.count("\n") == 1
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF3_64BIT_DATA"])
+@pytest.mark.parametrize("records", [(), ("time",), ("time", "alone")])
+def test_no_byte_of_a_classic_file_is_missing_unseen(tmp_path, kind, records):
+    netcdf = pytest.importorskip("netCDF4")
+    path = tmp_path / "a.nc"
+    with netcdf.Dataset(path, "w", format=kind) as file:
+        file.title = "of an odd length"
+        for name, size in (("time", None if records else 3), ("y", 5), ("x", 7)):
+            file.createDimension(name, size)
+        file.createVariable("y", "f4", ("y",))[:] = np.arange(5)
+        if "alone" not in records:
+            file.createVariable("flag", "i1", ("time", "y"))[:] = np.ones((3, 5))
+        wind = file.createVariable("wind", "f8" if records else "f4", ("time", "y", "x"))
+        wind.units = "m s-1"
+        wind[:] = np.random.default_rng(0).standard_normal((3, 5, 7))
+    content = path.read_bytes()
+    check_length(path)
+    for lost in (1, 4, 100, len(content) // 2):
+        path.write_bytes(content[:-lost])
+        with pytest.raises(
+            FieldFileError, match=rf"a.nc: cannot be read: it has {len(content) - lost} bytes, and its header"
+        ):
+            read(path, [])
+    path.write_bytes(b"CDF\x01" + bytes(10))
+    with pytest.raises(FieldFileError, match=r"a\.nc: cannot be read: "):
+        read(path, [])
 
 
 # What is not the reader's
