@@ -145,14 +145,14 @@ def _pair(
     forecast = () if args.lead_time is None else (args.init_time, args.lead_time)
     vector = max(numbers) > 1
     selected(args, arrays, vector, forecast)
-    if forecast:
+    if not forecast:
+        _refuse_lead_times(*arrays[:2])
+    else:
         try:
             arrays[1] = at_valid_times(arrays[1], arrays[0], *forecast)
         except ValueError as error:
             raise CommandError(f"--init-time {args.init_time}, --lead-time {args.lead_time}: {error}") from error
     aligned = align(*arrays[:2])
-    if not forecast:
-        _refuse_lead_times(aligned, arrays[0], arrays[1])
     usual, weights = arrays[2 : len(sources)], arrays[len(sources) :]
     return Pair(
         aligned.array,
@@ -165,17 +165,17 @@ def _pair(
     )
 
 
-def _refuse_lead_times(aligned: Aligned, prediction: StoredArray, truth: StoredArray) -> None:
+def _refuse_lead_times(prediction: StoredArray, truth: StoredArray) -> None:
     """Refuse a truth that would be the same at all lead times, although it has times of its own."""
-    if not any(each.kind == "time" for each in truth.coordinates.values()):
-        return
-    for dim in aligned.repeated:
-        along = prediction.coordinates.get(dim)
-        if along is not None and dim in (prediction.dims or ()) and along.is_lead:
-            raise CommandError(
-                f"{prediction.name} has lead times along {dim}, and {truth.name} has not: --init-time and --lead-time "
-                "take it at the time that each field is valid for"
-            )
+    leads, others = (
+        [dim for dim in each.dims or () if dim in each.coordinates and each.coordinates[dim].is_lead]
+        for each in (prediction, truth)
+    )
+    if leads and not others and any(each.kind == "time" for each in truth.coordinates.values()):
+        raise CommandError(
+            f"{prediction.name} has lead times along {', '.join(leads)}, and {truth.name} has not: --init-time and "
+            "--lead-time take it at the time that each field is valid for"
+        )
 
 
 def _usual(usual: StoredArray, aligned: Aligned, forecast: tuple[str, ...]) -> StoredArray:
