@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -173,6 +174,22 @@ class StoredArray:
             coordinates={name: each for name, each in self.coordinates.items() if name not in gone},
         )
 
+    def merged(self, axes: Sequence[int], place: int, dim: str) -> StoredArray:
+        """Several axes as one, the last of them fastest, which nothing is read for.
+
+        Parameters
+        ----------
+        axes : sequence of int
+        place : int
+            Where it is to be among those that are left.
+        dim : str
+            What to call it.
+        """
+        tables = [each.ravel() for each in np.indices([self.shape[axis] for axis in axes])]
+        found = self.picked(axes, tables, (dim,))
+        rest = list(range(1, len(found.shape)))
+        return found.transposed((*rest[:place], 0, *rest[place:]))
+
     def repeated(self, axis: int, number: int, dim: str) -> StoredArray:
         """The same values at all places along a new axis, which nothing is read for."""
 
@@ -204,6 +221,15 @@ def _points(array: StoredArray, axes: Sequence[int], places: Sequence[NDArray[np
     if not others:
         index = (*rest[:axis], slice(0, len(places[0])), *rest[axis:])
         return np.moveaxis(array.taken(axis, places[0]).read(index), axis, 0)
+    wanted = [np.unique(each, return_inverse=True) for each in places]
+    if math.prod(len(each) for each, _ in wanted) == len(places[0]):  # all pairs of them: each chunk is read once
+        box, cuts = array, iter(rest)
+        for each, (found, _) in zip(axes, wanted, strict=True):
+            box = box.taken(each, found)
+        sizes = {each: len(found) for each, (found, _) in zip(axes, wanted, strict=True)}
+        whole = tuple(slice(0, sizes[i]) if i in sizes else next(cuts) for i in range(len(array.shape)))
+        piece = np.moveaxis(box.read(whole), axes, range(len(axes)))
+        return np.asarray(piece[tuple(np.reshape(back, -1) for _, back in wanted)])
     found = np.empty((len(places[0]), *(cut.stop - cut.start for cut in rest)), array.dtype.newbyteorder("="))
     for place in np.unique(places[0]):
         here = np.flatnonzero(places[0] == place)

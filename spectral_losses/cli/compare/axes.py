@@ -36,6 +36,25 @@ SPACE = (
 CHANNEL = {"channel", "channels", "component", "components", "variable", "variables", "var", "vars", "c"}
 
 
+class Merged(NamedTuple):
+    """Two axes that were made one, for numbers at each pair of positions.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Before.
+    dims : tuple of str or None
+    axes : tuple of int
+        Of these.
+    coordinates : mapping of str to Coordinate
+    """
+
+    shape: tuple[int, ...]
+    dims: tuple[str, ...] | None
+    axes: tuple[int, ...]
+    coordinates: Mapping[str, Coordinate]
+
+
 class Layout(NamedTuple):
     """The axes of a field and what they are, as numbers from 0.
 
@@ -52,6 +71,8 @@ class Layout(NamedTuple):
         Names of the axes.
     coordinates : mapping of str to Coordinate
         Positions along the axes that have some, by these names.
+    merged : Merged or None
+        What the axis of `per` was, where it is made of two.
     """
 
     shape: tuple[int, ...]
@@ -61,6 +82,7 @@ class Layout(NamedTuple):
     per: int | None
     dims: tuple[str, ...] | None
     coordinates: Mapping[str, Coordinate] = MappingProxyType({})
+    merged: Merged | None = None
 
     @property
     def others(self) -> tuple[int, ...]:
@@ -131,7 +153,7 @@ def lay_out(
     return layout._replace(
         channel=axes.channel,
         batch=axes.frames[0] if axes.frames else None,
-        per=None if per is None else _along(per, layout),
+        per=None if per is None else number_of(per, layout),
     )
 
 
@@ -155,7 +177,13 @@ def _number(axis: Axis, dims: tuple[str, ...] | None, option: str) -> int:
     return dims.index(axis)
 
 
-def _along(per: Axis, layout: Layout) -> int:
+def number_of(per: Axis, layout: Layout) -> int:
+    """The axis of ``--per``, which is none of space.
+
+    Raises
+    ------
+    CommandError
+    """
     axis, ndim = _number(per, layout.dims, "--per"), len(layout.shape)
     if not -ndim <= axis < ndim:
         raise CommandError(f"--per: axis {axis} is out of range for shape {layout.shape}")

@@ -34,6 +34,9 @@ prediction less truth (null of a vector). With --climatology the anomaly correla
 sum (p - c)(t - c) / sqrt(sum (p - c)^2 sum (t - c)^2). A climatology may go by dayofyear, hour and month, and
 is taken at the valid time of each field.
 
+--mask takes files of weights, or cos-latitude: then means over space, such as RMSE and field error, are weighed by
+area in a region, and spectra and bands are not.
+
 FILE:NAME, --variable and --key choose arrays, several between commas; u+v are the components of a vector, whose
 squares are summed as with --channels sum. With --init-time and --lead-time the prediction has both dimensions,
 as WeatherBench 2 has them, and the truth is taken at the time that each of its fields is valid for.
@@ -67,12 +70,13 @@ as WeatherBench 2 has them, and the truth is taken at the time that each of its 
   per                           with --per: axis, name (or null), units (of its coordinate, or null) and rows,
                                 objects with index, coordinate (a number, or text such as a time; null where
                                 there is none), and the numbers above from field_error to
-                                effective_resolution
+                                effective_resolution; of two axes axis, name, units, index and coordinate are
+                                lists of two
   variables                     of several variables, in place of the keys that differ between these: a list of
                                 objects with those keys, one for each
 
 --table has the same numbers without the spectra: a row of everything for each variable and, with --per, one for
-each index, in a column that is called as the axis. Bands are columns such as low_error. --spectra has the spectra in
+each index, in columns that are called as the axes. Bands are columns such as low_error. --spectra has the spectra in
 long format, also those of each index: variable, units, the axis, channel, wavenumber, lower and upper (the edges of
 the shell), count, prediction, truth, difference, energy_ratio and coherence.
 
@@ -81,8 +85,9 @@ examples:
   spectral-losses compare prediction.npy truth.npy --per 0 --report comparison.html
   spectral-losses compare forecast.nc era5.nc --variable t2m --per lead_time
   spectral-losses compare forecast.nc:u_pred era5.nc:u --sel level=500 --sel time=2020-01-01:2020-01-31
-  spectral-losses compare forecast.zarr era5.zarr --variable t2m,u+v --init-time time
-      --lead-time prediction_timedelta --per prediction_timedelta --climatology usual.nc --table skill.csv
+  spectral-losses compare forecast.zarr era5.zarr --variable temperature,u+v --init-time time
+      --lead-time prediction_timedelta --per prediction_timedelta,level --climatology usual.nc --table skill.csv
+  spectral-losses compare forecast.grib:isobaricInhPa/t analysis.grib:t --init-time time --lead-time step
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
@@ -133,7 +138,12 @@ def add_parser(commands: Any) -> None:
         help="the dimension of the prediction's initial times; with --lead-time the truth is taken at their sum",
     )
     add("--lead-time", metavar="DIM", help="the dimension of its lead times, as in --init-time time --lead-time step")
-    add("--per", type=options.axis, metavar="AXIS", help="the numbers for each index along an axis, too")
+    add(
+        "--per",
+        type=options.one_or_two,
+        metavar="AXIS[,AXIS]",
+        help="the numbers for each index along an axis, or for each pair of indices along two, too",
+    )
     add(
         "--losses",
         type=options.names,
@@ -203,7 +213,7 @@ def run(args: argparse.Namespace) -> int:
         if path is not None:
             check_table(path, option, inputs)
     refuse_one_place({"--plot": args.plot, "--report": args.report, **tables})
-    from spectral_losses.cli.compare.comparison import compare, prepare
+    from spectral_losses.cli.compare.comparison import compare, prepare, together
     from spectral_losses.cli.compare.document import print_json
     from spectral_losses.cli.compare.maps import first_frame
     from spectral_losses.cli.compare.page import page_of
@@ -213,13 +223,14 @@ def run(args: argparse.Namespace) -> int:
     from spectral_losses.cli.ui.progress import progress
 
     with contextlib.ExitStack() as stack:
-        comparisons = [prepare(args, pair) for pair in open_pairs(args, stack)]
+        comparisons = [each for pair in open_pairs(args, stack) for each in prepare(args, pair)]
         for warning in dict.fromkeys(warning for each in comparisons for warning in each.warnings):
             tell(f"spectral-losses: warning: {warning}")
         with progress("comparing", sum(each.fields for each in comparisons)) as advance:
-            reports = [compare(each, advance) for each in comparisons]
+            reports = together([compare(each, advance) for each in comparisons])
         if args.report is not None:
-            page = page_of(reports, [first_frame(*each) for each in zip(comparisons, reports, strict=True)])
+            with_rows = [each for each in comparisons if each.layout.merged is not None] or comparisons
+            page = page_of(reports, [first_frame(*each) for each in zip(with_rows, reports, strict=True)])
         tell_lacks(array for each in comparisons for array in each.pair.arrays)
     if args.plot is not None:
         write_plot(args.plot, reports)

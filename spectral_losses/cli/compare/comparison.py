@@ -9,16 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.cli.compare.axes import Layout, lay_out
+from spectral_losses.cli.compare.axes import Layout, lay_out, number_of
 from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
 from spectral_losses.cli.compare.globe import Grid, on_the_globe
 from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.masks import ON_THE_SPHERE, with_latitudes
 from spectral_losses.cli.compare.measure import grid_of, measure, options_of
+from spectral_losses.cli.compare.pairings import merged
 from spectral_losses.cli.compare.pairs import Pair, axes_of
 from spectral_losses.cli.compare.report import Report, Row
 from spectral_losses.cli.compare.resolution import resolution_of
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.cli.ui.options import Axis
 from spectral_losses.cli.ui.sources import COS_LATITUDE
 from spectral_losses.spectra.bands import Band, band_numbers, lay_bands
 from spectral_losses.spectra.plan import Options
@@ -55,8 +57,11 @@ class Comparison(NamedTuple):
         return self.layout.frames * self.layout.channels
 
 
-def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
+def prepare(args: argparse.Namespace, pair: Pair) -> list[Comparison]:
     """Lay out a comparison; nothing is read.
+
+    Where numbers are wanted along two axes, of which one is that of the elements of a batch, those of everything are
+    made by a comparison of its own, the second one, which `together` puts in place.
 
     Raises
     ------
@@ -64,7 +69,8 @@ def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
         Options that do not fit the arrays.
     """
     axes = axes_of(args, pair.vector)
-    layout = lay_out(pair.prediction, pair.truth, axes.spatial, axes.channel, axes.per)
+    first = axes.per[0] if len(axes.per) == 1 else None
+    layout = lay_out(pair.prediction, pair.truth, axes.spatial, axes.channel, first)
     for dim in pair.repeated:
         axis = (layout.dims or ()).index(dim)
         if axis in layout.spatial or axis == layout.channel:
@@ -83,8 +89,44 @@ def prepare(args: argparse.Namespace, pair: Pair) -> Comparison:
     options = options_of(args, layout, axes.channels, sphere)
     grid = grid_of(layout, options)
     refuse_gaps_of_means(args.nan, pair.mask, options.channels)
-    losses = Losses(args.losses, layout, options, args.eps)
-    return Comparison(pair, layout, options, grid, _bands(grid, args.bands), losses, tuple(warnings), args)
+    bands = _bands(grid, args.bands)
+
+    def made(pair: Pair, layout: Layout, options: Options) -> Comparison:
+        losses = Losses(args.losses, layout, options, args.eps)
+        return Comparison(pair, layout, options, grid, bands, losses, tuple(warnings), args)
+
+    if len(axes.per) < 2:
+        return [made(pair, layout, options)]
+    along = _both(axes.per, layout)
+    rows, laid = merged(pair, layout, along)
+    found = [made(rows, laid, options._replace(spatial_axes=laid.spatial, channel_axis=laid.channel))]
+    if layout.batch not in along:
+        return found
+    if args.nan == "skip":
+        name = layout.name(layout.batch)
+        raise CommandError(f"--nan skip: leaves out positions along {name}, which --per goes by beside another axis")
+    return [*found, made(pair, layout, options)]
+
+
+def together(reports: list[Report]) -> list[Report]:
+    """Reports of all that `prepare` gave, with the numbers of everything in that of the rows."""
+    found: list[Report] = []
+    for each in reports:
+        if found and found[-1].layout.merged is not None and each.layout.merged is None:
+            found[-1] = found[-1]._replace(overall=each.overall)
+        else:
+            found.append(each)
+    return found
+
+
+def _both(per: tuple[Axis, ...], layout: Layout) -> tuple[int, ...]:
+    """Two axes of frames."""
+    axes = tuple(number_of(each, layout) for each in per)
+    if len(set(axes)) < len(axes):
+        raise CommandError(f"--per: {layout.name(axes[0])} twice")
+    if layout.channel in axes:
+        raise CommandError(f"--per: {layout.name(layout.channel)} is the axis of channels, and goes alone")
+    return axes
 
 
 def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:

@@ -30,6 +30,8 @@ def print_json(reports: list[Report]) -> None:
 def document_of(report: Report) -> dict[str, Any]:
     """One variable as ``spectral-losses compare --help`` documents it."""
     layout = report.layout
+    stored = layout if layout.merged is None else layout.merged
+    shape, dims = stored.shape, stored.dims
     document: dict[str, Any] = {
         "version": __version__,
         "prediction": report.prediction,
@@ -37,8 +39,8 @@ def document_of(report: Report) -> dict[str, Any]:
         "variable": report.variable,
         "units": report.units,
         "options": report.options,
-        "shape": layout.shape,
-        "dims": layout.dims,
+        "shape": shape,
+        "dims": dims,
         "frames": layout.frames,
         "channels": layout.channels,
         "grid": layout.grid,
@@ -49,14 +51,18 @@ def document_of(report: Report) -> dict[str, Any]:
         **numbers_of(report, report.overall, [{"wavenumbers": b.centres, "edges": b.edges} for b in report.bands]),
         "spectra": _spectra(report),
     }
-    if layout.per is not None:
-        along = report.along
+    ways = report.ways
+    if ways:
         document["per"] = {
-            "axis": layout.per,
-            "name": None if layout.dims is None else layout.name(layout.per),
-            "units": None if along is None else along.units,
+            "axis": _one([way.axis for way in ways]),
+            "name": _one([None if dims is None else way.name for way in ways]),
+            "units": _one([None if way.coordinate is None else way.coordinate.units for way in ways]),
             "rows": [
-                {"index": index, "coordinate": None if along is None else along.plain(index), **numbers_of(report, row)}
+                {
+                    "index": _one([way.places[index] for way in ways]),
+                    "coordinate": _one([way.coordinate and way.coordinate.plain(way.places[index]) for way in ways]),
+                    **numbers_of(report, row),
+                }
                 for index, row in enumerate(report.per)
             ],
         }
@@ -102,6 +108,11 @@ def _spectra(report: Report) -> dict[str, object]:
         "counts": np.asarray(grid.counts()).tolist(),
         **curves_of(report, report.overall),
     }
+
+
+def _one(values: list[Any]) -> Any:
+    """What there is one of by itself."""
+    return values[0] if len(values) == 1 else values
 
 
 def _known(values: Any) -> list[list[float | None]]:

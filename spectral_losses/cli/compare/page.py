@@ -178,13 +178,12 @@ def _of_variable(
         figures = [_figure(chart, charts, name, above=True) for name, chart in map_charts(frame, report.units)]
         yield f'<div class="maps">{"".join(figures)}</div>'
     if report.per:
-        along = document["per"]["name"] or f"axis {document['per']['axis']}"
-        units = f" ({report.units_along})" if report.units_along else ""
-        yield f"<h3>{_text(f'Along {along}')}</h3>"
+        along = ", ".join(way.name + (f" ({way.units})" if way.units else "") for way in report.ways)
+        yield f"<h3>{_text(f'Along {report.layout.name(report.layout.per or 0)}')}</h3>"
         if len(report.per) > 1:
             yield _figure(along_chart(report, document), charts, "Bands, index by index.")
         rows = [(report.label(i), row, row["bands"]) for i, row in enumerate(document["per"]["rows"])]
-        tables = "".join(_tables([along + units], rows))
+        tables = "".join(_tables([along], rows))
         opened = " open" if len(rows) <= OPEN else ""
         yield f"<details{opened}><summary>{len(rows)} rows</summary>{tables}</details>"
 

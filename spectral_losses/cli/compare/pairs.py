@@ -77,13 +77,13 @@ class Axes(NamedTuple):
 
     spatial: tuple[Axis, ...] | None
     channel: Axis | None
-    per: Axis | None
+    per: tuple[Axis, ...]
     channels: str
 
 
 def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
     """What arguments say of arrays, and of vectors: their first axis is none of the file, and is summed over."""
-    per = getattr(args, "per", None)
+    per = getattr(args, "per", None) or ()
     if not vector:
         return Axes(args.spatial_axes, args.channel_axis, per, args.channels)
 
@@ -93,7 +93,7 @@ def axes_of(args: argparse.Namespace, vector: bool) -> Axes:
     return Axes(
         None if args.spatial_axes is None else tuple(map(behind, args.spatial_axes)),
         0,
-        None if per is None else behind(per),
+        tuple(map(behind, per)),
         args.channels if "channels" in vars(args).get("given", ()) else "sum",
     )
 

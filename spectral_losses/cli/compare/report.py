@@ -28,6 +28,35 @@ class Row(NamedTuple):
     power: NDArray[np.float64]  # of prediction, truth and difference, for each channel and shell
 
 
+class Way(NamedTuple):
+    """An axis that rows lie along.
+
+    Attributes
+    ----------
+    axis : int
+        Of the arrays.
+    name : str
+    coordinate : Coordinate or None
+    places : tuple of int
+        Of each row.
+    """
+
+    axis: int
+    name: str
+    coordinate: Coordinate | None
+    places: tuple[int, ...]
+
+    @property
+    def units(self) -> str | None:
+        """Of its coordinate, where that has some."""
+        return None if self.coordinate is None or self.coordinate.units in ("", "1") else self.coordinate.units
+
+    def label(self, row: int) -> str:
+        """What to call a row: by its coordinate, else by its number."""
+        place = self.places[row]
+        return str(place) if self.coordinate is None else self.coordinate.label(place)
+
+
 class Report(NamedTuple):
     """What there is to say about one variable of two files."""
 
@@ -57,6 +86,23 @@ class Report(NamedTuple):
     def along(self) -> Coordinate | None:
         """The coordinate of the axis that rows lie along, if it has one."""
         return None if self.layout.per is None else self.layout.coordinate(self.layout.per)
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """The axes that rows lie along: none, one or two."""
+        layout = self.layout
+        if layout.per is None:
+            return ()
+        if layout.merged is None:
+            places = tuple(range(layout.shape[layout.per]))
+            return (Way(layout.per, layout.name(layout.per), self.along, places),)
+        shape, dims, axes, coordinates = layout.merged
+        pairs = zip(*np.ndindex(*(shape[axis] for axis in axes)), strict=True)
+        names = [f"axis {axis}" if dims is None else dims[axis] for axis in axes]
+        return tuple(
+            Way(axis, name, coordinates.get(name), tuple(places))
+            for axis, name, places in zip(axes, names, pairs, strict=True)
+        )
 
     @property
     def units_along(self) -> str | None:

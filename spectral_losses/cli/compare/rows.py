@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from spectral_losses.cli.compare.document import curves_of, numbers_of
-from spectral_losses.cli.compare.report import Report, Row, losses_of
+from spectral_losses.cli.compare.report import Report, Row, Way, losses_of
 from spectral_losses.cli.ui.tables import Cell, column
 
 NUMBERS = ("prediction", "truth", "difference", "energy_ratio", "coherence")
@@ -60,9 +60,13 @@ def _shells(report: Report) -> Iterator[dict[str, Cell]]:
 
 
 def _each(report: Report) -> Iterator[tuple[dict[str, Cell], Row]]:
-    """Rows, and where they lie: in a column with the name of the axis, which is empty for all of it together."""
-    layout, along = report.layout, report.along
-    axis = None if layout.per is None else column(layout.name(layout.per))
-    yield {} if axis is None else {axis: None}, report.overall
+    """Rows, and where they lie: in columns with the names of the axes, which are empty for all of it together."""
+    ways = {column(way.name): way for way in report.ways}
+    yield dict.fromkeys(ways), report.overall
     for index, row in enumerate(report.per):
-        yield {str(axis): index if along is None else along.cell(index)}, row
+        yield {name: _cell(way, index) for name, way in ways.items()}, row
+
+
+def _cell(way: Way, row: int) -> Cell:
+    place = way.places[row]
+    return place if way.coordinate is None else way.coordinate.cell(place)

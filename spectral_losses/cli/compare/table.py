@@ -42,9 +42,10 @@ def print_table(reports: list[Report]) -> None:
             rows, ends = [], set()
             for each in reports:
                 before = (_name(each),) if several else ()
-                rows += [((*before, each.label(index)), row) for index, row in enumerate(each.per)]
+                for index, row in enumerate(each.per):
+                    rows.append(((*before, *(way.label(index) for way in each.ways)), row))
                 ends |= {len(rows) - 1}
-            for table in _tables(reports, [*several, _along(first)], rows, ends):
+            for table in _tables(reports, [*several, *_along(first)], rows, ends):
                 printer.print(table)
 
 
@@ -194,11 +195,9 @@ def _table(
     return table
 
 
-def _along(report: Report) -> str:
-    """The name of the axis that rows lie along, and the units of its coordinate."""
-    if report.layout.per is None:
-        return ""
-    return report.layout.name(report.layout.per) + (f"\n({units})" if (units := report.units_along) else "")
+def _along(report: Report) -> list[str]:
+    """The names of the axes that rows lie along, and the units of their coordinates."""
+    return [way.name + (f"\n({way.units})" if way.units else "") for way in report.ways]
 
 
 def _name(report: Report) -> str:

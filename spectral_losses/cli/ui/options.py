@@ -234,6 +234,14 @@ def axis(text: str) -> Axis:
     return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else text.strip()
 
 
+def one_or_two(text: str) -> tuple[Axis, ...]:
+    """One axis, or two between commas."""
+    axes = tuple(axis(part) for part in text.split(","))
+    if len(axes) > 2 or "" in axes:
+        raise argparse.ArgumentTypeError(f"takes one or two axes, got {text!r}")
+    return axes
+
+
 def join_negative_axes(argv: Sequence[str]) -> list[str]:
     """Write ``--spatial-axes -2,-1`` as one word: argparse would take ``-2,-1`` for an option."""
     joined: list[str] = []
