@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectral_losses.cli.ui import options
-from spectral_losses.cli.ui.console import tell
+from spectral_losses.cli.ui.console import count, tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.figures import check_writable, save_text
 from spectral_losses.cli.ui.sources import sources_of
+
+if TYPE_CHECKING:
+    from spectral_losses.cli.compare.checkpoint import Checkpoint
+    from spectral_losses.cli.compare.comparison import Comparison
+    from spectral_losses.cli.compare.measure import Advance
+    from spectral_losses.cli.compare.rounds import Total
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -157,6 +163,24 @@ def add_parser(commands: Any) -> None:
     )
     add("--csv", type=Path, metavar="FILE.csv", help="write the numbers as rows: of everything, and of each index")
     add("--json", action="store_true", help="print JSON in place of the table")
+    add(
+        "--workers",
+        type=options.whole,
+        metavar="N",
+        help="read and compute in N processes of this machine, through dask.distributed",
+    )
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="on the workers of a cluster of dask.distributed: its scheduler, such as tcp://host:8786, or its scheduler "
+        "file; the library and the files have to be there",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the sums of all parts that are done in this folder, and go on from those that are there",
+    )
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
     options.add_band_option(parser)
@@ -186,11 +210,16 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.report, "--report", inputs)
     if args.csv is not None:
         check_writable(args.csv, "--csv", inputs)
-    from spectral_losses.cli.compare.comparison import compare, prepare
+    if args.workers is not None and args.cluster is not None:
+        raise CommandError("--workers and --cluster: takes one of them")
+    if args.workers is not None or args.cluster is not None:
+        needed("distributed", "--workers" if args.cluster is None else "--cluster", "cluster")
+    from spectral_losses.cli.compare.comparison import prepare
     from spectral_losses.cli.compare.document import csv_of, print_json
     from spectral_losses.cli.compare.maps import first_frame
     from spectral_losses.cli.compare.page import page_of
     from spectral_losses.cli.compare.pairs import open_pairs
+    from spectral_losses.cli.compare.rounds import compare, rounds_of
     from spectral_losses.cli.compare.table import print_table
     from spectral_losses.cli.ui.progress import progress
 
@@ -198,8 +227,10 @@ def run(args: argparse.Namespace) -> int:
         comparisons = [prepare(args, pair) for pair in open_pairs(args, stack)]
         for warning in dict.fromkeys(each.warning for each in comparisons if each.warning is not None):
             tell(f"spectral-losses: warning: {warning}")
-        with progress("comparing", sum(each.fields for each in comparisons)) as advance:
-            reports = [compare(each, advance) for each in comparisons]
+        checkpoint = _checkpoint(args, comparisons)
+        fields = sum(each.fields * len(rounds_of(each)) for each in comparisons)
+        with progress("comparing", fields) as advance, _summing(args, comparisons, checkpoint, advance) as total:
+            reports = [compare(each, i, total) for i, each in enumerate(comparisons)]
         if args.report is not None:
             page = page_of(reports, [first_frame(*each) for each in zip(comparisons, reports, strict=True)])
     if args.plot is not None:
@@ -210,3 +241,28 @@ def run(args: argparse.Namespace) -> int:
         save_text(args.csv, csv_of(reports), "--csv")
     (print_json if args.json else print_table)(reports)
     return 0
+
+
+def _checkpoint(args: argparse.Namespace, comparisons: list[Comparison]) -> Checkpoint | None:
+    """The sums that are kept, where they are."""
+    from spectral_losses.cli.compare.checkpoint import Checkpoint
+
+    if args.checkpoint is None:
+        return None
+    checkpoint = Checkpoint(args.checkpoint, args, comparisons)
+    if checkpoint.found:
+        tell(f"spectral-losses: {checkpoint.found} of {count(checkpoint.parts, 'part')} are in {args.checkpoint}")
+    return checkpoint
+
+
+def _summing(
+    args: argparse.Namespace, comparisons: list[Comparison], checkpoint: Checkpoint | None, advance: Advance
+) -> contextlib.AbstractContextManager[Total]:
+    """What computes sums: this process, or workers."""
+    if args.workers is None and args.cluster is None:
+        from spectral_losses.cli.compare.alone import alone
+
+        return contextlib.nullcontext(alone(comparisons, checkpoint, advance))
+    from spectral_losses.cli.compare.cluster import on_cluster
+
+    return on_cluster(args, comparisons, checkpoint, advance)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import Block, index_of, slabs
+from spectral_losses.cli.compare.pairs import Pair
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 
@@ -79,12 +80,6 @@ class Gaps(NamedTuple):
                 finite = np.isfinite(prediction.read(index)) & np.isfinite(truth.read(index))
                 finite |= self._weights(index, finite) == 0
                 found[block[place]] &= np.all(finite, axis=tuple(set(range(finite.ndim)) - {layout.batch}))
-        if not found.any():
-            name = layout.name(layout.batch)
-            raise CommandError(
-                f"--nan skip: all along {name}, {prediction.name} or {truth.name} has points that are not finite: "
-                "--nan fill keeps the others, and --mask says which do not count"
-            )
         return found
 
     def _weights(self, index: Block, like: NDArray[Any]) -> NDArray[Any]:
@@ -95,6 +90,17 @@ class Gaps(NamedTuple):
         if np.any(weights < 0):
             raise CommandError(f"--mask: {self.mask.name} holds weights below 0")
         return weights
+
+
+def some_finite(whole: NDArray[np.bool_], pair: Pair, layout: Layout) -> NDArray[np.bool_]:
+    """What `Gaps.finite` found everywhere, unless nothing of it is finite."""
+    if not whole.any():
+        name = layout.name(layout.batch or 0)
+        raise CommandError(
+            f"--nan skip: all along {name}, {pair.prediction.name} or {pair.truth.name} has points that are not "
+            "finite: --nan fill keeps the others, and --mask says which do not count"
+        )
+    return whole
 
 
 def lifted(x: NDArray[Any]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import index_of, slabs
 from spectral_losses.cli.compare.gaps import lifted
 from spectral_losses.cli.compare.globe import Grid
-from spectral_losses.cli.compare.measure import spectral
+from spectral_losses.cli.compare.spectral import spectral
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 from spectral_losses.spectra.bands import lay_bands

@@ -1,4 +1,4 @@
-"""Files that pictures and rows are written to."""
+"""Files that pictures, rows and sums are written to."""
 
 from __future__ import annotations
 
@@ -60,15 +60,16 @@ def save_figure(path: Path, figure: Any, option: str = "--plot") -> None:
         text.set_text(printable(text.get_text()))
     drawn = io.BytesIO()
     figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=160)
-    _save(path, drawn.getvalue(), option)
+    save_bytes(path, drawn.getvalue(), option)
 
 
 def save_text(path: Path, text: str, option: str) -> None:
     """Write text as UTF-8; raises as `save_figure` does."""
-    _save(path, text.encode(), option)
+    save_bytes(path, text.encode(), option)
 
 
-def _save(path: Path, content: bytes, option: str) -> None:
+def save_bytes(path: Path, content: bytes, option: str) -> None:
+    """Write bytes; raises as `save_figure` does."""
     with _naming(path, option), _beside(path) as (target, new):
         new.write_bytes(content)
         if _mode(target) is not None:

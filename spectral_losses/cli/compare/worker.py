@@ -1,0 +1,89 @@
+"""What runs on a worker: parts of a comparison, of files that it opens itself."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import threading
+from typing import Any, NamedTuple
+
+from spectral_losses.cli.compare.comparison import Comparison, prepare
+from spectral_losses.cli.compare.measure import Part, Work, sums_of
+from spectral_losses.cli.compare.pairs import open_pairs
+from spectral_losses.cli.compare.sums import Sums
+from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.errors import UserError
+
+
+class Job(NamedTuple):
+    """What all parts have in common.
+
+    Attributes
+    ----------
+    run : str
+        The same for all of one run of the command.
+    args : Namespace
+        Of the command, with whole paths.
+    shapes : tuple of tuple of int
+        Of all arrays, as the command sees them.
+    work : Work
+    """
+
+    run: str
+    args: argparse.Namespace
+    shapes: tuple[tuple[int, ...], ...]
+    work: Work
+
+
+def part_of(job: Job, part: Part) -> Sums:
+    """The sums of one part.
+
+    Raises
+    ------
+    CommandError, FieldFileError
+        As in one process; and a file that this worker cannot open.
+    """
+    return sums_of(_opened(job)[job.work.which], job.work, part)
+
+
+def job_of(job: Job) -> Job:
+    """The job as a result, which workers hand to each other, and which is made again where one that has it dies."""
+    return job
+
+
+def close_files(run: str) -> None:
+    """Close the files of a run, on which nothing works any more."""
+    with _lock:
+        closed = [_open.pop(key) for key in list(_open) if key[0] == run]
+    for stack, _ in closed:
+        stack.close()
+
+
+_open: dict[tuple[str, int], tuple[contextlib.ExitStack, list[Comparison]]] = {}
+_lock = threading.Lock()
+
+
+def _opened(job: Job) -> list[Comparison]:
+    """The comparisons of a run. Each thread opens the files once: readers of some formats are for one thread alone."""
+    key = job.run, threading.get_ident()
+    with _lock:
+        found = _open.get(key)
+    if found is None:
+        with contextlib.ExitStack() as stack:
+            try:
+                found = stack, [prepare(job.args, pair) for pair in open_pairs(job.args, stack)]
+            except UserError as error:
+                raise CommandError(f"worker {_address()}: {error}") from error
+            shapes = tuple(each.layout.shape for each in found[1])
+            if shapes != job.shapes:
+                raise CommandError(f"worker {_address()} sees other files: of shapes {shapes}, and not {job.shapes}")
+            found = stack.pop_all(), found[1]
+        with _lock:
+            _open[key] = found
+    return found[1]
+
+
+def _address() -> Any:
+    from distributed import get_worker
+
+    return get_worker().address
