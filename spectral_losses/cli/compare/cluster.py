@@ -84,7 +84,7 @@ class _Run:
         advance: Advance,
     ) -> None:
         self.client, self.distributed = client, distributed
-        self.name = f"spectral-losses-{token_hex(8)}"
+        self.name = token_hex(16)
         self.comparisons, self.checkpoint, self.advance = comparisons, checkpoint, advance
         self.option = f"--workers {args.workers}" if args.cluster is None else f"--cluster {args.cluster}"
         given = {name: text for name in FILES if (text := getattr(args, name)) is not None}
@@ -116,7 +116,7 @@ class _Run:
         shapes = tuple(each.layout.shape for each in self.comparisons)
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         waiting: dict[str, tuple[int, Any]] = {}
-        job = self._submit(job_of, Job(self.name, self.args, shapes, work), key=f"{self.name}-job-{token_hex(4)}")
+        job = self._submit(job_of, Job(self.name, self.args, shapes, work), key=f"job-{self.name}-{work.which}-{work.round}")
 
         def leaf(item: tuple[int, Part]) -> Any:
             number, part = item
@@ -124,7 +124,8 @@ class _Run:
             if found is not None:
                 self.advance(part.elements * comparison.fields_of_element)
                 return found
-            key = f"{self.name}-{work.which}-{work.round}-{part.start}"
+            # The scheduler takes what has the same words at its beginning for tasks of one kind, and spreads these.
+            key = f"part-{self.name}-{work.which}-{work.round}-{part.start}"
             future = self._submit(part_of, job, part, key=key)
             waiting[key] = number, future
             future.add_done_callback(done.put)
@@ -134,7 +135,7 @@ class _Run:
             if all(isinstance(each, Sums) for each in children):
                 return merged(children)
             # Before parts that have not begun, so that few sums wait for their neighbours.
-            return self._submit(merged, children, key=f"{self.name}-merged-{token_hex(8)}", priority=1)
+            return self._submit(merged, children, key=f"merged-{token_hex(16)}", priority=1)
 
         root = folded(list(enumerate(parts)), leaf, merge)
         if isinstance(root, Sums):
@@ -228,7 +229,8 @@ def _client(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
                     n_workers=args.workers,
                     threads_per_worker=1,
                     memory_limit=0,  # as in one process; limits would stop workers and kill them
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any port, and no page on it
+                    scheduler_kwargs={"dashboard": False},
                     local_directory=folder,
                     silence_logs=logging.CRITICAL,
                 )

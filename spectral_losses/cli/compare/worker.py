@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from spectral_losses.cli.compare.comparison import Comparison, prepare
@@ -43,7 +44,8 @@ def part_of(job: Job, part: Part) -> Sums:
     CommandError, FieldFileError
         As in one process; and a file that this worker cannot open.
     """
-    return sums_of(_opened(job)[job.work.which], job.work, part)
+    with _opened(job) as comparisons:
+        return sums_of(comparisons[job.work.which], job.work, part)
 
 
 def job_of(job: Job) -> Job:
@@ -52,35 +54,61 @@ def job_of(job: Job) -> Job:
 
 
 def close_files(run: str) -> None:
-    """Close the files of a run, on which nothing works any more."""
+    """Close the files of a run that is over; a thread that is still at work closes its own."""
     with _lock:
-        closed = [_open.pop(key) for key in list(_open) if key[0] == run]
-    for stack, _ in closed:
-        stack.close()
+        _over.add(run)
+        idle = [key for key, each in _open.items() if key[0] == run and not each.busy]
+        closed = [_open.pop(key) for key in idle]
+    for each in closed:
+        each.stack.close()
 
 
-_open: dict[tuple[str, int], tuple[contextlib.ExitStack, list[Comparison]]] = {}
+class _Files:
+    """The files of a run that one thread has open."""
+
+    def __init__(self, stack: contextlib.ExitStack, comparisons: list[Comparison]) -> None:
+        self.stack, self.comparisons, self.busy = stack, comparisons, True
+
+
+_open: dict[tuple[str, int], _Files] = {}
+_over: set[str] = set()
 _lock = threading.Lock()
 
 
-def _opened(job: Job) -> list[Comparison]:
+@contextlib.contextmanager
+def _opened(job: Job) -> Iterator[list[Comparison]]:
     """The comparisons of a run. Each thread opens the files once: readers of some formats are for one thread alone."""
     key = job.run, threading.get_ident()
     with _lock:
         found = _open.get(key)
+        if found is not None:
+            found.busy = True
     if found is None:
-        with contextlib.ExitStack() as stack:
-            try:
-                found = stack, [prepare(job.args, pair) for pair in open_pairs(job.args, stack)]
-            except UserError as error:
-                raise CommandError(f"worker {_address()}: {error}") from error
-            shapes = tuple(each.layout.shape for each in found[1])
-            if shapes != job.shapes:
-                raise CommandError(f"worker {_address()} sees other files: of shapes {shapes}, and not {job.shapes}")
-            found = stack.pop_all(), found[1]
+        found = _files(job)
         with _lock:
             _open[key] = found
-    return found[1]
+    try:
+        yield found.comparisons
+    finally:
+        with _lock:
+            found.busy = False
+            over = job.run in _over
+            if over:
+                del _open[key]
+        if over:
+            found.stack.close()
+
+
+def _files(job: Job) -> _Files:
+    with contextlib.ExitStack() as stack:
+        try:
+            comparisons = [prepare(job.args, pair) for pair in open_pairs(job.args, stack)]
+        except UserError as error:
+            raise CommandError(f"worker {_address()}: {error}") from error
+        shapes = tuple(each.layout.shape for each in comparisons)
+        if shapes != job.shapes:
+            raise CommandError(f"worker {_address()} sees other files: of shapes {shapes}, and not {job.shapes}")
+        return _Files(stack.pop_all(), comparisons)
 
 
 def _address() -> Any:
