@@ -32,6 +32,8 @@ PATIENCE = 60.0  # seconds without any worker before this gives up
 CONNECT = 10.0  # seconds to find the scheduler in
 LOOK = 1.0  # seconds between two looks at the workers, where nothing happens
 
+# One thread each. What distributed sets besides makes malloc give back each array at once, and computing slower by half.
+THREADS = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 VERSION = "__import__('spectral_losses').__version__"
 
 
@@ -224,7 +226,7 @@ def _client(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         if args.cluster is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spectral-losses-", ignore_cleanup_errors=True))
-            with _deaf():
+            with _deaf(), needed("dask", "--workers", "cluster").config.set({"distributed.nanny.pre-spawn-environ": THREADS}):
                 cluster = distributed.LocalCluster(
                     n_workers=args.workers,
                     threads_per_worker=1,
