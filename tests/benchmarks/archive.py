@@ -1,10 +1,11 @@
 """``spectral-losses compare`` on an archive: ``python tests/benchmarks/archive.py --folder /tmp/archive``.
 
-Makes two Zarr stores of float32 fields and compares them as whole processes: in one process, and with two workers, in turn;
-then with a worker that is killed in the middle; and with a command that is stopped in the middle, by SIGINT and by SIGKILL, and
-run once more. What is printed is the time of each run by the clock and on processors, the memory (Linux: resident, the largest of one process and
-the sum over all processes at one time, in which what they share counts for each), and the largest relative difference between
-any two numbers of the JSON and those of the first run. It takes minutes, and space for both stores.
+Makes two Zarr stores of float32 fields and compares them as whole processes: in one process, and with two workers, in
+turn; then with a worker that is killed in the middle; and with a command that is stopped in the middle, by SIGINT and
+by SIGKILL, and run once more. What is printed is the time of each run by the clock and on processors, the memory
+(Linux: resident, the largest of one process and the sum over all processes at one time, in which what they share
+counts for each), and the largest relative difference between any two numbers of the JSON and those of the first run.
+It takes minutes, and space for both stores.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -47,11 +47,14 @@ class Run(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where the stores are made, and found again (default: a temporary one)")
+    parser.add_argument(
+        "--folder", type=Path, help="where the stores are made, and found again (default: a temporary one)"
+    )
     parser.add_argument("--gib", type=float, default=4.0, help="of both stores together, before compression")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2, help="of one process and of workers, in turn")
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has ignored by what it runs behind it
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +118,17 @@ def measure(folder: Path, workers: int, rounds: int) -> Section:
             if stopped.code:
                 again = run(words)
                 rows.append(row(f"{name}: once more", again, first, ""))
-    header = ["run", "s", "ratio", "processors, s", "exit", "largest process, MiB", "all together, MiB", "largest difference", "said"]
+    header = [
+        "run",
+        "s",
+        "ratio",
+        "processors, s",
+        "exit",
+        "largest process, MiB",
+        "all together, MiB",
+        "largest difference",
+        "said",
+    ]
     return Section("archive", [Table("", header, rows)], {})
 
 
@@ -123,8 +136,21 @@ def row(name: str, found: Run, first: Run, ratio: str) -> list[str]:
     """One run beside the first one."""
     difference = "" if found.code else f"{apart(found.numbers, first.numbers):.1e}"
     memory = [f"{each / 2**20:.0f}" for each in (found.largest, found.together)]
-    print(f"  {name}: {found.seconds:.1f} s, {found.busy:.1f} s of processors, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
-    return [name, f"{found.seconds:.1f}", ratio, f"{found.busy:.1f}", str(found.code), *memory, difference, found.said.strip()]
+    print(
+        f"  {name}: {found.seconds:.1f} s, {found.busy:.1f} s of processors, load {os.getloadavg()[0]:.1f}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return [
+        name,
+        f"{found.seconds:.1f}",
+        ratio,
+        f"{found.busy:.1f}",
+        str(found.code),
+        *memory,
+        difference,
+        found.said.strip(),
+    ]
 
 
 def run(words: list[str], stop: Callable[[psutil.Process], None] | None = None, sums: Path | None = None) -> Run:
@@ -143,7 +169,15 @@ def run(words: list[str], stop: Callable[[psutil.Process], None] | None = None, 
         out.seek(0)
         err.seek(0)
         text, said = out.read(), err.read()
-    return Run(seconds, sum(busy.values()), process.returncode, said, leaves(json.loads(text)) if text else [], largest, together)
+    return Run(
+        seconds,
+        sum(busy.values()),
+        process.returncode,
+        said,
+        leaves(json.loads(text)) if text else [],
+        largest,
+        together,
+    )
 
 
 def half_done(sums: Path) -> bool:

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.compare import blocks, cluster, worker
 from spectral_losses.cli.compare.sums import merged
 from spectral_losses.io import StoredArray
 from spectral_losses.io.errors import FieldFileError
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 FRAMES = 12
@@ -180,14 +182,6 @@ def test_errors_are_those_of_one_process(capsys, address):
     assert nothing_is_open()
 
 
-def nothing_is_open() -> bool:
-    """Once threads that were at work on what was given up are done."""
-    deadline = time.monotonic() + 10
-    while worker._open and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not worker._open
-
-
 def test_a_bug_is_no_message(capsys, address, monkeypatch):
     def broken(comparison: Any, work: Any, part: Any) -> Any:
         raise ZeroDivisionError("a bug")
@@ -222,7 +216,7 @@ def test_a_worker_of_another_version_is_refused(capsys, address, monkeypatch):
     monkeypatch.setattr(cluster, "__version__", "7.0")
     said = refused(capsys, "p.npy", "t.npy", "--cluster", address)
     assert said.startswith(f"--cluster {address}: worker tcp://")
-    assert said.endswith("has version 0.1.0 of spectral-losses, and this is 7.0")
+    assert said.endswith(f"has version {sl.__version__} of spectral-losses, and this is 7.0")
 
 
 def test_options_that_lead_nowhere_are_refused(capsys, monkeypatch):
@@ -265,7 +259,9 @@ def test_when_all_are_gone_it_gives_up(capsys, monkeypatch, gone):
         return read(self, index)
 
     monkeypatch.setattr(StoredArray, "read", slow)
-    with distributed.LocalCluster(n_workers=1, processes=False, protocol="tcp", **QUIET) as found:
+    soon = {"distributed.comm.timeouts.connect": "1s"}
+    one = {"n_workers": 1, "processes": False, "protocol": "tcp", **QUIET}
+    with dask.config.set(soon), distributed.LocalCluster(**one) as found:
         address = found.scheduler_address
 
         def end() -> None:

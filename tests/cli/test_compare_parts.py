@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_any_parts_in_any_grouping_give_the_numbers_of_the_whole(here, asked, da
             assert len(parts) == 1
             edges = [0, *sorted(cuts), parts[0].stop]
             pieces = []
-            for start, stop in zip(edges, edges[1:], strict=False):
+            for start, stop in itertools.pairwise(edges):
                 part = Part(start, stop)
                 if parts[0].places is not None:
                     inside = (parts[0].places >= start) & (parts[0].places < stop)

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spectral_losses import __version__
 from spectral_losses.cli.compare.comparison import Comparison
 from spectral_losses.cli.compare.measure import Part, Work
@@ -63,8 +61,13 @@ class Checkpoint:
             raise CommandError(f"{OPTION}: {folder}: is not empty, and holds no sums of a comparison")
         else:
             save_bytes(folder / NAME, json.dumps(wanted, indent=1).encode(), OPTION)
-        works = [(Work(i, name), part) for i, c in enumerate(comparisons) for name in rounds_of(c) for part in parts_of(c)]
-        self.parts, self.found = len(works), sum(_name(*each) in names for each in works)
+        wanted_names = [
+            _name(Work(which, name), part)
+            for which, each in enumerate(comparisons)
+            for name in rounds_of(each)
+            for part in parts_of(each)
+        ]
+        self.parts, self.found = len(wanted_names), len(names.intersection(wanted_names))
 
     def load(self, work: Work, part: Part) -> Sums | None:
         """The sums of a part, None where there are none or they are damaged."""
@@ -143,7 +146,7 @@ def _digest(comparison: Comparison) -> str:
 
 
 def _stamp(text: str, args: argparse.Namespace) -> list[int] | None:
-    """How many files, of how many bytes, and when the last one was changed; None of what does not lie on this machine."""
+    """How many files, of how many bytes, and when the last one was changed; None of what is not on this machine."""
     (sources,) = sources_of([text], None, None) if text else ([],)
     if not sources or not os.path.exists(sources[0].path):
         return None

@@ -32,7 +32,7 @@ PATIENCE = 60.0  # seconds without any worker before this gives up
 CONNECT = 10.0  # seconds to find the scheduler in
 LOOK = 1.0  # seconds between two looks at the workers, where nothing happens
 
-# One thread each. What distributed sets besides makes malloc give back each array at once, and computing slower by half.
+# One thread each. What distributed sets besides makes malloc give every array back at once, which takes time.
 THREADS = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 VERSION = "__import__('spectral_losses').__version__"
 
@@ -59,8 +59,8 @@ def on_cluster(
     Raises
     ------
     CommandError
-        No scheduler, or no worker; one that lacks this library or a file; workers that die again and again. What `sums_of`
-        raises comes as it does in one process.
+        No scheduler, or no worker; one that lacks this library or a file; workers that die again and again. What
+        `sums_of` raises comes as it does in one process.
     """
     distributed: Any = needed("distributed", "--workers" if args.cluster is None else "--cluster", "cluster")
     with _quiet(), _client(distributed, args) as client:
@@ -109,7 +109,8 @@ class _Run:
                 raise CommandError(f"{self.option}: worker {worker} cannot import spectral_losses: {version}")
             if version != __version__:
                 raise CommandError(
-                    f"{self.option}: worker {worker} has version {version} of spectral-losses, and this is {__version__}"
+                    f"{self.option}: worker {worker} has version {version} of spectral-losses, and this is "
+                    f"{__version__}"
                 )
 
     def total(self, work: Work, parts: Sequence[Part]) -> Sums:
@@ -118,7 +119,9 @@ class _Run:
         shapes = tuple(each.layout.shape for each in self.comparisons)
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         waiting: dict[str, tuple[int, Any]] = {}
-        job = self._submit(job_of, Job(self.name, self.args, shapes, work), key=f"job-{self.name}-{work.which}-{work.round}")
+        job = self._submit(
+            job_of, Job(self.name, self.args, shapes, work), key=f"job-{self.name}-{work.which}-{work.round}"
+        )
 
         def leaf(item: tuple[int, Part]) -> Any:
             number, part = item
@@ -225,8 +228,13 @@ class _Run:
 def _client(distributed: Any, args: argparse.Namespace) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         if args.cluster is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spectral-losses-", ignore_cleanup_errors=True))
-            with _deaf(), needed("dask", "--workers", "cluster").config.set({"distributed.nanny.pre-spawn-environ": THREADS}):
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="spectral-losses-", ignore_cleanup_errors=True)
+            )
+            with (
+                _deaf(),
+                needed("dask", "--workers", "cluster").config.set({"distributed.nanny.pre-spawn-environ": THREADS}),
+            ):
                 cluster = distributed.LocalCluster(
                     n_workers=args.workers,
                     threads_per_worker=1,

@@ -43,6 +43,11 @@ FILE:NAME, --variable and --key choose arrays, several between commas; u+v are t
 squares are summed as with --channels sum. With --init-time and --lead-time the prediction has both dimensions,
 as WeatherBench 2 has them, and the truth is taken at the time that each of its fields is valid for.
 
+With --workers N or --cluster ADDRESS the work is done by processes of dask.distributed, in parts: runs of
+positions along the first axis of frames, of some 128 MiB. With --checkpoint FOLDER the sums of each part are kept
+there, and the same command goes on from them after it was stopped, with workers or without. The numbers are the same
+to the last bit. A folder that belongs to another comparison, or to files that have changed since, is refused.
+
 --json prints one object with the keys
   version                       of spectral-losses
   prediction, truth             the paths, as given
@@ -86,6 +91,7 @@ examples:
   spectral-losses compare forecast.nc:u_pred era5.nc:u --sel level=500 --sel time=2020-01-01:2020-01-31
   spectral-losses compare forecast.zarr era5.zarr --variable t2m,u+v --init-time time
       --lead-time prediction_timedelta --per prediction_timedelta --climatology usual.nc --csv skill.csv
+  spectral-losses compare forecast.zarr era5.zarr --variable t2m --workers 8 --checkpoint sums
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
@@ -172,8 +178,8 @@ def add_parser(commands: Any) -> None:
     add(
         "--cluster",
         metavar="ADDRESS",
-        help="on the workers of a cluster of dask.distributed: its scheduler, such as tcp://host:8786, or its scheduler "
-        "file; the library and the files have to be there",
+        help="on the workers of a cluster of dask.distributed: its scheduler, such as tcp://host:8786, or its "
+        "scheduler file; the library and the files have to be there",
     )
     add(
         "--checkpoint",

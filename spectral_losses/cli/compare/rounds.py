@@ -65,9 +65,7 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
         if losses.alone:
             stops = np.cumsum([part.elements for part in todo]).tolist()
             cuts = [slice(stop - part.elements, stop) for part, stop in zip(todo, stops, strict=True)]
-            todo = [
-                part._replace(levels=losses.levels_of(levels, cut)) for part, cut in zip(todo, cuts, strict=True)
-            ]
+            todo = [part._replace(levels=losses.levels_of(levels, cut)) for part, cut in zip(todo, cuts, strict=True)]
         else:
             work = work._replace(levels=levels)
     return _report(comparison, total(work, todo), skipped, first)

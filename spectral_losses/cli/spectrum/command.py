@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.plot, inputs=[each.path for each in sources])
     from spectral_losses.cli.compare.axes import lay_out
     from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
-    from spectral_losses.cli.compare.spectral import grid_of, options_of
     from spectral_losses.cli.compare.pairs import axes_of, selected
+    from spectral_losses.cli.compare.spectral import grid_of, options_of
     from spectral_losses.cli.spectrum.measure import fit_range, powers_of, spectrum_of
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
     from spectral_losses.cli.ui.progress import progress
