@@ -12,6 +12,8 @@ from spectral_losses.io import StoredArray
 
 BUDGET = 1 << 23  # bytes of one array in one block, where a field is not larger than that
 CHUNK_BUDGET = 4 * BUDGET  # the same where the file's own chunks are larger, to unpack each only once
+PART = 1 << 27  # bytes of one array in one part, where a batch element is not larger than that
+CHUNKS_OF_PART = 8  # times this, where the file's own chunks are larger, so that no two parts unpack one chunk
 
 Block = tuple[slice, ...]  # along the axes that are not space
 
@@ -50,6 +52,25 @@ def slabs(layout: Layout, arrays: tuple[StoredArray, ...], whole_channels: bool)
         inside = [*ranges[:place], [batch], *ranges[place + 1 :]]
         lengths = (*sizes[:place], batch.stop - batch.start, *sizes[place + 1 :])
         yield Slab(batch, lengths, list(itertools.product(*inside)))
+
+
+def parts(layout: Layout, arrays: tuple[StoredArray, ...], whole_channels: bool) -> list[slice]:
+    """Cut the first axis of frames into runs of whole slabs: what is computed, saved and tried again as one.
+
+    They depend on nothing but the arrays, so that sums of one run fit another one's. Without such an axis there is one.
+    """
+    if layout.batch is None:
+        return [slice(0, 1)]
+    number, place = layout.shape[layout.batch], layout.others.index(layout.batch)
+    slab = _extents(layout, arrays, whole_channels)[place]
+    element = math.prod(layout.shape) // number * max(4, *(array.dtype.itemsize for array in arrays))
+    extent = max(1, PART // (element * slab)) * slab
+    chunk = max([1] + [array.chunks[layout.batch] for array in arrays if array.chunks is not None])
+    if extent > chunk:
+        extent -= extent % chunk
+    elif chunk * element <= CHUNKS_OF_PART * PART:
+        extent = chunk
+    return _cuts(number, extent)
 
 
 def index_of(layout: Layout, block: Block) -> Block:

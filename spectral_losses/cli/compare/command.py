@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spectral_losses.cli.ui import options
-from spectral_losses.cli.ui.console import tell
+from spectral_losses.cli.ui.console import count, tell
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.figures import check_writable, refuse_one_place, save_text
 from spectral_losses.cli.ui.sources import mask_sources, sources_of, tell_lacks
 from spectral_losses.cli.ui.tables import check_table, save_table
+
+if TYPE_CHECKING:
+    from spectral_losses.cli.compare.checkpoint import Checkpoint
+    from spectral_losses.cli.compare.comparison import Comparison
+    from spectral_losses.cli.compare.measure import Advance
+    from spectral_losses.cli.compare.rounds import Total
 from spectral_losses.errors import needed
 
 EPILOG = """\
@@ -40,6 +47,11 @@ area in a region, and spectra and bands are not.
 FILE:NAME, --variable and --key choose arrays, several between commas; u+v are the components of a vector, whose
 squares are summed as with --channels sum. With --init-time and --lead-time the prediction has both dimensions,
 as WeatherBench 2 has them, and the truth is taken at the time that each of its fields is valid for.
+
+With --workers N or --cluster ADDRESS the work is done by processes of dask.distributed, in parts: runs of
+positions along the first axis of frames, of some 128 MiB. With --checkpoint FOLDER the sums of each part are kept
+there, and the same command goes on from them after it was stopped, with workers or without. The numbers are the same
+to the last bit. A folder that belongs to another comparison, or to files that have changed since, is refused.
 
 --json prints one object with the keys
   version                       of spectral-losses
@@ -88,6 +100,7 @@ examples:
   spectral-losses compare forecast.zarr era5.zarr --variable temperature,u+v --init-time time
       --lead-time prediction_timedelta --per prediction_timedelta,level --climatology usual.nc --table skill.csv
   spectral-losses compare forecast.grib:isobaricInhPa/t analysis.grib:t --init-time time --lead-time step
+  spectral-losses compare forecast.zarr era5.zarr --variable t2m --workers 8 --checkpoint sums
   spectral-losses compare forecast.npy truth.npy --losses adjusted_error,log_spectral_distance
   spectral-losses compare run.h5 run_true.h5 --variable Vx --spatial-axes -2,-1 --channel-axis none --json
 """
@@ -182,6 +195,24 @@ def add_parser(commands: Any) -> None:
         help="write the spectra as rows, of each shell of each channel, likewise",
     )
     add("--json", action="store_true", help="print JSON in place of the table")
+    add(
+        "--workers",
+        type=options.whole,
+        metavar="N",
+        help="read and compute in N processes of this machine, through dask.distributed",
+    )
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="on the workers of a cluster of dask.distributed: its scheduler, such as tcp://host:8786, or its "
+        "scheduler file; the library and the files have to be there",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the sums of all parts that are done in this folder, and go on from those that are there",
+    )
     options.add_axis_options(parser)
     options.add_spectrum_options(parser)
     options.add_band_option(parser)
@@ -213,11 +244,16 @@ def run(args: argparse.Namespace) -> int:
         if path is not None:
             check_table(path, option, inputs)
     refuse_one_place({"--plot": args.plot, "--report": args.report, **tables})
-    from spectral_losses.cli.compare.comparison import compare, prepare, together
+    if args.workers is not None and args.cluster is not None:
+        raise CommandError("--workers and --cluster: takes one of them")
+    if args.workers is not None or args.cluster is not None:
+        needed("distributed", "--workers" if args.cluster is None else "--cluster", "cluster")
+    from spectral_losses.cli.compare.comparison import prepare
     from spectral_losses.cli.compare.document import print_json
     from spectral_losses.cli.compare.maps import first_frame
     from spectral_losses.cli.compare.page import page_of
     from spectral_losses.cli.compare.pairs import open_pairs
+    from spectral_losses.cli.compare.rounds import compare, rounds_of, together
     from spectral_losses.cli.compare.rows import number_rows, spectrum_rows
     from spectral_losses.cli.compare.table import print_table
     from spectral_losses.cli.ui.progress import progress
@@ -226,8 +262,10 @@ def run(args: argparse.Namespace) -> int:
         comparisons = [each for pair in open_pairs(args, stack) for each in prepare(args, pair)]
         for warning in dict.fromkeys(warning for each in comparisons for warning in each.warnings):
             tell(f"spectral-losses: warning: {warning}")
-        with progress("comparing", sum(each.fields for each in comparisons)) as advance:
-            reports = together([compare(each, advance) for each in comparisons])
+        checkpoint = _checkpoint(args, comparisons)
+        fields = sum(each.fields * len(rounds_of(each)) for each in comparisons)
+        with progress("comparing", fields) as advance, _summing(args, comparisons, checkpoint, advance) as total:
+            reports = together([compare(each, i, total) for i, each in enumerate(comparisons)])
         if args.report is not None:
             with_rows = [each for each in comparisons if each.layout.merged is not None] or comparisons
             page = page_of(reports, [first_frame(*each) for each in zip(with_rows, reports, strict=True)])
@@ -241,3 +279,28 @@ def run(args: argparse.Namespace) -> int:
             save_table(path, rows_of(reports), option)
     (print_json if args.json else print_table)(reports)
     return 0
+
+
+def _checkpoint(args: argparse.Namespace, comparisons: list[Comparison]) -> Checkpoint | None:
+    """The sums that are kept, where they are."""
+    from spectral_losses.cli.compare.checkpoint import Checkpoint
+
+    if args.checkpoint is None:
+        return None
+    checkpoint = Checkpoint(args.checkpoint, args, comparisons)
+    if checkpoint.found:
+        tell(f"spectral-losses: {checkpoint.found} of {count(checkpoint.parts, 'part')} are in {args.checkpoint}")
+    return checkpoint
+
+
+def _summing(
+    args: argparse.Namespace, comparisons: list[Comparison], checkpoint: Checkpoint | None, advance: Advance
+) -> contextlib.AbstractContextManager[Total]:
+    """What computes sums: this process, or workers."""
+    if args.workers is None and args.cluster is None:
+        from spectral_losses.cli.compare.alone import alone
+
+        return contextlib.nullcontext(alone(comparisons, checkpoint, advance))
+    from spectral_losses.cli.compare.cluster import on_cluster
+
+    return on_cluster(args, comparisons, checkpoint, advance)

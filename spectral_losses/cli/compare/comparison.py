@@ -1,28 +1,25 @@
-"""One comparison: laid out before anything is read, then run."""
+"""One comparison, laid out before anything is read."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.axes import Layout, lay_out, number_of
-from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
+from spectral_losses.cli.compare.gaps import refuse_gaps_of_means
 from spectral_losses.cli.compare.globe import Grid, on_the_globe
 from spectral_losses.cli.compare.losses import Losses
 from spectral_losses.cli.compare.masks import ON_THE_SPHERE, with_latitudes
-from spectral_losses.cli.compare.measure import grid_of, measure, options_of
 from spectral_losses.cli.compare.pairings import merged
 from spectral_losses.cli.compare.pairs import Pair, axes_of
-from spectral_losses.cli.compare.report import Report, Row
-from spectral_losses.cli.compare.resolution import resolution_of
+from spectral_losses.cli.compare.spectral import grid_of, options_of
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
 from spectral_losses.cli.ui.sources import COS_LATITUDE
-from spectral_losses.spectra.bands import Band, band_numbers, lay_bands
+from spectral_losses.spectra.bands import Band, lay_bands
 from spectral_losses.spectra.plan import Options
 
 
@@ -55,6 +52,24 @@ class Comparison(NamedTuple):
     def fields(self) -> int:
         """How many there are to read of each file."""
         return self.layout.frames * self.layout.channels
+
+    @property
+    def fields_of_element(self) -> int:
+        """How many of them are at each position along the first axis of frames."""
+        batch = self.layout.batch
+        return self.fields // (1 if batch is None else self.layout.shape[batch])
+
+    def at(self, places: NDArray[np.int64]) -> Comparison:
+        """Only some positions along the first axis of frames; nothing is read."""
+        layout, pair, axis = self.layout, self.pair, self.layout.batch
+        if axis is None:
+            return self
+        names = ("prediction", "truth", "climatology", "mask")
+        arrays = {name: array.taken(axis, places) for name in names if (array := getattr(pair, name)) is not None}
+        truth = arrays["truth"]
+        coordinates = {**truth.coordinates, **arrays["prediction"].coordinates}
+        layout = layout._replace(shape=truth.shape, coordinates=coordinates)
+        return self._replace(pair=pair._replace(**arrays), layout=layout, losses=self.losses.over(layout))
 
 
 def prepare(args: argparse.Namespace, pair: Pair) -> list[Comparison]:
@@ -108,17 +123,6 @@ def prepare(args: argparse.Namespace, pair: Pair) -> list[Comparison]:
     return [*found, made(pair, layout, options)]
 
 
-def together(reports: list[Report]) -> list[Report]:
-    """Reports of all that `prepare` gave, with the numbers of everything in that of the rows."""
-    found: list[Report] = []
-    for each in reports:
-        if found and found[-1].layout.merged is not None and each.layout.merged is None:
-            found[-1] = found[-1]._replace(overall=each.overall)
-        else:
-            found.append(each)
-    return found
-
-
 def _both(per: tuple[Axis, ...], layout: Layout) -> tuple[int, ...]:
     """Two axes of frames."""
     axes = tuple(number_of(each, layout) for each in per)
@@ -127,71 +131,6 @@ def _both(per: tuple[Axis, ...], layout: Layout) -> tuple[int, ...]:
     if layout.channel in axes:
         raise CommandError(f"--per: {layout.name(layout.channel)} is the axis of channels, and goes alone")
     return axes
-
-
-def compare(comparison: Comparison, advance: Callable[[int], object]) -> Report:
-    """Read both arrays and make the numbers.
-
-    Raises
-    ------
-    CommandError
-        A file that cannot be read or is not finite; values whose squares overflow.
-    """
-    pair, layout, options, grid, bands, losses, _, args = comparison
-    gaps, skipped, first = Gaps(args.nan, pair.mask), 0, 0
-    if args.nan == "skip":
-        whole = gaps.finite((pair.prediction, pair.truth), layout)
-        skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
-        if skipped:
-            pair, layout = _taken(pair, layout, np.flatnonzero(whole))
-            gaps = Gaps(args.nan, pair.mask)
-            losses = Losses(args.losses, layout, options, args.eps)
-    precision = max(pair.prediction.precision, pair.truth.precision)
-    shells = len(grid.centres())
-    overall, per = measure(
-        pair.prediction, pair.truth, layout, options, shells, args.eps, losses, gaps, pair.climatology, advance
-    )
-    rows = [
-        Row(
-            n.field_error,
-            n.spectrum_error,
-            n.scores,
-            n.losses,
-            tuple(band_numbers(n.power, grid, band, precision) for band in bands),
-            resolution_of(n.power, grid, precision),
-            n.power,
-        )
-        for n in (overall, *per)
-    ]
-    return Report(
-        args.prediction,
-        args.truth,
-        pair.variable,
-        pair.truth.units or pair.prediction.units,
-        {name: getattr(args, name) for name, default in args.defaults.items() if getattr(args, name) != default},
-        layout,
-        grid,
-        pair.moved,
-        pair.repeated,
-        skipped,
-        options.channels,
-        tuple(dict.fromkeys(args.losses)),
-        bands,
-        rows[0],
-        tuple(rows[1:]),
-        precision,
-        first,
-    )
-
-
-def _taken(pair: Pair, layout: Layout, places: NDArray[np.int64]) -> tuple[Pair, Layout]:
-    """Only some positions along the first axis of frames."""
-    axis = layout.batch or 0
-    names = ("prediction", "truth", "climatology", "mask")
-    arrays = {name: array.taken(axis, places) for name in names if (array := getattr(pair, name)) is not None}
-    truth = arrays["truth"]
-    coordinates = {**truth.coordinates, **arrays["prediction"].coordinates}
-    return pair._replace(**arrays), layout._replace(shape=truth.shape, coordinates=coordinates)
 
 
 def _bands(grid: Grid, limits: tuple[float, float] | None) -> tuple[Band, ...]:

@@ -88,12 +88,6 @@ class Gaps(NamedTuple):
                 finite = np.logical_and.reduce([np.isfinite(each.read(index)) for each in arrays])
                 finite |= self._weights(index, finite) == 0
                 found[block[place]] &= np.all(finite, axis=tuple(set(range(finite.ndim)) - {layout.batch}))
-        if not found.any():
-            names = " or ".join(each.name for each in arrays)
-            raise CommandError(
-                f"--nan skip: all along {layout.name(layout.batch)}, {names} has points that are not finite: "
-                "--nan fill keeps the others, and --mask says which do not count"
-            )
         return found
 
     def _weights(self, index: Block, like: NDArray[Any]) -> NDArray[Any]:
@@ -111,6 +105,17 @@ def refuse_gaps_of_means(policy: str, mask: StoredArray | None, channels: str) -
     if channels == "mean" and (policy == "fill" or mask is not None):
         option = "--mask" if mask is not None else "--nan fill"
         raise CommandError(f"{option}: --channels mean takes a mean of channels that may lack different points")
+
+
+def some_finite(whole: NDArray[np.bool_], arrays: Sequence[StoredArray], layout: Layout) -> NDArray[np.bool_]:
+    """What `Gaps.finite` found everywhere, unless nothing of it is finite."""
+    if not whole.any():
+        names = " or ".join(each.name for each in arrays)
+        raise CommandError(
+            f"--nan skip: all along {layout.name(layout.batch or 0)}, {names} has points that are not finite: "
+            "--nan fill keeps the others, and --mask says which do not count"
+        )
+    return whole
 
 
 def lifted(x: NDArray[Any]) -> NDArray[Any]:

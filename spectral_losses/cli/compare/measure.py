@@ -1,83 +1,124 @@
-"""The numbers of a comparison, computed while two files are read piece by piece."""
+"""The sums that a comparison needs of one part of its arrays, read block by block."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from inspect import signature
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectral_losses import radial_spectrum
-from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import index_of, slabs
+from spectral_losses.cli.compare.comparison import Comparison
 from spectral_losses.cli.compare.gaps import Gaps, lifted
-from spectral_losses.cli.compare.globe import Grid, refuse_on_the_sphere
-from spectral_losses.cli.compare.losses import Losses
-from spectral_losses.cli.compare.tally import Numbers, Tally
+from spectral_losses.cli.compare.losses import Levels, LevelSums, LossSums
+from spectral_losses.cli.compare.spectral import spectral
+from spectral_losses.cli.compare.sums import Sums
+from spectral_losses.cli.compare.tally import Tally
 from spectral_losses.cli.ui.errors import CommandError
-from spectral_losses.io import StoredArray
-from spectral_losses.spectra.plan import Options
-from spectral_losses.transforms.plane import Plane
-from spectral_losses.transforms.sphere import Harmonics, Sphere
+
+NOTHING = Levels({}, {})
+Advance = Callable[[int], object]
 
 
-def measure(
-    prediction: StoredArray,
-    truth: StoredArray,
-    layout: Layout,
-    options: Options,
-    shells: int,
-    eps: float,
-    losses: Losses,
-    gaps: Gaps,
-    climatology: StoredArray | None = None,
-    advance: Callable[[int], object] = lambda fields: None,
-) -> tuple[Numbers, list[Numbers]]:
-    """Compare two arrays, holding no more than one block of each and the spectra of a few batch elements.
+class Work(NamedTuple):
+    """What is to be summed, over all parts.
+
+    Attributes
+    ----------
+    which : int
+        Of the comparisons, one for each variable.
+    round : {"finite", "levels", "numbers"}
+        Which frames are finite, what guards are relative to, or the numbers themselves.
+    levels : Levels
+        What guards are relative to; those of each batch element are in the parts.
+    """
+
+    which: int
+    round: str
+    levels: Levels = NOTHING
+
+
+class Part(NamedTuple):
+    """Some positions along the first axis of frames.
+
+    Attributes
+    ----------
+    start, stop : int
+    places : array of int or None
+        Those of them that count; None where all do.
+    levels : Levels or None
+        As in `Work`, where each position has its own.
+    """
+
+    start: int
+    stop: int
+    places: NDArray[np.int64] | None = None
+    levels: Levels | None = None
+
+    @property
+    def elements(self) -> int:
+        """How many positions count."""
+        return self.stop - self.start if self.places is None else len(self.places)
+
+
+def sums_of(comparison: Comparison, work: Work, part: Part, advance: Advance = lambda fields: None) -> Sums:
+    """Read a part, holding no more than one block of each array and the spectra of a few batch elements.
 
     Parameters
     ----------
-    prediction, truth : StoredArray
-        Of one shape, their axes as in the layout.
-    layout : Layout
-    options : Options
-        Accepted by `grid_of`, with the axes of the layout.
-    shells : int
-        How many shells that has.
-    eps : float
-        As in `spectral_losses.field_error`: relative to all frames of a channel, whatever a block holds.
-    losses : Losses
-        Those that are asked for beside field and spectrum error. Where their guards are relative to all frames, the
-        truth is read twice.
-    gaps : Gaps
-        Which points count.
-    climatology : StoredArray or None
-        Of the same shape, for the anomaly correlation.
+    comparison : Comparison
+        Of the whole arrays.
+    work : Work
+    part : Part
     advance : callable
         Called with the number of fields done after each block.
-
-    Returns
-    -------
-    overall : Numbers
-    per : list of Numbers
-        For each index along ``layout.per``, as if there were only this index; empty where that is None.
 
     Raises
     ------
     CommandError
-        A file that cannot be read or is not finite; values whose squares overflow.
+        Values whose squares overflow; a field without a point that counts.
+    FieldFileError
+        A file that cannot be read or is not finite.
     """
+    axis = comparison.layout.batch
+    if axis is not None and part.elements < comparison.layout.shape[axis]:
+        places = np.arange(part.start, part.stop) if part.places is None else part.places
+        comparison = comparison.at(places)
+    if work.round == "finite":
+        return _finite(comparison, advance)
+    if work.round == "levels":
+        return _levels(comparison, advance)
+    return _numbers(comparison, work.levels if part.levels is None else part.levels, advance)
+
+
+def _finite(comparison: Comparison, advance: Advance) -> Sums:
+    pair, layout = comparison.pair, comparison.layout
+    finite = Gaps(comparison.args.nan, pair.mask).finite((pair.prediction, pair.truth), layout)
+    advance(comparison.fields)
+    return Sums({}, {"finite": finite})
+
+
+def _levels(comparison: Comparison, advance: Advance) -> Sums:
+    pair, layout, losses = comparison.pair, comparison.layout, comparison.losses
+    gaps, levels = Gaps(comparison.args.nan, pair.mask), LevelSums(losses)
+    for slab in slabs(layout, (pair.prediction, pair.truth), comparison.options.channels != "separate"):
+        for block in slab.blocks:
+            t, mask = gaps.read_truth(pair.prediction, pair.truth, layout, block)
+            levels.add(t, block, mask)
+            advance(t.size // int(np.prod(layout.grid)))
+    return levels.sums()
+
+
+def _numbers(comparison: Comparison, levels: Levels, advance: Advance) -> Sums:
+    pair, layout, options = comparison.pair, comparison.layout, comparison.options
+    prediction, truth, climatology = pair.prediction, pair.truth, pair.climatology
+    gaps, shells = Gaps(comparison.args.nan, pair.mask), len(comparison.grid.centres())
     dtype = np.result_type(prediction.dtype, truth.dtype, np.float32)
-    whole_channels = options.channels != "separate"
-    tally = Tally(layout, options.channels, shells, eps, options.grid, climatology is not None)
-    if losses.relative:
-        for slab in slabs(layout, (prediction, truth), whole_channels):
-            for block in slab.blocks:
-                t, mask = gaps.read_truth(prediction, truth, layout, block)
-                losses.add_level(t, block, mask)
-    for slab in slabs(layout, (prediction, truth), whole_channels):
+    tally = Tally(layout, options.channels, shells, options.grid, climatology is not None)
+    losses = LossSums(comparison.losses, levels)
+    for slab in slabs(layout, (prediction, truth), options.channels != "separate"):
         powers = tally.powers(slab, dtype)
         for block in slab.blocks:
             index = index_of(layout, block)
@@ -86,57 +127,14 @@ def measure(
                 tally.add_fields(p, t, None if climatology is None else lifted(climatology.read(index)), block, mask)
                 losses.add(p, t, block, mask)
                 for into, field in zip(powers, (p, t, p - t), strict=True):
-                    part = into[tally.place(slab, block)]
-                    part[...] = radial_spectrum(field, **spectral(options._replace(mask=mask))).power.reshape(
-                        part.shape
-                    )
+                    place = into[tally.place(slab, block)]
+                    power = radial_spectrum(field, **spectral(options._replace(mask=mask))).power
+                    place[...] = power.reshape(place.shape)
             advance(p.size // int(np.prod(layout.grid)))
         if not (np.isfinite(powers).all() and np.isfinite(tally.moments).all()):
             raise CommandError(
                 f"{prediction.name} or {truth.name}: values too large, their squares overflow in {dtype.name}"
             )
         tally.add_spectra(slab, powers)
-    overall, per = tally.result()
-    values, of_each = losses.result()
-    return overall._replace(losses=values), [
-        numbers._replace(losses=each) for numbers, each in zip(per, of_each, strict=True)
-    ]
-
-
-def grid_of(layout: Layout, options: Options) -> Grid:
-    """The shells of a grid, from the spectrum of a field of zeros: before anything is read.
-
-    Raises
-    ------
-    CommandError
-        Options that the library refuses for this grid.
-    """
-    alone = options._replace(spatial_axes=tuple(range(len(layout.grid))), channel_axis=None)
-    try:
-        spectrum = radial_spectrum(np.zeros(layout.grid, np.float32), **spectral(alone))
-    except (TypeError, ValueError) as error:
-        raise CommandError(str(error).removeprefix("field: ")) from error
-    recorded: Any = spectrum.layout
-    return Plane(*recorded[:4]) if options.grid is None else Harmonics(*recorded[:4])
-
-
-def options_of(args: argparse.Namespace, layout: Layout, channels: str, sphere: Sphere | None) -> Options:
-    """The options of a spectrum, of those of the command line.
-
-    Raises
-    ------
-    CommandError
-        An option of the plane, on the sphere.
-    """
-    lengths = args.lengths if args.lengths is None or len(args.lengths) > 1 else args.lengths[0]
-    if sphere is not None:
-        for name, default in (("lengths", None), ("window", None), ("detrend", None), ("transform", "fft")):
-            if getattr(args, name) != default:
-                refuse_on_the_sphere(f"--{name}")
-    options = Options(layout.spatial, layout.channel, channels, args.bins, lengths, args.window, args.detrend)
-    return options._replace(transform=args.transform, grid=sphere)
-
-
-def spectral(options: Options) -> dict[str, Any]:
-    """The options of `radial_spectrum` among those of losses."""
-    return {name: value for name, value in options._asdict().items() if name in signature(radial_spectrum).parameters}
+    found, of_losses = tally.sums(), losses.sums()
+    return Sums({**found.added, **of_losses.added}, {**found.joined, **of_losses.joined})

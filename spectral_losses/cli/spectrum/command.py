@@ -130,8 +130,8 @@ def run(args: argparse.Namespace) -> int:
     from spectral_losses.cli.compare.gaps import Gaps, refuse_gaps_of_means
     from spectral_losses.cli.compare.globe import on_the_globe, refuse_on_the_sphere
     from spectral_losses.cli.compare.masks import mask_of
-    from spectral_losses.cli.compare.measure import grid_of, options_of
     from spectral_losses.cli.compare.pairs import axes_of, selected
+    from spectral_losses.cli.compare.spectral import grid_of, options_of
     from spectral_losses.cli.spectrum.measure import fit_range, read_spectrum
     from spectral_losses.cli.spectrum.report import Report, print_json, print_table
     from spectral_losses.cli.spectrum.rows import spectrum_rows

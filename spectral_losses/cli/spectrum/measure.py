@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from spectral_losses import radial_spectrum
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.blocks import slabs
-from spectral_losses.cli.compare.gaps import Gaps
+from spectral_losses.cli.compare.gaps import Gaps, some_finite
 from spectral_losses.cli.compare.globe import Grid
-from spectral_losses.cli.compare.measure import spectral
+from spectral_losses.cli.compare.spectral import spectral
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.io import StoredArray
 from spectral_losses.spectra.bands import lay_bands
@@ -79,7 +79,7 @@ def read_spectrum(
     """
     skipped = 0
     if gaps.policy == "skip":
-        whole = gaps.finite((stored,), layout)
+        whole = some_finite(gaps.finite((stored,), layout), (stored,), layout)
         skipped, axis = int(np.sum(~whole)), layout.batch or 0
         if skipped:
             places = np.flatnonzero(whole)

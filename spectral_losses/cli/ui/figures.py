@@ -1,4 +1,4 @@
-"""Files that pictures and rows are written to."""
+"""Files that pictures, rows and sums are written to."""
 
 from __future__ import annotations
 

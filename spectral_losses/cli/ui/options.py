@@ -229,6 +229,13 @@ def names(text: str) -> tuple[str, ...]:
     return found
 
 
+def whole(text: str) -> int:
+    """A whole number of at least 1."""
+    if not re.fullmatch(r"\+?0*[1-9]\d{0,8}", text.strip()):
+        raise argparse.ArgumentTypeError(f"takes a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
 def axis(text: str) -> Axis:
     """An axis: a whole number, or else the name of a dimension."""
     return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else text.strip()

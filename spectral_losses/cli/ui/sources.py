@@ -46,6 +46,14 @@ def split_name(text: str) -> tuple[str, str | None]:
     return found["path"], found["names"]
 
 
+def absolute(text: str) -> str:
+    """What the user wrote, with the whole path where that leads to something on this machine."""
+    path, names = split_name(text)
+    if not os.path.exists(path):
+        return text
+    return os.path.abspath(path) + ("" if names is None else f":{names}")
+
+
 def names_of(text: str, option: str) -> Names:
     """Variables between commas, each of components between plus signs."""
     found = tuple(tuple(each.strip() for each in name.split("+")) for name in text.split(","))
