@@ -134,7 +134,7 @@ def test_several_variables_and_rounds_share_a_folder(capsys, monkeypatch):
     ("argv", "problem"),
     [
         (("--bins", "log"), "--bins was 'unit' there, and is 'log'"),
-        (("--per", "1"), "--per was 0 there, and is 1"),
+        (("--per", "1"), "--per was [0] there, and is [1]"),
         (("--losses", "sobolev_error"), "--losses was ['adjusted_error'] there, and is ['sobolev_error']"),
         (("--eps", "0.5"), "--eps was 1e-08 there, and is 0.5"),
         (("--isel", "0=0:3"), "--isel was None there, and is ['0=0:3']"),

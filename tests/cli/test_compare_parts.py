@@ -75,7 +75,7 @@ def words(asked: str) -> list[str]:
 def opened(argv: list[str]) -> Iterator[Comparison]:
     args: argparse.Namespace = _parser().parse_args(argv)
     with contextlib.ExitStack() as stack:
-        yield prepare(args, open_pairs(args, stack)[0])
+        yield prepare(args, open_pairs(args, stack)[0])[0]
 
 
 def leaves(document: Any) -> list[Any]:

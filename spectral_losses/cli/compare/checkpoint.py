@@ -25,20 +25,8 @@ OPTION = "--checkpoint"
 NAME = "comparison.json"
 FILES = ("prediction", "truth", "climatology", "mask")
 # What says how numbers are shown or who computes them, and not what is summed.
-APART = (
-    "run",
-    "defaults",
-    "given",
-    "json",
-    "table",
-    "spectra",
-    "plot",
-    "report",
-    "bands",
-    "workers",
-    "cluster",
-    "checkpoint",
-)
+SHOWN = ("json", "table", "spectra", "plot", "report", "bands")
+APART = ("run", "defaults", "given", *SHOWN, "workers", "cluster", "checkpoint")
 
 
 class Checkpoint:
@@ -123,7 +111,9 @@ def _name(work: Work, part: Part) -> str:
 
 def _identity(args: argparse.Namespace, comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """All that sums depend on, as JSON reads it back."""
-    files = {name: text for name in FILES if (text := getattr(args, name)) is not None}
+    given = {name: value for name in FILES if (value := getattr(args, name)) is not None}
+    masks = given.pop("mask", [])
+    files = {**given, **{f"mask {i}" if i > 1 else "mask": text for i, text in enumerate(masks, 1)}}
     options = {name: value for name, value in sorted(vars(args).items()) if name not in APART + FILES}
     arrays = [
         {

@@ -89,11 +89,13 @@ class _Run:
         self.name = token_hex(16)
         self.comparisons, self.checkpoint, self.advance = comparisons, checkpoint, advance
         self.option = f"--workers {args.workers}" if args.cluster is None else f"--cluster {args.cluster}"
-        given = {name: text for name in FILES if (text := getattr(args, name)) is not None}
-        self.paths = {absolute(text): text for text in given.values()}
+        given = {name: value for name in FILES if (value := getattr(args, name)) is not None}
+        texts = [text for value in given.values() for text in (value if isinstance(value, list) else [value])]
+        self.paths = {absolute(text): text for text in texts}
         self.args = copy.copy(args)
-        for name, text in given.items():
-            setattr(self.args, name, absolute(text))
+        for name, value in given.items():
+            whole = [absolute(text) for text in value] if isinstance(value, list) else absolute(value)
+            setattr(self.args, name, whole)
         del self.args.run
 
     def check_workers(self) -> None:

@@ -52,9 +52,8 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
     """
     todo, skipped, first, rounds = parts_of(comparison), 0, 0, rounds_of(comparison)
     if "finite" in rounds:
-        whole = some_finite(
-            total(Work(which, "finite"), todo).joined["finite"], comparison.pair.arrays[:2], comparison.layout
-        )
+        arrays = comparison.pair.arrays[:2]
+        whole = some_finite(total(Work(which, "finite"), todo).joined["finite"], arrays, comparison.layout)
         skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
         if skipped:
             comparison = comparison.at(np.flatnonzero(whole))
