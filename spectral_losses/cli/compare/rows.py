@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spectral_losses.cli.compare.document import curves_of, numbers_of
 from spectral_losses.cli.compare.report import Report, Row, Way, losses_of
-from spectral_losses.cli.ui.tables import Cell, column
+from spectral_losses.cli.ui.tables import column
+
+if TYPE_CHECKING:
+    from spectral_losses.cli.ui.tables import Cell
 
 NUMBERS = ("prediction", "truth", "difference", "energy_ratio", "coherence")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from spectral_losses.cli.spectrum.report import Report
-from spectral_losses.cli.ui.tables import Cell
+
+if TYPE_CHECKING:
+    from spectral_losses.cli.ui.tables import Cell
 
 
 def spectrum_rows(report: Report) -> list[dict[str, Cell]]:

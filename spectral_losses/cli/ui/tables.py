@@ -6,13 +6,16 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from spectral_losses.cli.ui.figures import check_writable, save_bytes
 from spectral_losses.errors import needed
 
-Cell = str | int | float | np.datetime64 | None
+if TYPE_CHECKING:  # what the help of a command imports is to be little
+    import numpy as np
+
+    Cell = str | int | float | np.datetime64 | None
+
 TAKEN = {"variable", "units", "file", "channel", "wavenumber", "lower", "upper", "count", "prediction", "truth"}
 
 
@@ -60,8 +63,7 @@ def _parquet(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str]) -> byte
     pandas = needed("pandas", "a table in Parquet", "parquet")
     cells = {name: [row.get(name) for row in rows] for name in columns}
     for name, values in cells.items():
-        kinds = {str if isinstance(each, str) else np.datetime64 if isinstance(each, np.datetime64) else float
-                 for each in values if each is not None}  # fmt: skip
+        kinds = {float if isinstance(each, int | float) else type(each) for each in values if each is not None}
         if len(kinds) > 1:  # a column has one type: variables may lie at numbers and at names
             cells[name] = [None if each is None else str(each) for each in values]
     file = io.BytesIO()
