@@ -1,7 +1,7 @@
 """The notebooks beside this file, run from top to bottom, and with ``--write`` stored with what they showed.
 
-They are stored with their outputs, so that they can be read where nothing is run. What a run leaves behind that says nothing,
-such as times and the sizes of figures, is left out.
+They are stored with their outputs, so that they can be read where nothing is run. What a run leaves behind that says
+nothing, such as times and the sizes of figures, is left out.
 
     python docs/examples/notebooks.py [--write] [NAME ...]
 
@@ -55,9 +55,8 @@ def main(argv: list[str] | None = None) -> None:
     for name in args.names:
         path = HERE / f"{name}.ipynb"
         with tempfile.TemporaryDirectory() as folder:
-            text = (
-                json.dumps(cleaned(executed(path, Path(folder))), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-            )
+            notebook = cleaned(executed(path, Path(folder)))
+        text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         if args.write:
             path.write_text(text, encoding="utf-8")
         print(f"{name}: {len(text) / 1000:.0f} kB")
