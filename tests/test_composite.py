@@ -376,6 +376,13 @@ def test_frames_of_a_mask_are_those_of_the_component(shape: tuple[int, ...]) -> 
     assert float(back(p, t, mask=mask)[0]) == float(loss(p, t, mask=mask)[0])
 
 
+def test_a_mask_of_space_with_as_many_rows_as_there_are_frames() -> None:
+    p, t = fields((2, 8, 1, 8, 12), "float64")
+    mask = np.random.default_rng(1).random((8, 12))
+    loss = sl.CompositeLoss({"late": sl.Component("field_error", frames=slice(1, None))})
+    assert float(loss(p, t, mask=mask)[0]) == pytest.approx(float(sl.field_error(p[:, 1:], t[:, 1:], mask=mask)))
+
+
 def test_components_with_a_mask_share_their_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
     from spectral_losses_backends.numpy import Backend
 
