@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import sys
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -441,3 +443,11 @@ def test_it_is_made_of_plain_data_and_written_with_the_weights_that_it_has() -> 
     total = criterion(prediction, target)
     expected = sl.field_error(prediction, target) + 0.5 * sl.spectrum_error(prediction, target, bins=sl.Sectors(4))
     torch.testing.assert_close(total, expected)
+
+
+def test_without_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here, because the tests of that module are skipped where the package is missing."""
+    monkeypatch.delitem(sys.modules, "spectral_losses.integrations.transformers", raising=False)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ModuleNotFoundError, match=r"needs transformers, which is not installed: pip install 'tr"):
+        import_module("spectral_losses.integrations.transformers")
