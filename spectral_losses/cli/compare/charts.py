@@ -16,7 +16,8 @@ from spectral_losses.cli.compare.maps import Frame, Side
 from spectral_losses.cli.compare.plot import places, scales_of
 from spectral_losses.cli.compare.report import Report
 from spectral_losses.cli.ui.console import long, printable, short
-from spectral_losses.plot.curves import Scales, round_off
+from spectral_losses.plot.curves import round_off
+from spectral_losses.plot.scales import Scales
 from spectral_losses.plot.style import BLACK, COLOURS
 
 Chart = dict[str, Any]
@@ -30,7 +31,7 @@ TALLEST, FLATTEST = 1.6, 0.4  # height of a map over its width
 
 def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     """Powers of both, the ratio of their energies and the coherence, over wavenumbers or degrees."""
-    spectra, of = document["spectra"], scales_of([report.grid])
+    spectra, of = document["spectra"], scales_of([report.grid], report.layout, report.units)
     k = spectra["wavenumber"]
     rows = {name: _array(spectra[name]) for name in ("truth", "prediction", "energy_ratio", "coherence")}
     means = {name: np.mean(values, axis=0) for name, values in rows.items()}
@@ -51,9 +52,8 @@ def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     layout = _layout(660)
     floor = float(np.mean(round_off(report.shares[1], report.precision)))
     seen = [x for name in ("truth", "prediction") for x in means[name] if x > max(floor, 0)]
-    known = report.units not in (None, "", "1")
-    power = of.power.replace("field units", _plain(report.units)) if known else of.power
-    layout["yaxis"] |= {"title": {"text": _letters(power)}, "type": "log", "exponentformat": "power", "dtick": 1}
+    power = f"{_letters(of.quantity)} ({_plain(of.units)})"
+    layout["yaxis"] |= {"title": {"text": power}, "type": "log", "exponentformat": "power", "dtick": 1}
     if seen:
         ends = np.log10([min(seen), max(seen)])
         layout["yaxis"] |= {"range": (ends + np.array([-0.03, 0.05]) * (np.ptp(ends) + 1)).tolist()}
@@ -181,14 +181,12 @@ def _packed(values: NDArray[np.float64]) -> Chart:
 
 def _said(k: Sequence[float], values: Mapping[str, NDArray[np.float64]], of: Scales) -> list[str]:
     """What is shown over each shell."""
-    waves = np.asarray(k, np.float64)
-    if of.degrees:
-        waves = np.sqrt(waves * (waves + 1))
+    waves = of.wavelengths(k)
     words = []
     for shell, number in enumerate(k):
         lines = [f"<b>{'degree' if of.degrees else 'wavenumber'} {number:.5g}</b>"]
-        if of.around is not None and waves[shell] > 0:
-            lines += [f"{of.wavelength}: {long(float(of.around / waves[shell]))}"]
+        if of.around is not None and np.isfinite(waves[shell]):
+            lines += [f"{of.wavelength}: {long(float(waves[shell]))}"]
         for name, numbers in values.items():
             known = float(numbers[shell]) if np.isfinite(numbers[shell]) else None
             lines += [f"{name.replace('_', ' ')}: {short(known)}"]
