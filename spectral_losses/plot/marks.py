@@ -80,16 +80,36 @@ def mark_resolved(ax: Any, resolved: Sequence[tuple[Floats, Any]], of: Scales) -
             ax.axvline(inside[0], color=colour, lw=1.0, zorder=1.5)
         if len(set(inside)) == 2:
             ax.axvspan(*inside, color=colour, alpha=0.1, lw=0)
-        lines.append((_resolved(ends, of), inside[0] if inside else None, colour))
-    for number, (words, k, colour) in enumerate(lines):
+        lines.append((resolved_words(wavenumbers, of), inside[0] if inside else None, colour, max(ends) == 0))
+    for number, (words, k, colour, nothing) in enumerate(lines):
         # Left of its line, where the curve is above; of one near the left end there is more room on the right.
         beside = k is not None and np.log(k / left) < 0.45 * np.log(right / left)
         style: Any = {"ha": "left" if k is None or beside else "right", "color": colour, "fontsize": SMALL}
-        place, room = ((0, 0), 8) if k is None else ((k, 0), 4 if beside else -4)
+        # Where nothing is resolved, curves are at the bottom.
+        place, room = ((0, 0.4 * nothing), 8) if k is None else ((k, 0), 4 if beside else -4)
         over = "axes fraction" if k is None else ("data", "axes fraction")
         up = 5 + LINE * (len(lines) - 1 - number)
         drawn = ax.annotate(words, place, (room, up), over, "offset points", **style)
         drawn.set_bbox(PAPER)
+
+
+def resolved_words(wavenumbers: Floats, of: Scales) -> str:
+    """The range of wavenumbers up to which channels are resolved, in words."""
+    ends = float(np.nanmin(wavenumbers)), float(np.nanmax(wavenumbers))
+    low, high = ends
+    if low == high == 0:
+        return "nothing resolved"
+    if low == high == np.inf:
+        return "all resolved"
+    if low == high:
+        return f"resolved to {of.words(low)}"
+    if low > 0 and high < np.inf:
+        return f"resolved to {of.words(low, high)}, by channel"
+    known = [k for k in ends if 0 < k < np.inf]
+    parts = ["nothing"] if low == 0 else []
+    parts += [of.words(*known)] if known else []
+    parts += ["all"] if high == np.inf else []
+    return f"resolved: {' to '.join(parts)}"
 
 
 def guide_slopes(ax: Any, curves: Sequence[tuple[Floats, Floats]], of: Scales) -> float:
@@ -129,21 +149,3 @@ def _cut(ax: Any, place: tuple[Any, float], upward: bool, number: int, words: st
     up = inwards * (3 + LINE * number)
     drawn = ax.annotate(words, place, (away[0], up), "data", "offset points", **beside)
     drawn.set_bbox(PAPER)
-
-
-def _resolved(ends: tuple[float, float], of: Scales) -> str:
-    """The range of wavenumbers up to which something is resolved, in words."""
-    low, high = ends
-    if low == high == 0:
-        return "nothing resolved"
-    if low == high == np.inf:
-        return "all resolved"
-    if low == high:
-        return f"resolved to {of.words(low)}"
-    if low > 0 and high < np.inf:
-        return f"resolved to {of.words(low, high)}, by channel"
-    known = [k for k in ends if 0 < k < np.inf]
-    parts = ["nothing"] if low == 0 else []
-    parts += [of.words(*known)] if known else []
-    parts += ["all"] if high == np.inf else []
-    return f"resolved: {' to '.join(parts)}"

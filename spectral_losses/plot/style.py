@@ -51,8 +51,10 @@ def octaves(axis: Any, reach: float = 1.0) -> None:
 
 
 def rounded(x: float) -> str:
-    """A number as it stands beside a curve: two digits, of those above 100 all before the point."""
-    return f"{float(f'{x:.2g}'):.6g}" if abs(x) < 100 else f"{x:.0f}" if abs(x) < 1e6 else f"{x:.1e}"
+    """A number as it stands beside a curve: two digits, three of larger ones."""
+    if abs(x) >= 1e5:
+        return f"{x:.1e}"
+    return f"{float(f'{x:.2g}' if abs(x) < 100 else f'{x:.3g}'):g}"
 
 
 def label(words: str) -> str:

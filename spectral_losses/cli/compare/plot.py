@@ -94,6 +94,12 @@ def unit_of_lengths(layout: Layout, lengths: Sequence[float] | None) -> str | No
     return unit if unit is not None and NAME.fullmatch(unit) else None
 
 
+def resolved_of(report: Report) -> NDArray[np.float64]:
+    """Up to which wavenumber each channel is resolved: 0 where nothing is, infinite where all is."""
+    cross = cross_of(report.power, report.grid, report.precision)
+    return np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"), np.float64)
+
+
 def names_of(report: Report) -> list[str]:
     """What to call both files in a title: by their whole paths where their names are the same."""
     names = [Path(name).name for name in (report.prediction, report.truth)]
@@ -133,13 +139,11 @@ def _spectra(panels: Panels, report: Report) -> None:
     edges = np.asarray(grid.edges(), np.float64)
     found = against(edges, prediction, edges, truth, precision)
     assert found is not None  # shells are like themselves
-    cross = cross_of(power, grid, precision)
-    coherence = np.where(found.some, cross.coherence, np.nan)
-    resolved = np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"))
+    coherence = np.where(found.some, cross_of(power, grid, precision).coherence, np.nan)
     lowest = float(np.mean(round_off(truth, precision)))
     curves = [
         Curve("truth", k, truth, lowest),
-        Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence, resolved)),
+        Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence, resolved_of(report))),
     ]
     draw(panels, curves, scales_of([grid], report.layout, report.units), title=means(report))
     between = panels.shown[1]
