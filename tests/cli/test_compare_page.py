@@ -375,7 +375,7 @@ def test_ratios_out_of_range_are_marked(tmp_path, capsys, factor, mark, height):
     (cut,) = [each for each in chart["layout"]["annotations"] if each["text"] == mark]
     assert (cut["x"], cut["y"]) == (pytest.approx(np.log10(5)), height)
     (cut,) = [each for each in along["layout"]["annotations"] if each["text"] == mark]
-    assert (cut["x"], cut["font"]["color"]) == (0, "#009E73")
+    assert (cut["x"], cut["font"]["color"]) == (0, "#CC79A7")
     assert along["layout"]["yaxis2"]["type"] == "log"
 
 
