@@ -101,7 +101,7 @@ def resolved_words(wavenumbers: Floats, of: Scales) -> str:
         return "nothing resolved"
     if low == high == np.inf:
         return "all resolved"
-    if low == high:
+    if low == high or of.words(low) == of.words(high):
         return f"resolved to {of.words(low)}"
     if low > 0 and high < np.inf:
         return f"resolved to {of.words(low, high)}, by channel"
@@ -120,7 +120,7 @@ def guide_slopes(ax: Any, curves: Sequence[tuple[Floats, Floats]], of: Scales) -
     if not seen.any() or k[seen].max() < 8 * k[seen].min():
         return 0.0
     reach = np.log(k[seen].max() / k[seen].min())
-    start, end = (float(k[seen].min() * np.exp(share * reach)) for share in (0.5, 0.75))
+    start, end = (float(k[seen].min() * np.exp(share * reach)) for share in (0.5, 0.7))
     near = seen & (k >= start * (1 - 1e-9)) & (k <= end * (1 + 1e-9))
     if not near.any():
         return 0.0
