@@ -135,6 +135,7 @@ def test_everything_nothing_and_channels():
     [
         ([0, 4.0], "resolved: nothing to $k$ = 4"),
         ([0, np.inf], "resolved: nothing to all"),
+        ([4.01, 4.02], "resolved to $k$ = 4"),
         ([4.0, np.inf, np.nan], "resolved: $k$ = 4 to all"),
     ],
 )
