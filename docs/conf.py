@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "furo"
+pygments_dark_style = "monokai"  # furo's own underlines the names of modules, as if they were links
 html_title = f"spectral-losses {release}"
 html_copy_source = False
 html_static_path = ["_static"]

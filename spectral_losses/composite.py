@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from numbers import Real
 from operator import index
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from spectral_losses.losses.comparison import Comparison, grouped, prepared, targets_of
 from spectral_losses.losses.registry import comparison_of, is_loss, named_loss, options_of
@@ -28,7 +29,8 @@ class Component:
     Parameters
     ----------
     loss : str or callable
-        The name of a loss of this library, or any ``(prediction, target) -> 0-d array``.
+        The name of a loss of this library, or any ``(prediction, target) -> 0-d array``, which a mask in the call of
+        a `CompositeLoss` reaches by an argument of the name ``mask``.
     frames : slice or int, optional
         The part of the time axis that it sees; by default all of it. An int is that one frame, kept as an axis.
     time_axis : int, default 1
@@ -62,6 +64,7 @@ class Component:
             raise ValueError(f"reduction of a component must be 'mean', got {options['reduction']!r}")
         self.loss, self.function, self.options = loss, function, options
         self.frames, self.time_axis = _as_slice(frames), index(time_axis)
+        self.takes_mask = _takes_mask(function)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any] | str) -> Self:
@@ -137,6 +140,22 @@ class Component:
                 f"(shape {tuple(x.shape)})"
             )
         return x[(slice(None),) * axis + (self.frames, ...)]
+
+    def seen_of_mask(self, mask: Array, prediction: Array) -> Array:
+        """The frames of a mask that this component sees, where it has any: it is broadcast against the prediction."""
+        whole, ndim = tuple(prediction.shape), len(mask.shape)
+        axis = self.time_axis % len(whole) - len(whole) + ndim
+        if self.frames is None or not 0 <= axis < ndim or mask.shape[axis] != whole[axis - ndim]:
+            return mask
+        return mask[(slice(None),) * axis + (self.frames, ...)]
+
+
+class Seen(NamedTuple):
+    """What a component compares, and the options with which it does."""
+
+    prediction: Array
+    target: Any
+    options: dict[str, Any]
 
 
 class CompositeLoss:
@@ -277,7 +296,9 @@ class CompositeLoss:
         given = self._named(weights)
         self._weights.update({name: _checked(name, weight) for name, weight in given.items()})
 
-    def __call__(self, prediction: Array, target: Target, *, weights: Any = None) -> tuple[Array, dict[str, Array]]:
+    def __call__(
+        self, prediction: Array, target: Target, *, weights: Any = None, mask: Array | None = None
+    ) -> tuple[Array, dict[str, Array]]:
         """The total and the parts.
 
         Parameters
@@ -290,6 +311,9 @@ class CompositeLoss:
         weights : mapping of str to float or 0-d array, or anything that has such ``weights``, optional
             In place of those that were set, by name. Arrays, which ``jax.jit`` and ``torch.compile`` can take as
             arguments without compiling anew, are not looked at: their components are always computed.
+        mask : array, optional
+            Of this batch, for all components, as the losses take it: of the shape of space, or one that broadcasts
+            against the prediction, whose frames are those that each component sees.
 
         Returns
         -------
@@ -304,10 +328,11 @@ class CompositeLoss:
             A name that is no component; a component without a target; every weight 0; frames that leave none; a
             component whose result is not 0-d; whatever the components refuse.
         TypeError
-            A Spectrum for a component that needs the field; a component whose result is no array.
+            A Spectrum for a component that needs the field; a component whose result is no array; a mask beside a
+            component that has one of its own, or that takes none, whatever its weight.
         """
         active = self.active(weights)
-        seen = self.seen(prediction, target, active)
+        seen = self.seen(prediction, target, active, mask)
         parts: dict[str, Array] = {}
         totals: list[Array] = []
         for group in self.groups(seen):
@@ -346,46 +371,58 @@ class CompositeLoss:
             raise ValueError(f"every weight is 0, of {', '.join(now)}: nothing is left to compute")
         return active
 
-    def seen(self, prediction: Array, target: Any, active: Mapping[str, Any]) -> dict[str, tuple[Array, Any]]:
+    def seen(
+        self, prediction: Array, target: Any, active: Mapping[str, Any], mask: Array | None = None
+    ) -> dict[str, Seen]:
         """What each active component compares: the same arrays where components see the same frames."""
         targets = targets_of(target, list(active), self.components, "component")
-        cut: list[tuple[str, Any, Any]] = []
+        if mask is not None:
+            self._check_masks()
+        cut: list[tuple[Any, Any, Any]] = []
 
-        def part(component: Component, frames: str, x: Any, name: str) -> Any:
+        def part(component: Component, x: Any, name: str) -> Any:
+            key = name, repr((component.frames, component.time_axis))
             for other, whole, found in cut:
-                if whole is x and other == frames:
+                if whole is x and other == key:
                     return found
-            cut.append((frames, x, component.seen(x, name)))
-            return cut[-1][2]
+            found = component.seen_of_mask(x, prediction) if name == "mask" else component.seen(x, name)
+            cut.append((key, x, found))
+            return found
 
-        seen: dict[str, tuple[Array, Any]] = {}
+        seen: dict[str, Seen] = {}
         for name in active:
             component = self.components[name]
-            frames = repr((component.frames, component.time_axis))
-            truth = part(component, frames, targets[name], "target")
-            seen[name] = part(component, frames, prediction, "prediction"), truth
+            truth = part(component, targets[name], "target")
+            given = {} if mask is None else {"mask": part(component, mask, "mask")}
+            seen[name] = Seen(part(component, prediction, "prediction"), truth, component.options | given)
         return seen
 
-    def groups(self, seen: Mapping[str, tuple[Array, Any]]) -> list[Group]:
+    def groups(self, seen: Mapping[str, Seen]) -> list[Group]:
         """Components that are computed together, because they share transforms; others by themselves."""
         comparisons: dict[str, Comparison] = {}
-        for name, (prediction, target) in seen.items():
-            component = self.components[name]
-            if is_loss(component.function):
-                comparisons[name] = comparison_of(
-                    component.function, prediction, target, component.options, f"component {name!r}: "
-                )
+        for name, (prediction, target, options) in seen.items():
+            function = self.components[name].function
+            if is_loss(function):
+                comparisons[name] = comparison_of(function, prediction, target, options, f"component {name!r}: ")
         groups = [Group(names, [comparisons[name] for name in names]) for names in grouped(comparisons)]
         return groups + [Group([name], []) for name in seen if name not in comparisons]
 
-    def _apart(self, group: Group, seen: Mapping[str, tuple[Array, Any]]) -> dict[str, Array]:
+    def _check_masks(self) -> None:
+        """Refuse a mask where a component would not know what to do with it, before its weight is what tells."""
+        for name, component in self.components.items():
+            if not component.takes_mask:
+                raise TypeError(f"mask: component {name!r} takes none, got one for {component!r}")
+            if component.options.get("mask") is not None:
+                raise TypeError(f"mask: component {name!r} has one of its own, got another in the call")
+
+    def _apart(self, group: Group, seen: Mapping[str, Seen]) -> dict[str, Array]:
         """The values of a group, to be weighted by arrays, or of a component that is no loss of this library."""
         if group.problem is not None:
             values = group.backend.values(group.problem, group.arrays)
             return dict(zip(group.names, values, strict=True))
         (name,) = group.names
-        component = self.components[name]
-        part = component.function(*seen[name], **component.options)
+        prediction, target, options = seen[name]
+        part = self.components[name].function(prediction, target, **options)
         shape = getattr(part, "shape", None)
         if shape is None:
             raise TypeError(f"component {name!r} must return a 0-d array, got {type(part).__name__}")
@@ -422,6 +459,15 @@ def _as_slice(frames: Any) -> slice | None:
     except TypeError:
         raise TypeError(f"frames must be a slice, an int or None, got {frames!r}") from None
     return slice(frame, None if frame == -1 else frame + 1)
+
+
+def _takes_mask(function: Any) -> bool:
+    if is_loss(function):
+        return "mask" in options_of(function)
+    try:  # a module of PyTorch is called by way of *args, and says in its forward what they are
+        return "mask" in inspect.signature(getattr(function, "forward", function)).parameters
+    except (TypeError, ValueError):  # some functions that are written in C have none
+        return False
 
 
 def _table(value: Any, what: str) -> Mapping[str, Any]:

@@ -45,8 +45,8 @@ def value_and_grad(
     -------
     callable
         ``(prediction, target) -> (value, gradient)``. The value is what the loss returns: a 0-d array, or the total
-        and the parts of a `CompositeLoss`, whose function takes ``weights`` and a mapping of targets too. The gradient
-        has the shape and dtype of the prediction, and is computed in float32 for half precision.
+        and the parts of a `CompositeLoss`, whose function takes ``weights``, ``mask`` and a mapping of targets too. The
+        gradient has the shape and dtype of the prediction, and is computed in float32 for half precision.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def _of_component(component: Component) -> Callable[..., tuple[Array, Array]]:
 
 def _of_composite(loss: CompositeLoss) -> Callable[..., tuple[tuple[Array, dict[str, Array]], Array]]:
     def value_and_gradient(
-        prediction: Array, target: Target, *, weights: Any = None
+        prediction: Array, target: Target, *, weights: Any = None, mask: Array | None = None
     ) -> tuple[tuple[Array, dict[str, Array]], Array]:
         prediction, target = detached(prediction, "prediction"), detached(target)
         active = loss.active(weights)
         for name in active:
             _refuse_foreign(loss.components[name], f"component {name!r}")
         terms, parts, total = [], {}, None
-        for group in loss.groups(loss.seen(prediction, target, active)):
+        for group in loss.groups(loss.seen(prediction, target, active, mask)):
             values, gradient = _value_and_gradient(group, active)
             parts.update(values)
             terms.append(_put_back(gradient, loss.components[group.names[0]], prediction))

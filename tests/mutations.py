@@ -499,6 +499,10 @@ LOSSES = [
     Mutation("layout: channels behind space are not found", "fields/layout.py", "return ndim - 1\n", "return first - 1 if first else None\n"),
     Mutation("layout: a stored spectrum moves with the batch by the field's axes", "fields/layout.py", "sorted(result).index(elements[0])", "elements[0]"),
     Mutation("composite: time axis counted from the start alone", "composite.py", "axis = self.time_axis % ndim", "axis = abs(self.time_axis)"),
+    Mutation("composite: a mask that nobody takes", "composite.py", "if not component.takes_mask:", "if False:"),
+    Mutation("composite: two masks", "composite.py", 'if component.options.get("mask") is not None:', "if False:"),
+    Mutation("composite: frames of a mask", "composite.py", "or mask.shape[axis] != whole[axis - ndim]", "or True"),
+    Mutation("composite: a mask without frames", "composite.py", "not 0 <= axis < ndim or", "not axis < ndim or"),
 ]  # fmt: skip
 
 BACKEND = [

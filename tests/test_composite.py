@@ -341,6 +341,90 @@ def test_components_with_stored_spectra_share_the_transform_of_the_prediction(mo
     assert float(parts["b"]) == pytest.approx(float(sl.spectrum_error(p, 2 * t)), rel=1e-6)
 
 
+def masked_batch() -> tuple[Any, Any, Any]:
+    """Fields that are unknown where the mask of their frame is 0."""
+    p, t = fields()
+    mask = np.random.default_rng(1).random((2, 3, 1, 8, 12)) > 0.2
+    p, t = (np.where(mask, x, np.nan).astype(x.dtype) for x in (p, t))
+    return p, t, mask
+
+
+def test_a_mask_in_the_call(framework: Framework) -> None:
+    p, t, mask = masked_batch()
+    loss = original()
+    whole = framework.compiled(lambda x, y, m: loss(x, y, mask=m))
+    for x, y, m in ((p, t, mask), (p[::-1].copy(), t[::-1].copy(), mask[::-1].copy())):  # another batch, another mask
+        total, parts = whole(*(framework.asarray(z) for z in (x, y, m)))
+        wanted = {
+            "recFieldError": sl.field_error(x[:, :1], y[:, :1], mask=m[:, :1]),
+            "predFieldError": sl.field_error(x[:, 1:], y[:, 1:], mask=m[:, 1:]),
+            "spectrumError": sl.spectrum_error(x, y, mask=m, channels="sum"),
+        }
+        found = {name: float(framework.to_numpy(part)) for name, part in parts.items()}
+        assert found == pytest.approx({name: float(value) for name, value in wanted.items()}, rel=1e-5)
+        assert float(framework.to_numpy(total)) == pytest.approx(sum(found.values()), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (3, 1, 8, 12), (2, 1, 1, 8, 12), (2, 3, 1, 8, 12)])
+def test_frames_of_a_mask_are_those_of_the_component(shape: tuple[int, ...]) -> None:
+    p, t = fields(dtype="float64")
+    mask = np.random.default_rng(1).random(shape)
+    loss = sl.CompositeLoss({"late": sl.Component("field_error", frames=slice(1, None))})
+    whole = np.broadcast_to(mask, (2, 3, 1, 8, 12))[:, 1:]
+    assert float(loss(p, t, mask=mask)[0]) == pytest.approx(float(sl.field_error(p[:, 1:], t[:, 1:], mask=whole)))
+    back = sl.CompositeLoss({"late": sl.Component("field_error", frames=slice(1, None), time_axis=-4)})
+    assert float(back(p, t, mask=mask)[0]) == float(loss(p, t, mask=mask)[0])
+
+
+def test_a_mask_of_space_with_as_many_rows_as_there_are_frames() -> None:
+    p, t = fields((2, 8, 1, 8, 12), "float64")
+    mask = np.random.default_rng(1).random((8, 12))
+    loss = sl.CompositeLoss({"late": sl.Component("field_error", frames=slice(1, None))})
+    assert float(loss(p, t, mask=mask)[0]) == pytest.approx(float(sl.field_error(p[:, 1:], t[:, 1:], mask=mask)))
+
+
+def test_components_with_a_mask_share_their_transforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    from spectral_losses_backends.numpy import Backend
+
+    p, t, mask = masked_batch()
+    calls = []
+    real = Backend.rfftn
+    monkeypatch.setattr(Backend, "rfftn", lambda self, x, ndim: calls.append(x.size) or real(self, x, ndim))
+    sl.CompositeLoss({"a": "spectrum_error", "b": "log_spectral_distance"})(p, t, mask=mask)
+    assert sum(calls) == 2 * p.size
+
+
+def test_a_loss_of_ones_own_takes_the_mask_by_its_name() -> None:
+    p, t, mask = masked_batch()
+
+    def own(prediction: Any, target: Any, mask: Any = None) -> Any:
+        return np.sum(np.where(mask, prediction - target, 0) ** 2)
+
+    class Module:  # as PyTorch's: what is called says nothing of its arguments
+        def forward(self, prediction: Any, target: Any, mask: Any = None) -> Any:
+            return own(prediction, target, mask)
+
+        def __call__(self, *args: Any, **options: Any) -> Any:
+            return self.forward(*args, **options)
+
+    for loss in (own, Module()):
+        _, parts = sl.CompositeLoss({"field": "field_error", "own": loss})(p, t, mask=mask)
+        assert parts["own"] == np.nansum((p - t) ** 2)
+
+
+def test_a_mask_that_a_component_cannot_take_is_refused_whatever_its_weight() -> None:
+    p, t, mask = masked_batch()
+    for foreign in (lambda p, t: np.mean((p - t) ** 2), lambda p, t, **options: np.mean(p), max):
+        loss = sl.CompositeLoss({"field": "field_error", "mse": foreign}, {"field": 1.0})
+        with pytest.raises(TypeError, match="mask: component 'mse' takes none, got one for Component"):
+            loss(p, t, mask=mask)
+    loss = sl.CompositeLoss({"field": "field_error", "land": sl.Component("field_error", mask=mask[0, 0, 0])})
+    with pytest.raises(TypeError, match="mask: component 'land' has one of its own, got another in the call"):
+        loss(p, t, mask=mask)
+    with pytest.raises(ValueError, match="mask must have the spatial shape"):
+        original()(p, t, mask=mask[..., :5])
+
+
 def test_bins_that_print_alike_are_not_shared() -> None:
     p, t = fields(dtype="float64")
     edges = np.array([0.5, 2.0, 3.5])

@@ -187,6 +187,19 @@ def test_weights_of_a_composite(framework: Framework) -> None:
     np.testing.assert_array_equal(framework.to_numpy(both(p, t)[1]), found)
 
 
+def test_a_mask_in_the_call_of_a_composite() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    mask = rng.random((*P.shape[:-3], 1, *P.shape[-2:])) > 0.2
+    x, y = (np.where(mask, field, np.nan) for field in (P, T))
+    loss = sl.CompositeLoss({"late": sl.Component("field_error", frames=slice(1, None)), "spectrum": "spectrum_error"})
+    (total, _), found = sl.value_and_grad(loss)(x, y, mask=mask)
+    assert float(total) == pytest.approx(float(loss(x, y, mask=mask)[0]), rel=1e-12)
+    assert not found[np.broadcast_to(~mask, found.shape)].any()
+    expected = by_torch(lambda z: loss(z, torch.tensor(y), mask=torch.tensor(mask))[0], x)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
+
+
 def test_the_targets_spectrum_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from spectral_losses_backends.numpy import Backend
 

@@ -159,7 +159,7 @@ class Balancer:
             self._state, _ = self.update(self._state, influences)
         return rule.weights(self._shares, self._state)
 
-    def value_and_grad(self, loss: CompositeLoss) -> Callable[[Array, Target], tuple[tuple[Array, Any], Array]]:
+    def value_and_grad(self, loss: CompositeLoss) -> Callable[..., tuple[tuple[Array, Any], Array]]:
         """As `spectral_losses.value_and_grad` of several losses, with weights that each call balances anew.
 
         For arrays without automatic differentiation: NumPy, CuPy, Dask and whatever follows the array API standard.
@@ -173,7 +173,7 @@ class Balancer:
         -------
         callable
             ``(prediction, target) -> ((total, parts), gradient)``: the balanced total, the parts without their weights,
-            and the gradient of the total with respect to the prediction. Each call is a `step`.
+            and the gradient of the total with respect to the prediction. Each call is a `step`. It takes ``mask``, too.
 
         Raises
         ------
@@ -202,10 +202,12 @@ class Balancer:
         self.check_names("components", loss.components)
         both = value_and_grad(loss)
 
-        def balanced(prediction: Array, target: Target) -> tuple[tuple[Array, dict[str, Array]], Array]:
+        def balanced(
+            prediction: Array, target: Target, *, mask: Array | None = None
+        ) -> tuple[tuple[Array, dict[str, Array]], Array]:
             parts, gradients = {}, {}
             for name in self._shares:
-                (_, part), gradients[name] = both(prediction, target, weights=self.alone(name))
+                (_, part), gradients[name] = both(prediction, target, weights=self.alone(name), mask=mask)
                 parts.update(part)
             if not self._frozen:
                 found = influences(gradients, prediction, self._axis)

@@ -88,15 +88,20 @@ class BalancedCriterion(nn.Module):
         self.parts: dict[str, Tensor] = {}
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def forward(self, prediction: Tensor, target: Tensor | Spectrum | Mapping[str, Tensor | Spectrum]) -> Tensor:
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor | Spectrum | Mapping[str, Tensor | Spectrum],
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """The total of one batch, 0-d; takes and raises what `CompositeLoss` takes and raises."""
         target = detached(target)
         learns = self.training and torch.is_grad_enabled() and prediction.requires_grad
         if not learns or self.balancer.frozen:
-            total, parts = self._loss(prediction, target, weights=self.balancer.weights)
+            total, parts = self._loss(prediction, target, weights=self.balancer.weights, mask=mask)
             self.parts = {name: part.detach() for name, part in parts.items()}
             return total  # type: ignore[no-any-return]
-        values, gradients = self._apart(prediction, target)
+        values, gradients = self._apart(prediction, target, mask)
         found = influences(gradients, prediction, self.balancer.axis)
         if dist.is_available() and dist.is_initialized():
             found = _over_ranks(found, number_of_differences(prediction.shape, self.balancer.axis))
@@ -120,13 +125,15 @@ class BalancedCriterion(nn.Module):
         shares = self.balancer.shares
         return "\n".join(f"({name}): {shares[name]:g} of {each!r}" for name, each in self._loss.components.items())
 
-    def _apart(self, prediction: Tensor, target: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _apart(
+        self, prediction: Tensor, target: Any, mask: Tensor | None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The value of each loss, and its gradient with respect to the prediction."""
         values, gradients = {}, {}
         lifted = prediction.detach().to(torch.promote_types(prediction.dtype, torch.float32))
         for name in self.balancer.shares:
             leaf = lifted.detach().requires_grad_()
-            total, parts = self._loss(leaf, target, weights=self.balancer.alone(name))
+            total, parts = self._loss(leaf, target, weights=self.balancer.alone(name), mask=mask)
             if not total.requires_grad:
                 raise ValueError(f"component {name!r} must depend on the prediction, got a value without a gradient")
             gradients[name] = torch.autograd.grad(total, leaf)[0]

@@ -127,10 +127,15 @@ class CompositeCriterion(nn.Module):
         checked.set_weights(weights)
         self.weight.fill(checked.weights)
 
-    def forward(self, prediction: Tensor, target: Tensor | Spectrum | Mapping[str, Tensor | Spectrum]) -> Tensor:
+    def forward(
+        self,
+        prediction: Tensor,
+        target: Tensor | Spectrum | Mapping[str, Tensor | Spectrum],
+        mask: Tensor | None = None,
+    ) -> Tensor:
         """The total of one batch, 0-d; takes and raises what `CompositeLoss` takes and raises."""
         weights = self.weight.tensors() if torch.compiler.is_compiling() else self.weight.floats
-        total, parts = self._loss(prediction, target, weights=weights)
+        total, parts = self._loss(prediction, target, weights=weights, mask=mask)
         self.parts = {name: part.detach() for name, part in parts.items()}
         result: Tensor = total
         return result

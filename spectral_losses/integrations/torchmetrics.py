@@ -414,7 +414,7 @@ class MeanSpectrum(_Masked):
         """
         return self._spectrum(self.total, self.count, self.shape)
 
-    def plot(self, val: Spectrum | None = None, ax: Any = None) -> tuple[Any, Any]:
+    def plot(self, val: Spectrum | None = None, ax: Any = None, **options: Any) -> tuple[Any, Any]:
         """Draw the spectrum by `spectral_losses.plot.spectra`, of which several take a mapping of spectra by name.
 
         Parameters
@@ -423,6 +423,8 @@ class MeanSpectrum(_Masked):
             What `compute` or a call gave; by default what `compute` gives now.
         ax : matplotlib's Axes, optional
             Where to draw; by default in a new figure.
+        **options
+            Of `spectral_losses.plot.spectra`, such as ``radius=6371, unit="km"`` of a spectrum on the sphere.
 
         Returns
         -------
@@ -430,7 +432,7 @@ class MeanSpectrum(_Masked):
         """
         from spectral_losses.plot import spectra
 
-        panels = spectra(self.compute() if val is None else val, axes=ax)
+        panels = spectra(self.compute() if val is None else val, axes=ax, **options)
         return panels.figure, panels.power
 
     def _pooled(self, fields: Tensor) -> Spectrum:

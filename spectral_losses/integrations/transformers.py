@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
-from transformers import TrainerCallback
-from transformers.trainer_callback import ExportableState
+try:
+    from transformers import TrainerCallback
+    from transformers.trainer_callback import ExportableState
+except ModuleNotFoundError as error:
+    if error.name != "transformers":
+        raise  # it is there, and lacks something itself
+    message = "this module needs transformers, which is not installed: pip install 'transformers[torch]'"
+    raise ModuleNotFoundError(message, name=error.name) from error
 
 from spectral_losses.configs import kind_of
 from spectral_losses.controller import ControllerConfig, LossController

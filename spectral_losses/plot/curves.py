@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_losses.errors import needed
+from spectral_losses.plot.marks import Ratio, guide_slopes, mark_resolved, ratio_axis
 from spectral_losses.plot.panels import Panels
-from spectral_losses.plot.style import BLACK, label, line_of
+from spectral_losses.plot.scales import Scales, draw_wavelengths
+from spectral_losses.plot.style import BLACK, label, line_of, octaves
 from spectral_losses.transforms.fourier import wavenumber_steps
 
 Floats = NDArray[np.float64]
 
-SHOWN = 100.0  # a ratio above this, or below its inverse, leaves the picture
 HALF = 0.5**0.5  # the coherence whose square is 1/2, the threshold of `effective_resolution`
 
 
@@ -29,11 +29,15 @@ class Compared(NamedTuple):
         Power over that of the reference, for each channel; NaN where there is nothing to compare with.
     coherence : array, shape (rows, shells), or None
         None where the fields are not known, or not of the same frames.
+    resolved : array, shape (rows,), or None
+        The wavenumber up to which the coherence says that the reference is resolved, 0 where it nowhere is, infinite
+        where it is everywhere; None where there is no coherence.
     """
 
     wavenumber: Floats
     ratio: Floats
     coherence: Floats | None
+    resolved: Floats | None = None
 
 
 class Curve(NamedTuple):
@@ -55,51 +59,6 @@ class Curve(NamedTuple):
     power: Floats
     floor: float = 0.0
     compared: Compared | None = None
-
-
-class Scales(NamedTuple):
-    """What the axes say.
-
-    Attributes
-    ----------
-    wavenumber, power : str
-    wavelength : str
-    around : float or None
-        Wavelength times wavenumber, where a wavelength has a unit.
-    degrees : bool
-        Whether it is degrees l of spherical harmonics that are drawn, whose wavenumber is sqrt(l (l + 1)).
-    """
-
-    wavenumber: str
-    power: str
-    wavelength: str = ""
-    around: float | None = None
-    degrees: bool = False
-
-
-def scales(sizes: Sequence[int], lengths: bool, unit: str | None = None, energy: bool = False) -> Scales:
-    """The words for spectra of a grid of these sizes; of none where these are not known, or not the same for all."""
-    unit_of_length = unit or "unit length"
-    if lengths:
-        waves = f"wavelength ({unit or 'units of the lengths'})"
-        words = f"wavenumber $k$ (radians per {unit_of_length})"
-        power = f"energy $E(k)$ (velocity squared times {unit or 'length'})"
-    else:
-        waves, words, power = (
-            "wavelength (grid points)",
-            "wavenumber $k$ (waves across the box)",
-            "energy $E(k)$ (velocity squared)",
-        )
-    if not energy:
-        power = "power $P(k)$ (field units squared)"
-    around = 2 * np.pi if lengths else float(sizes[0]) if len(set(sizes)) == 1 else None
-    return Scales(words, power, waves, around)
-
-
-def scales_of_degrees(radius: float, unit: str) -> Scales:
-    """The words for spectra on a sphere of this radius."""
-    words = "degree $l$", "power $P_l$ (field units squared)", f"wavelength ({unit})"
-    return Scales(*words, 2 * np.pi * radius, degrees=True)
 
 
 def share_of_power(sizes: Sequence[int], lengths: Sequence[float] | None) -> float:
@@ -149,75 +108,80 @@ def draw(
 ) -> None:
     """Draw curves, the reference among them first."""
     lines = [{**line_of(place), **(styles or {}).get(curve.name, {})} for place, curve in enumerate(curves)]
-    _power(panels.power, curves, lines, title)
-    panels.power.set_ylabel(of.power)
-    compared = [(c.compared, line) for c, line in zip(curves, lines, strict=True) if c.compared is not None]
-    if panels.ratio is not None:
-        _ratio(panels.ratio, compared)
-    if panels.coherence is not None:
-        _coherence(panels.coherence, compared)
     shells = np.concatenate([curve.wavenumber for curve in curves])
     for place, ax in enumerate(panels.shown):
-        _octaves(ax.xaxis)
+        ax.set_xscale("log")
+        octaves(ax.xaxis)
         if shells.min() < shells.max():
             ax.set_xlim(shells.min() / 1.06, shells.max() * 1.06)
         if not any(_above(ax, other) for other in panels.shown[place + 1 :]):
             ax.set_xlabel(of.wavenumber)
+    _power(panels.power, curves, lines, of, title)
+    compared = [(c.compared, line) for c, line in zip(curves, lines, strict=True) if c.compared is not None]
+    if panels.ratio is not None:
+        _ratio(panels.ratio, compared)
+    if panels.coherence is not None:
+        _coherence(panels.coherence, compared, of)
     if wavelength and of.around is not None:
-        _wavelengths(panels.power, of)
+        draw_wavelengths(panels.power, of)
 
 
-def _power(ax: Any, curves: Sequence[Curve], lines: Sequence[dict[str, Any]], title: str) -> None:
-    for curve, line in zip(curves, lines, strict=True):
-        k, power = curve.wavenumber, np.mean(curve.power, axis=0)
-        ax.plot(k, power, label=label(curve.name) or None, **_seen(k, line))
-    ax.set_xscale("log")
-    floor = max(curve.floor for curve in curves)
-    if floor < max(np.max(np.mean(curve.power, axis=0), initial=0) for curve in curves):
+def _power(ax: Any, curves: Sequence[Curve], lines: Sequence[dict[str, Any]], of: Scales, title: str) -> None:
+    means = [np.mean(curve.power, axis=0) for curve in curves]
+    for curve, mean, line in zip(curves, means, lines, strict=True):
+        ax.plot(curve.wavenumber, mean, label=label(curve.name) or None, **_seen(curve.wavenumber, line))
+    ax.set_ylabel(of.power)
+    seen = np.concatenate([mean[mean > curve.floor] for curve, mean in zip(curves, means, strict=True)])
+    if len(seen):
         ax.set_yscale("log")  # which warns where there is nothing above 0
-        ax.set_ylim(bottom=max(ax.get_ylim()[0], floor))
+        low, high = float(seen.min()), float(seen.max())
+        if of.energy:
+            energies = [(curve.wavenumber, mean) for curve, mean in zip(curves, means, strict=True)]
+            high = max(high, guide_slopes(ax, energies, of))
+        margin = (high / low) ** 0.05 * 1.1
+        ax.set_ylim(low / margin, high * margin)
     if any(curve.name for curve in curves):
         ax.legend(edgecolor="none", framealpha=1, title=title, title_fontsize="small", alignment="left")
+    elif title:
+        ax.annotate(title, (0, 0), (8, 8), "axes fraction", "offset points", fontsize="small")
 
 
 def _ratio(ax: Any, compared: Sequence[tuple[Compared, dict[str, Any]]]) -> None:
     ax.axhline(1, color=BLACK, lw=0.8, zorder=1)
-    seen = [np.ones(1)]
+    ratios = []
     for each, line in compared:
-        ratio = np.sqrt(each.ratio)
-        seen.append(ratio[np.isfinite(ratio) & (ratio > 0)])
-        _rows(ax, each.wavenumber, ratio, np.sqrt(np.mean(each.ratio, axis=0)), line)
-    numbers = np.concatenate(seen)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    low, high = np.clip((numbers.min(), numbers.max()), 1 / SHOWN, SHOWN)
-    ax.set_ylim(min(low / 1.1, 0.45), max(high * 1.1, 2.2))
-    _octaves(ax.yaxis)
+        rows, mean = np.sqrt(each.ratio), np.sqrt(np.mean(each.ratio, axis=0))
+        drawn = _rows(ax, each.wavenumber, rows, mean, line)
+        ratios.append(Ratio(each.wavenumber, rows, drawn.get_color()))
+    ratio_axis(ax, ratios)
     ax.set_ylabel("amplitude ratio")
     if any(len(each.ratio) > 1 for each, _ in compared):
         below = {"color": "0.35", "fontsize": "small"}
         ax.annotate("thin: each channel", (0, 0), (8, 6), "axes fraction", "offset points", **below)
 
 
-def _coherence(ax: Any, compared: Sequence[tuple[Compared, dict[str, Any]]]) -> None:
-    least = 0.0
+def _coherence(ax: Any, compared: Sequence[tuple[Compared, dict[str, Any]]], of: Scales) -> None:
+    least, resolved = 0.0, []
     ax.axhline(HALF, color="0.6", lw=0.8, ls=":", zorder=1)
     beside = {"va": "center", "color": "0.35", "fontsize": "small"}
     ax.annotate("$c^2$ = ½", (1, HALF), (3, 0), ("axes fraction", "data"), "offset points", **beside)
     for each, line in compared:
         if each.coherence is not None:
-            _rows(ax, each.wavenumber, each.coherence, np.mean(each.coherence, axis=0), line)
+            drawn = _rows(ax, each.wavenumber, each.coherence, np.mean(each.coherence, axis=0), line)
             least = min(least, np.min(each.coherence, where=np.isfinite(each.coherence), initial=0.0))
-    ax.set_xscale("log")
+            if each.resolved is not None:
+                resolved.append((each.resolved, drawn.get_color()))
     ax.set_ylim(least * 1.05, 1.05)
     ax.set_ylabel("coherence")
+    mark_resolved(ax, resolved, of)
 
 
-def _rows(ax: Any, k: Floats, rows: Floats, mean: Floats, line: dict[str, Any]) -> None:
-    """The mean over channels and, where there are several, each of them thin."""
+def _rows(ax: Any, k: Floats, rows: Floats, mean: Floats, line: dict[str, Any]) -> Any:
+    """The mean over channels, which is returned, and, where there are several, each of them thin."""
+    (drawn,) = ax.plot(k, mean, **_seen(k, line))
     if len(rows) > 1:
-        ax.plot(k, rows.T, color=line["color"], lw=0.7, alpha=0.35)
-    ax.plot(k, mean, **_seen(k, line))
+        ax.plot(k, rows.T, color=drawn.get_color(), lw=0.7, alpha=0.35, zorder=1.9)
+    return drawn
 
 
 def _seen(k: Floats, line: dict[str, Any]) -> dict[str, Any]:
@@ -230,34 +194,3 @@ def _above(ax: Any, other: Any) -> bool:
     specs = ax.get_subplotspec(), other.get_subplotspec()
     same = None in specs or specs[0].colspan == specs[1].colspan
     return bool(same and ax.get_shared_x_axes().joined(ax, other))
-
-
-def _octaves(axis: Any) -> None:
-    """Ticks that are read as they are: 1, 2, 5, 10, 20, 50."""
-    ticker = needed("matplotlib.ticker", "spectral_losses.plot", "plot")
-    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(ticker.NullFormatter())
-
-
-def _wavelengths(ax: Any, of: Scales) -> None:
-    """A second scale above."""
-    around = of.around or 0.0
-
-    def turned(x: Any) -> Floats:
-        x = np.asarray(x, dtype=np.float64)
-        other: Floats = np.divide(around, x, out=np.full_like(x, np.inf), where=x != 0)
-        return other
-
-    def of_degree(degree: Any) -> Floats:
-        degree = np.asarray(degree, dtype=np.float64)
-        return turned(np.sqrt(degree * (degree + 1)))
-
-    def to_degree(wavelength: Any) -> Floats:
-        root: Floats = np.sqrt(1 + 4 * turned(wavelength) ** 2)
-        return (root - 1) / 2
-
-    above = ax.secondary_xaxis("top", functions=(of_degree, to_degree) if of.degrees else (turned, turned))
-    above.tick_params(which="both", direction="in")
-    _octaves(above.xaxis)
-    above.set_xlabel(of.wavelength)

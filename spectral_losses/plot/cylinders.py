@@ -6,8 +6,8 @@ from typing import Any, Unpack
 
 from spectral_losses.messages import check_options
 from spectral_losses.plot.curves import Floats
-from spectral_losses.plot.maps import KNOWN, Map, MapOptions, are_logarithmic, axes_for, binned, draw, plain
-from spectral_losses.plot.style import tidy
+from spectral_losses.plot.maps import KNOWN, Map, MapOptions, are_logarithmic, axes_for, binned, draw
+from spectral_losses.plot.style import octaves, tidy
 from spectral_losses.spectra.plan import explicit
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.partitions import Cylinders
@@ -89,8 +89,8 @@ def cylinders(
         ax.set(xscale="log", yscale="log")
     map_ = draw(ax, across, along, of, of.values.T, bar)
     if logarithmic:
-        plain(ax.xaxis)
-        plain(ax.yaxis)
+        octaves(ax.xaxis)
+        octaves(ax.yaxis)
     ax.set(xlim=across[[0, -1]], ylim=along[[0, -1]], aspect="equal")
     ax.set_xlabel(f"across the axis, $k_\\perp$ ({of.wavenumbers})")
     ax.set_ylabel(f"along the axis, $k_\\parallel$ ({of.wavenumbers})")

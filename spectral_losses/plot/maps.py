@@ -11,9 +11,10 @@ from spectral_losses.errors import needed
 from spectral_losses.fields.layout import ChannelAxis, axes_of
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
-from spectral_losses.plot.curves import SHOWN, Floats, round_off, scales
+from spectral_losses.plot.curves import Floats, round_off
 from spectral_losses.plot.panels import Panels
-from spectral_losses.plot.style import is_axes, new_figure, on_host
+from spectral_losses.plot.scales import scales
+from spectral_losses.plot.style import SHOWN, is_axes, new_figure, octaves, on_host
 from spectral_losses.spectra.radial import radial_spectrum
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.partitions import Cylinders, Sectors
@@ -226,7 +227,7 @@ def draw(ax: Any, x: Floats, y: Floats, of: Binned, values: Floats, bar: bool) -
     drawn = ax.figure.colorbar(mesh, ax=ax, extend=extend, shrink=0.85, pad=0.09)
     drawn.set_label(of.words)
     if of.ratio:
-        plain(drawn.ax.yaxis)
+        octaves(drawn.ax.yaxis)
     return Map(ax, mesh, drawn)
 
 
@@ -245,14 +246,6 @@ def _colours(values: Floats, of: Binned) -> tuple[Any, str]:
         return colors.Normalize(0, high or 1.0), "neither"
     below, above = (seen < low * (1 - 1e-9)).any(), (seen > high * (1 + 1e-9)).any()
     return colors.LogNorm(low, high), ("neither", "max", "min", "both")[2 * int(below) + int(above)]
-
-
-def plain(axis: Any) -> None:
-    """Ticks of a logarithmic axis that are read as they are: 1, 2, 5, 10, 20, 50."""
-    ticker = needed("matplotlib.ticker", "spectral_losses.plot", "plot")
-    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def are_logarithmic(edges: Floats) -> bool:

@@ -8,8 +8,8 @@ import numpy as np
 
 from spectral_losses.errors import needed
 from spectral_losses.messages import check_options
-from spectral_losses.plot.maps import KNOWN, Binned, Map, MapOptions, are_logarithmic, axes_for, binned, draw, plain
-from spectral_losses.plot.style import BLACK
+from spectral_losses.plot.maps import KNOWN, Binned, Map, MapOptions, are_logarithmic, axes_for, binned, draw
+from spectral_losses.plot.style import BLACK, octaves
 from spectral_losses.spectra.plan import explicit
 from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses.transforms.partitions import Sectors
@@ -102,7 +102,7 @@ def sectors(
 def _label(ax: Any, of: Binned) -> None:
     shells, logarithmic = of.edges[0], ax.get_yscale() == "log"
     if logarithmic:
-        plain(ax.yaxis)
+        octaves(ax.yaxis)
     ax.set_rlim(shells[0] if logarithmic else 0, shells[-1])
     around = needed("matplotlib.patheffects", "spectral_losses.plot", "plot").withStroke(
         linewidth=2, foreground="white"

@@ -7,17 +7,20 @@ from typing import Any, NamedTuple, TypedDict, Unpack, get_type_hints
 
 import numpy as np
 
-from spectral_losses.diagnostics import cross_spectrum, energy_spectrum
+from spectral_losses.diagnostics import CrossSpectrum, cross_spectrum, energy_spectrum
+from spectral_losses.diagnostics.resolution import resolved_wavenumber
 from spectral_losses.fields.layout import ChannelAxis, axes_of
 from spectral_losses.fields.pairs import check_field
 from spectral_losses.fields.windows import Detrend, Window
 from spectral_losses.messages import check_options, nearest
-from spectral_losses.plot.curves import Compared, Curve, Floats, against, draw, round_off, scales, share_of_power
+from spectral_losses.plot.curves import Compared, Curve, against, draw, round_off, share_of_power
+from spectral_losses.plot.ground import Ground, check_alike, ground_of, scales_of
 from spectral_losses.plot.panels import Panels, new_panels
 from spectral_losses.plot.style import is_axes, on_host
 from spectral_losses.spectra.plan import explicit
 from spectral_losses.spectra.radial import radial_spectrum
 from spectral_losses.spectra.spectrum import Spectrum
+from spectral_losses.transforms.sphere import Sphere
 from spectral_losses_backends.base import Array
 from spectral_losses_backends.registry import backend_of
 
@@ -32,11 +35,13 @@ class PooledOptions(TypedDict, total=False):
     lengths: float | Sequence[float] | None
     window: Window
     detrend: Detrend
+    grid: Sphere | None
     transform: str
 
 
 _KNOWN = frozenset(get_type_hints(PooledOptions))
-_OWN = {"reference", "energy", "unit", "wavelength", "styles", "axes"}
+_OWN = {"reference", "energy", "unit", "radius", "wavelength", "styles", "axes"}
+_THRESHOLD = 0.5  # of the squared coherence, as in `effective_resolution`
 
 
 class _Given(NamedTuple):
@@ -45,10 +50,7 @@ class _Given(NamedTuple):
     name: str
     field: Array | None
     spectrum: Spectrum
-    sizes: tuple[int, ...]
-    """Of the grid, () where a spectrum does not know it."""
-    lengths: bool
-    energy: bool
+    ground: Ground
     precision: float
     curve: Curve
 
@@ -60,6 +62,7 @@ def spectra(
     reference: str | None = None,
     energy: bool = False,
     unit: str | None = None,
+    radius: float | None = None,
     wavelength: bool = True,
     styles: Mapping[str, Mapping[str, Any]] | None = None,
     axes: Any = None,
@@ -70,7 +73,10 @@ def spectra(
     All frames of a field are averaged. Powers are those of `radial_spectrum` over the square of the number of points,
     so that fields on different grids can be compared: what a shell holds of the mean square. Below are the ratio of
     amplitudes, :math:`\sqrt{P/T}`, and the coherence of `cross_spectrum` with the reference. What is weaker than the
-    rounding of the strongest shell is not compared.
+    rounding of the strongest shell is not compared. A ratio above 100 or below 1/100 leaves the panel: a triangle on
+    its border says how far it goes. Vertical lines beside the coherence are the `effective_resolution`.
+
+    On the sphere, which ``grid`` says or a `Spectrum` knows, powers are over the degree l.
 
     Parameters
     ----------
@@ -81,18 +87,22 @@ def spectra(
         The name of the field that the others are compared with. The ratio has the shells that both have. The coherence
         takes fields of its shape and framework, and is left out for others.
     energy : bool
-        Whether fields are velocities, and E(k) of `energy_spectrum` is drawn. A `Spectrum` is drawn as what it is.
+        Whether fields are velocities, and E(k) of `energy_spectrum` is drawn, with the slopes -5/3 and -3 for
+        comparison. A `Spectrum` is drawn as what it is.
     unit : str, optional
-        The unit of ``lengths``, such as "km", for the labels.
+        The unit of ``lengths`` or of ``radius``, such as "km", for the labels.
+    radius : float, optional
+        Of the sphere, such as 6371 in km, for the wavelengths; by default they are in radii. A spectrum that
+        `energy_spectrum` made with a radius knows it.
     wavelength : bool
         Whether a second scale above shows wavelengths: in the units of ``lengths``, or without these in grid points,
-        where all grids are one and its axes have the same size.
+        where all grids are one and its axes have the same size; on the sphere those of ``radius``.
     styles : mapping of str to mapping, optional
         For some of the names, properties of matplotlib's lines, such as ``{"FNO": {"color": "tab:blue", "lw": 3}}``.
     axes : Axes, or sequence of one to three Axes, optional
         Where to draw: spectra, ratio, coherence; only as many as there are. By default a new figure of all that there
         is to show, which pyplot does not know of: see `Panels`.
-    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, transform
+    spatial_axes, channel_axis, channels, bins, lengths, window, detrend, grid, transform
         As in `radial_spectrum`, for the arrays. Of separate channels the mean is drawn and, in the panels below, each
         of them thin; ``channels`` is not for velocities, whose components are summed.
 
@@ -108,9 +118,10 @@ def spectra(
     TypeError
         Neither arrays nor spectra; an option that is not known; axes that are none of matplotlib.
     ValueError
-        No field; a reference that is none of them; spectra over other bins than shells; energy beside power, or
-        wavenumbers with lengths beside such without; a unit without lengths; more axes than there is to draw; whatever
-        `radial_spectrum`, `energy_spectrum` or `cross_spectrum` refuses.
+        No field; a reference that is none of them; spectra over other bins than shells; energy beside power,
+        wavenumbers with lengths beside such without, or degrees beside wavenumbers; a unit without lengths or a radius;
+        a radius without a sphere; more axes than there is to draw; whatever `radial_spectrum`, `energy_spectrum` or
+        `cross_spectrum` refuses.
 
     Examples
     --------
@@ -134,16 +145,13 @@ def spectra(
                 hint = nearest(str(name), map(str, named))
                 raise ValueError(f"{argument} must name one of {', '.join(map(repr, named))}, got {name!r}{hint}")
     given = [_given(str(name), x, energy, options) for name, x in named.items()]
-    _check_alike(given)
+    check_alike([(each.name, each.ground) for each in given])
     if reference is not None:
         first = next(each for each in given if each.name == str(reference))
         given = [first, *(_compared(each, first, options) for each in given if each is not first)]
-    if unit is not None and not given[0].lengths:
-        raise ValueError(f"unit is that of lengths, and there are none, got {unit!r}")
+    of = scales_of([each.ground for each in given], unit, radius)
     curves = [each.curve for each in given]
     panels = _panels(axes, curves)
-    sizes = {each.sizes for each in given}
-    of = scales(sizes.pop() if len(sizes) == 1 else (), given[0].lengths, unit, given[0].energy)
     draw(panels, curves, of, styles, wavelength=wavelength)
     return panels
 
@@ -158,19 +166,16 @@ def _given(name: str, x: Any, energy: bool, options: PooledOptions) -> _Given:
         spectrum = _spectrum(field, said, energy, options)
     if isinstance(spectrum.wavenumber, tuple):
         raise ValueError(f"{said} must have a spectrum over shells, got {spectrum}")
-    layout: tuple[Any, ...] = spectrum.layout
-    of_energy = layout[:1] == ("energy",)
-    sizes, lengths = (layout[of_energy], layout[of_energy + 1]) if layout else ((), None)
-    power = on_host(spectrum.power)
+    ground, power = ground_of(spectrum), on_host(spectrum.power)
     power = np.reshape(power, (-1, power.shape[-1]))
     if field is None:  # which of its axes is that of channels, a spectrum does not know
         power = np.mean(power, axis=0, keepdims=True)
-    if sizes and not of_energy:
-        power = power * share_of_power(sizes, lengths)
+    if ground.sizes and not (ground.energy or ground.sphere):
+        power = power * share_of_power(ground.sizes, ground.lengths)
     xp = backend_of(spectrum.power, "power").namespace(spectrum.power)
     precision = float(xp.finfo(spectrum.power.dtype).eps)
     curve = Curve(name, on_host(spectrum.wavenumber), power, float(np.mean(round_off(power, precision))))
-    return _Given(name, field, spectrum, tuple(sizes), lengths is not None, of_energy, precision, curve)
+    return _Given(name, field, spectrum, ground, precision, curve)
 
 
 def _spectrum(field: Array, said: str, energy: bool, options: PooledOptions) -> Spectrum:
@@ -187,20 +192,6 @@ def _pooled(field: Array, options: PooledOptions) -> dict[str, Any]:
     return {**options, "pool": "frames" if axes.frames else None}
 
 
-def _check_alike(given: Sequence[_Given]) -> None:
-    first = given[0]
-    for each in given[1:]:
-        if each.energy != first.energy:
-            raise ValueError(
-                f"fields: {first.name!r} and {each.name!r} are power and energy, which have no axis together"
-            )
-        if each.lengths != first.lengths:
-            raise ValueError(
-                f"fields: of {first.name!r} and {each.name!r} one has lengths and the other has none, so that their "
-                "wavenumbers have different units"
-            )
-
-
 def _compared(each: _Given, with_: _Given, options: PooledOptions) -> _Given:
     """A curve with its ratio and, where fields allow it, its coherence with the reference."""
     edges = [on_host(x.spectrum.edges) for x in (each, with_)]
@@ -208,22 +199,27 @@ def _compared(each: _Given, with_: _Given, options: PooledOptions) -> _Given:
     found = against(edges[0], each.curve.power, edges[1], with_.curve.power, precision)
     if found is None:
         return each
-    coherence = _coherence(each, with_, options)
-    if coherence is not None:
+    compared = Compared(each.curve.wavenumber[found.mine], found.ratio, None)
+    cross = _cross(each, with_, options)
+    if cross is not None:
+        coherence, resolved = on_host(cross.coherence), on_host(resolved_wavenumber(cross, _THRESHOLD, "coherence"))
+        coherence = np.reshape(coherence, (-1, coherence.shape[-1]))
         coherence = np.where(found.some, coherence[:, found.mine], np.nan)
-    compared = Compared(each.curve.wavenumber[found.mine], found.ratio, coherence)
+        compared = compared._replace(coherence=coherence, resolved=np.ravel(resolved))
     return each._replace(curve=each.curve._replace(compared=compared))
 
 
-def _coherence(each: _Given, with_: _Given, options: PooledOptions) -> Floats | None:
+def _cross(each: _Given, with_: _Given, options: PooledOptions) -> CrossSpectrum | None:
+    """How a field goes with the reference, where both are fields, of one shape and framework."""
     if each.field is None or with_.field is None or tuple(each.field.shape) != tuple(with_.field.shape):
         return None
     if backend_of(each.field, "field") is not backend_of(with_.field, "reference"):
         return None
-    summed: Any = {"channels": "sum"} if each.energy else {}
-    cross = cross_spectrum(each.field, with_.field, **{**_pooled(each.field, options), **summed})
-    coherence = on_host(cross.coherence)
-    return np.reshape(coherence, (-1, coherence.shape[-1]))
+    if each.ground.energy and each.ground.sphere:
+        return None  # the components of a wind are no scalars, whose coherence harmonics could say
+    summed: Any = {"channels": "sum"} if each.ground.energy else {}
+    found: CrossSpectrum = cross_spectrum(each.field, with_.field, **{**_pooled(each.field, options), **summed})
+    return found
 
 
 def _panels(axes: Any, curves: Sequence[Curve]) -> Panels:

@@ -15,6 +15,8 @@ from spectral_losses_backends.registry import backend_of
 BLACK = "#000000"
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ((0, (4, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)), (0, (3, 1, 1, 1, 1, 1)))
+SHOWN = 100.0  # a ratio above this, or below its inverse, leaves a picture
+WIDE = 300.0  # a ratio of an axis' ends from which on ticks at 1, 2 and 5 would be too many
 
 
 def line_of(place: int) -> dict[str, Any]:
@@ -38,6 +40,21 @@ def tidy(ax: Any) -> None:
     """What axes of a figure that is made here look like."""
     ax.spines["right"].set_visible(False)
     ax.tick_params(which="both", direction="in")
+
+
+def octaves(axis: Any, reach: float = 1.0) -> None:
+    """Ticks of a logarithmic axis that are read as they are: 1, 2, 5, 10, 20; over a wide reach 0.1, 1, 10."""
+    ticker = needed("matplotlib.ticker", "spectral_losses.plot", "plot")
+    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0) if reach < WIDE else (1.0,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def rounded(x: float) -> str:
+    """A number as it stands beside a curve: two digits, three of larger ones."""
+    if abs(x) >= 1e5:
+        return f"{x:.1e}"
+    return f"{float(f'{x:.2g}' if abs(x) < 100 else f'{x:.3g}'):g}"
 
 
 def label(words: str) -> str:

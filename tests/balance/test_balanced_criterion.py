@@ -75,6 +75,18 @@ def test_value_and_gradient_are_those_of_numpy() -> None:
     assert criterion.balancer.weights == pytest.approx(balancer.weights, rel=1e-12)
 
 
+def test_a_mask_of_the_batch() -> None:
+    criterion, balancer = BalancedCriterion(LOSSES, SHARES), Balancer(SHARES)
+    by_hand = balancer.value_and_grad(sl.CompositeLoss(LOSSES))
+    p, t = pair(0)
+    mask = torch.rand(t.shape[0], 1, *t.shape[-2:], generator=torch.Generator().manual_seed(1)) > 0.2
+    criterion(p, t, mask=mask).backward()
+    (wanted, _), gradient = by_hand(p.detach().numpy(), t.numpy(), mask=mask.numpy())
+    np.testing.assert_allclose(p.grad.numpy(), gradient, rtol=1e-12, atol=1e-15)
+    assert not p.grad[(~mask).expand_as(p)].any()
+    assert criterion.eval()(p, t, mask=mask).item() == pytest.approx(float(wanted), rel=1e-12)
+
+
 def with_weights(weights: dict[str, float]) -> Any:
     loss = sl.CompositeLoss(LOSSES, weights)
     return lambda p, t: loss(p, t)[0]

@@ -22,6 +22,8 @@ pytest.importorskip("rich")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FITS = """[...document.querySelectorAll(".chart")].every((chart) =>
     Math.abs(chart.querySelector(".main-svg").clientWidth - chart.clientWidth) <= 1)"""
+COLOURS = """(place) => (({color, backgroundColor}) => [color, backgroundColor])(
+    getComputedStyle(document.querySelector(place)))"""
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -80,6 +82,16 @@ def unpacked(chart: dict[str, Any]) -> Any:
     return np.frombuffer(base64.b64decode(z["bdata"]), f"<{z['dtype']}").reshape(
         [int(n) for n in z["shape"].split(",")]
     )
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours as browsers write them, by the formula of WCAG 2."""
+    lights = []
+    for colour in (one, other):
+        parts = np.array([float(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
 
 
 def save(path: Path, seed: int, shape: tuple[int, ...] = (3, 2, 16, 20)) -> Any:
@@ -353,6 +365,39 @@ def test_without_plotly_the_extra_is_named(files, tmp_path, capsys, monkeypatch)
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.parametrize(("factor", "mark", "height"), [(1e6, "▲ to 1.0e+12", 1), (1e-6, "▼ to 1e-12", 0)])
+def test_ratios_out_of_range_are_marked(tmp_path, capsys, factor, mark, height):
+    truth = save(tmp_path / "t.npy", 0, (3, 1, 16, 16))
+    k = np.hypot(16 * np.fft.fftfreq(16)[:, None], np.arange(9))
+    np.save(tmp_path / "p.npy", np.fft.irfft2(np.fft.rfft2(truth) * np.where(k > 4.5, factor, 1), s=(16, 16)))
+    _, page = written(capsys, tmp_path, tmp_path / "p.npy", tmp_path / "t.npy", "--per", "0", "--bands", "2,4")
+    chart, along = page.charts[0], page.charts[-1]
+    (cut,) = [each for each in chart["layout"]["annotations"] if each["text"] == mark]
+    assert (cut["x"], cut["y"]) == (pytest.approx(np.log10(5)), height)
+    (cut,) = [each for each in along["layout"]["annotations"] if each["text"] == mark]
+    assert (cut["x"], cut["font"]["color"]) == (0, "#CC79A7")
+    assert along["layout"]["yaxis2"]["type"] == "log"
+
+
+def test_the_effective_resolution_is_a_line(files, tmp_path, capsys):
+    truth = np.random.default_rng(0).standard_normal((20, 1, 32, 32))
+    k = np.hypot(np.fft.fftfreq(32)[:, None] * 32, np.fft.rfftfreq(32) * 32)
+    np.save(files[1], truth)
+    np.save(files[0], np.fft.irfft2(np.where(k < 8.5, np.fft.rfft2(truth), 0), s=(32, 32)))
+    found, page = written(capsys, tmp_path, *files)
+    (resolution,) = found["effective_resolution"]["channels"]
+    layout = page.charts[0]["layout"]
+    (line,) = [each for each in layout["shapes"] if each.get("yref") == "y3 domain"]
+    assert line["x0"] == line["x1"] == pytest.approx(32 / resolution)
+    assert f"resolved to {resolution:.2g} grid points" in [each["text"] for each in layout["annotations"]]
+
+
+def test_units_are_squared(globe, tmp_path, capsys):
+    _, page = written(capsys, tmp_path, *globe, "--variable", "a,b")
+    titles = [page.charts[place]["layout"]["yaxis"]["title"]["text"] for place in (0, 4)]
+    assert titles == ["power <i>P<sub>l</sub></i> (K²)", "power <i>P<sub>l</sub></i> ((&quot;&lt;b&gt;&amp;)²)"]
+
+
 # In a browser
 
 
@@ -368,16 +413,17 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-def test_the_page_in_a_browser(globe, tmp_path, capsys, browser):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_in_a_browser(globe, tmp_path, capsys, browser, scheme):
     """It says no error, asks for nothing, does not scroll sideways, and has its numbers where it is pointed at."""
     written(capsys, tmp_path, *globe, "--variable", "a", "--per", "time")
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: said.append(request.url))
     page.goto((tmp_path / "page.html").as_uri())
-    for width in (390, 800, 1280):
+    for width in (390, 768, 1280):
         page.set_viewport_size({"width": width, "height": 844})
         for _ in range(100):
             if page.evaluate(FITS):
@@ -390,5 +436,17 @@ def test_the_page_in_a_browser(globe, tmp_path, capsys, browser):
             box = page.locator(f"{place} .nsewdrag[data-subplot='xy']").bounding_box()
             page.mouse.move(box["x"] + 0.52 * box["width"], box["y"] + box["height"] / 2, steps=2)
             page.locator(f"{place} .hoverlayer", has_text=words).wait_for(timeout=5000)
+            if place == "#chart-0":
+                shown = page.locator(f"{place} .hoverlayer").text_content()
+                for name in ("degree", "wavelength (km): ", "truth: ", "prediction: ", "energy ratio: "):
+                    assert name in shown
+    # Charts lie on white; the page and its words are legible in both schemes.
+    colours = [page.evaluate(COLOURS, place) for place in ("body", "p", "td", "dt", "figcaption")]
+    for ink, _ in colours:
+        assert contrast(ink, colours[0][1]) > 4.5
+    assert page.evaluate(COLOURS, ".chart")[1] == "rgb(255, 255, 255)"
+    page.emulate_media(media="print")
+    assert page.evaluate(COLOURS, "body") == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert page.pdf(format="A4").startswith(b"%PDF")
     page.close()
     assert said == [(tmp_path / "page.html").as_uri()]

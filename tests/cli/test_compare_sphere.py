@@ -410,8 +410,9 @@ def test_the_table_of_a_spectrum_has_degrees_and_kilometres(files, capsys):
 @pytest.mark.parametrize("degree", [1.0, 3.0, 40.0, 360.0])
 def test_the_scale_above_is_the_wavelength_of_a_degree(degree):
     pytest.importorskip("matplotlib")
-    from spectral_losses.plot.curves import Curve, draw, scales_of_degrees
+    from spectral_losses.plot.curves import Curve, draw
     from spectral_losses.plot.panels import new_panels
+    from spectral_losses.plot.scales import scales_of_degrees
 
     k = np.arange(1.0, 400.0)
     panels = new_panels(1)

@@ -47,6 +47,17 @@ def run(folder: Path, argv: list[str], stdout: Any, **variables: str) -> tuple[i
     return done.returncode, done.stderr
 
 
+def test_a_notebook_gets_text(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no HTML, a block for each line."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert main(["compare", str(folder / "p.npy"), str(folder / "t.npy")]) == 0
+    printed = capsys.readouterr().out
+    assert "field error" in printed
+    assert "low band" in printed
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pipes that break")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("argv", PRINTING, ids=" ".join)

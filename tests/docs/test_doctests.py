@@ -99,10 +99,12 @@ def imported(test: doctest.DocTest) -> set[str]:
 SECTIONS = [section for page in PAGES for section in sections(page, page.read_text(encoding="utf-8"))]
 
 
-# PyTorch warns about itself.
+# PyTorch and Lightning warn about themselves.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning:torch")
+@pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.*")
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda s: f"{s.page.relative_to(ROOT)}: {s.heading}")
 def test_pages(section: Section) -> None:
     run(section.test())

@@ -1,4 +1,4 @@
-"""The training programs and the notebook under docs/examples run; the guide for former users lists tests that exist."""
+"""The training programs under docs/examples run; the guide for former users lists tests that exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from frameworks import needs
 from reference import SHARED
 
 import spectral_losses as sl
@@ -20,7 +19,6 @@ from spectral_losses.scheduler.legacy import FIELDS
 TESTS = Path(__file__).resolve().parents[1]
 DOCS = TESTS.parent / "docs"
 EXAMPLES = DOCS / "examples"
-NOTEBOOK = EXAMPLES / "train_on_colab.ipynb"
 GUIDE = DOCS / "coming-from.md"
 PROGRAMS = ("torch_training", "field_to_spectrum", "perceptual_to_field", "static_mix")
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
@@ -157,45 +155,6 @@ def test_validation_weighs_batches_by_their_size(program: Any) -> None:
     metrics = {"losses": ("field_error", "spectrum_error"), "channels": "sum"}
     whole = sl.evaluate(model(target[:, 0]), target, **metrics)
     assert program.validate(model, target.split(3), metrics) == pytest.approx(whole, rel=1e-5)
-
-
-@needs("nbformat")
-def test_the_notebook_is_committed_without_outputs() -> None:
-    import nbformat
-
-    notebook = nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT)
-    nbformat.validate(notebook)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert len(code) > 4
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
-    assert all(not cell.metadata for cell in notebook.cells)
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
-    # Elsewhere it installs itself, before it is imported.
-    assert "%pip install" in code[0].source
-    assert "spectral-losses[torch]" in code[0].source
-
-
-@needs("torch", "matplotlib", "ipykernel", "nbclient")
-@pytest.mark.filterwarnings("ignore")  # those of Jupyter
-def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import nbclient
-    import nbformat
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    if "python3" not in KernelSpecManager().find_kernel_specs():
-        pytest.skip("there is no kernel python3")
-    monkeypatch.setenv("SPECTRAL_LOSSES_EPOCHS", "3")
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    where = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=where).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    printed = "".join(output["text"] for output in outputs if output["output_type"] == "stream")
-    assert "epoch 2: disabled" in printed
-    assert "epoch 2: waiting" in printed
-    assert len(re.findall(r"field error \d\.\d+  distance \d+\.\d+", printed)) == 2
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
-    assert {path.name for path in tmp_path.iterdir()} <= {"ipython"}
 
 
 def test_the_composite_of_the_guide_is_the_former_total() -> None:

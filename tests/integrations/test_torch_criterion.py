@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import sys
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -265,6 +267,35 @@ def test_new_batches_compile_nothing(kind: str) -> None:
     assert len(compilations) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:torch")
+def test_masks_of_each_batch() -> None:
+    torch._dynamo.reset()
+    compilations = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compilations.append(graph)
+        return graph.forward
+
+    criterion = CompositeCriterion(FIELD_AND_SPECTRUM)
+    whole = torch.compile(lambda p, t, m: criterion(p, t, mask=m), fullgraph=True, backend=backend)
+    for seed in range(3):
+        p, t = pair(seed=seed)
+        mask = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) > 0.2
+        t[~mask] = float("nan")
+        p.requires_grad_()
+        found = criterion(p, t, mask)
+        torch.testing.assert_close(found, sl.field_error(p, t, mask=mask) + sl.spectrum_error(p, t, mask=mask))
+        torch.testing.assert_close(whole(p, t, mask), found)
+        found.backward()
+        assert not p.grad[~mask].any()
+        assert p.grad.isfinite().all()
+    assert len(compilations) == 1
+    with pytest.raises(TypeError, match="mask: component 'mse' takes none"):
+        CompositeCriterion({"mse": torch.nn.MSELoss()})(p, t, mask)
+
+
 def test_targets_of_each_component() -> None:
     p, t = pair()
     p.requires_grad_()
@@ -412,3 +443,11 @@ def test_it_is_made_of_plain_data_and_written_with_the_weights_that_it_has() -> 
     total = criterion(prediction, target)
     expected = sl.field_error(prediction, target) + 0.5 * sl.spectrum_error(prediction, target, bins=sl.Sectors(4))
     torch.testing.assert_close(total, expected)
+
+
+def test_without_transformers_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here, because the tests of that module are skipped where the package is missing."""
+    monkeypatch.delitem(sys.modules, "spectral_losses.integrations.transformers", raising=False)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ModuleNotFoundError, match=r"needs transformers, which is not installed: pip install 'tr"):
+        import_module("spectral_losses.integrations.transformers")

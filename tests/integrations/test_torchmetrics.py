@@ -475,6 +475,16 @@ def test_a_mean_spectrum_draws_itself() -> None:
     assert own.get_lines()[0].get_ydata().tolist() != line.get_ydata().tolist()
 
 
+def test_a_mean_spectrum_knows_its_sphere() -> None:
+    pytest.importorskip("matplotlib")
+    metric = MeanSpectrum(grid=sl.Sphere("equiangular"))
+    metric.update(torch.randn((2, 1, 9, 16), generator=torch.Generator().manual_seed(0)))
+    for options, words in (({}, "radii of the sphere"), ({"radius": 6371, "unit": "km"}, "km")):
+        _, ax = metric.plot(**options)
+        assert ax.get_xlabel() == "degree $l$"
+        assert [each.get_xlabel() for each in ax.child_axes] == [f"wavelength ({words})"]
+
+
 def gathered(rank: int, world: list[Any]) -> Callable[..., list[Any]]:
     """What `gather_all_tensors` of one rank returns, of metrics in the places of ranks, in the order of its calls."""
     names = iter(["shape", *world[0]._reductions])

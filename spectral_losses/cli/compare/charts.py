@@ -13,24 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.cli.compare.maps import Frame, Side
-from spectral_losses.cli.compare.plot import places, scales_of
+from spectral_losses.cli.compare.plot import places, resolved_of, scales_of
 from spectral_losses.cli.compare.report import Report
 from spectral_losses.cli.ui.console import long, printable, short
-from spectral_losses.plot.curves import Scales, round_off
-from spectral_losses.plot.style import BLACK, COLOURS
+from spectral_losses.plot.curves import round_off
+from spectral_losses.plot.marks import resolved_words
+from spectral_losses.plot.scales import Scales
+from spectral_losses.plot.style import BLACK, COLOURS, rounded
 
 Chart = dict[str, Any]
 
 LISTED = 8  # so many channels have curves of their own
 PANELS = ([0.47, 1], [0.235, 0.43], [0, 0.195])  # from above
-GREY = "#8a8a8a"
+GREY, PAPER = "#8a8a8a", "rgba(255,255,255,0.8)"
 ABOUT_0 = [[0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1, "#b2182b"]]  # ColorBrewer's RdBu
 TALLEST, FLATTEST = 1.6, 0.4  # height of a map over its width
 
 
 def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     """Powers of both, the ratio of their energies and the coherence, over wavenumbers or degrees."""
-    spectra, of = document["spectra"], scales_of([report.grid])
+    spectra, of = document["spectra"], scales_of([report.grid], report.layout, report.units)
     k = spectra["wavenumber"]
     rows = {name: _array(spectra[name]) for name in ("truth", "prediction", "energy_ratio", "coherence")}
     means = {name: np.mean(values, axis=0) for name, values in rows.items()}
@@ -51,17 +53,17 @@ def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     layout = _layout(660)
     floor = float(np.mean(round_off(report.shares[1], report.precision)))
     seen = [x for name in ("truth", "prediction") for x in means[name] if x > max(floor, 0)]
-    known = report.units not in (None, "", "1")
-    power = of.power.replace("field units", _plain(report.units)) if known else of.power
-    layout["yaxis"] |= {"title": {"text": _letters(power)}, "type": "log", "exponentformat": "power", "dtick": 1}
+    power = f"{_letters(of.quantity)} ({_plain(of.units)})"
+    layout["yaxis"] |= {"title": {"text": power}, "type": "log"}
     if seen:
         ends = np.log10([min(seen), max(seen)])
         layout["yaxis"] |= {"range": (ends + np.array([-0.03, 0.05]) * (np.ptp(ends) + 1)).tolist()}
-        layout["yaxis"] |= {"dtick": _decades(ends.tolist(), 6)}
+        layout["yaxis"] |= _decades(ends.tolist(), 6)
     layout["yaxis2"] |= {"title": {"text": "energy ratio"}, "type": "log", **_around_one(means["energy_ratio"])}
     lowest = np.min(means["coherence"], where=np.isfinite(means["coherence"]), initial=0.0)
     layout["yaxis3"] |= {"title": {"text": "coherence"}, "range": [1.05 * float(lowest), 1.05]}
-    layout["xaxis"] |= {"title": {"text": _letters(of.wavenumber)}, "type": "log", "dtick": "D2", "tickangle": 0}
+    layout["xaxis"] |= {"title": {"text": _letters(of.wavenumber)}, "type": "log", "dtick": "D2", "tickformat": "~g"}
+    layout["xaxis"] |= {"tickangle": 0}
     layout["shapes"] = [_level("y2", 1, "solid"), _level("y3", 0.5**0.5, "dot")]
     layout["annotations"] = [
         {
@@ -74,6 +76,17 @@ def spectra_chart(report: Report, document: Mapping[str, Any]) -> Chart:
             "yanchor": "top",
         }
     ]
+    layout["annotations"] += _cuts(np.log10(k).tolist(), means["energy_ratio"], layout["yaxis2"]["range"], COLOURS[0])
+    resolved = resolved_of(report)
+    known = resolved[np.isfinite(resolved) & (resolved > 0)]
+    if len(known):
+        end = float(known.min())
+        line = {"type": "line", "line": {"color": COLOURS[0], "width": 1}, "xref": "x", "yref": "y3 domain"}
+        layout["shapes"].append({**line, "x0": end, "x1": end, "y0": 0, "y1": 1})
+    if not np.isnan(resolved).all():
+        words = _letters(resolved_words(resolved, of))
+        low = {"xref": "paper", "yref": "y3 domain", "x": 0.01, "y": 0.02, "xanchor": "left", "yanchor": "bottom"}
+        layout["annotations"].append({**_note(words), **low, "bgcolor": PAPER})
     for band in report.bands:
         middle = float(np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1])))
         if middle > 0:
@@ -91,18 +104,29 @@ def along_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     x = where.astype(str).tolist() if where.dtype.kind == "M" else where.tolist()
     rows = document["per"]["rows"]
     mode = "lines+markers" if len(x) <= 40 else "lines"
-    errors = _trace(x, [row["field_error"] or None for row in rows], "y", BLACK, mode)
-    traces = [{**errors, "name": "all", "showlegend": True}]
+    errors = [[row["field_error"] or None for row in rows]]
+    traces = [{**_trace(x, errors[0], "y", BLACK, mode), "name": "all", "showlegend": True}]
+    ratios = []
     for place, (band, colour) in enumerate(zip(report.bands, COLOURS[1:4], strict=True)):
         for name, axis in (("error", "y"), ("energy_ratio", "y2"), ("coherence", "y3")):
             values = [row["bands"][place][name] for row in rows]
-            values = [each or None for each in values] if axis == "y" else values
+            if axis == "y":
+                values = [each or None for each in values]
+                errors.append(values)
+            elif axis == "y2":
+                ratios.append((_array([values])[0], colour))
             traces.append({**_trace(x, values, axis, colour, mode), "name": band.name, "showlegend": axis == "y"})
     for trace in traces:
         trace["hovertemplate"] = "%{y:.3g}"
     layout = _layout(660) | {"hovermode": "x unified"}
-    layout["yaxis"] |= {"title": {"text": "relative error"}, "type": "log", "exponentformat": "power", "dtick": 1}
-    layout["yaxis2"] |= {"title": {"text": "energy ratio"}, "rangemode": "tozero"}
+    layout["yaxis"] |= {"title": {"text": "relative error"}, "type": "log"}
+    seen = [error for each in errors for error in each if error]
+    if seen:
+        ends = np.log10([min(seen), max(seen)]) + np.array([-0.1, 0.1])
+        layout["yaxis"] |= {"range": ends.tolist(), **_decades(ends.tolist(), 6)}
+    around = _around_one(np.concatenate([each for each, _ in ratios]))
+    layout["yaxis2"] |= {"title": {"text": "energy ratio"}, "type": "log", **around}
+    layout["annotations"] = [cut for each, colour in ratios for cut in _cuts(x, each, around["range"], colour)]
     layout["yaxis3"] |= {"title": {"text": "coherence"}, "rangemode": "tozero"}
     layout["xaxis"] |= {"title": {"text": _plain(said)}, "hoverformat": ".7g" if where.dtype.kind == "f" else ""}
     if where.dtype.kind == "i" and len(x) <= 10:
@@ -181,14 +205,12 @@ def _packed(values: NDArray[np.float64]) -> Chart:
 
 def _said(k: Sequence[float], values: Mapping[str, NDArray[np.float64]], of: Scales) -> list[str]:
     """What is shown over each shell."""
-    waves = np.asarray(k, np.float64)
-    if of.degrees:
-        waves = np.sqrt(waves * (waves + 1))
+    waves = of.wavelengths(k)
     words = []
     for shell, number in enumerate(k):
         lines = [f"<b>{'degree' if of.degrees else 'wavenumber'} {number:.5g}</b>"]
-        if of.around is not None and waves[shell] > 0:
-            lines += [f"{of.wavelength}: {long(float(of.around / waves[shell]))}"]
+        if of.around is not None and np.isfinite(waves[shell]):
+            lines += [f"{of.wavelength}: {long(float(waves[shell]))}"]
         for name, numbers in values.items():
             known = float(numbers[shell]) if np.isfinite(numbers[shell]) else None
             lines += [f"{name.replace('_', ' ')}: {short(known)}"]
@@ -212,13 +234,29 @@ def _around_one(values: NDArray[np.float64]) -> Chart:
     seen = values[np.isfinite(values) & (values > 0)]
     ends = np.log10(np.clip([seen.min(initial=1), seen.max(initial=1)], 1e-4, 1e4))
     low, high = min(ends[0] - 0.1, -0.5), max(ends[1] + 0.1, 0.5)
-    return {"range": [float(low), float(high)], "dtick": _decades((low, high), 3), "exponentformat": "power"}
+    return {"range": [float(low), float(high)], **_decades((low, high), 3)}
 
 
-def _decades(ends: Sequence[float], most: int) -> int | str:
+def _cuts(places: Sequence[Any], ratio: NDArray[np.float64], ends: Sequence[float], colour: str) -> list[Chart]:
+    """Arrowheads where a ratio leaves its logarithmic range, and how far it goes."""
+    found = []
+    for upward in (True, False):
+        beyond = ratio > 10 ** ends[1] if upward else ratio < 10 ** ends[0]
+        if beyond.any():
+            furthest = rounded(float(np.nanmax(ratio) if upward else np.nanmin(ratio)))
+            place = {"xref": "x", "x": places[int(np.argmax(beyond))], "yref": "y2 domain", "y": int(upward)}
+            side = {"xanchor": "center", "yanchor": "top" if upward else "bottom", "bgcolor": PAPER}
+            words = f"{'▲' if upward else '▼'} to {furthest}"
+            found.append({**_note(words), **place, **side, "font": {"size": 11, "color": colour}})
+    return found
+
+
+def _decades(ends: Sequence[float], most: int) -> Chart:
     """How many decades lie between two ticks; where there are hardly two, ticks at 1, 2 and 5."""
     span = float(ends[1] - ends[0])
-    return "D2" if span < 1.5 else math.ceil(span / most) if span > most else 1
+    if span < 1.5:
+        return {"dtick": "D2" if span > 0.8 else "D1", "tickformat": "~g"}
+    return {"dtick": math.ceil(span / most) if span > most else 1, "exponentformat": "power"}
 
 
 def _look(height: int) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,27 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.globe import RADIUS, Grid, described
 from spectral_losses.cli.compare.report import Report, chosen
-from spectral_losses.cli.compare.resolution import cross_of
+from spectral_losses.cli.compare.resolution import THRESHOLD, cross_of
 from spectral_losses.cli.ui.figures import save_figure
+from spectral_losses.cli.ui.units import squared
+from spectral_losses.diagnostics.resolution import resolved_wavenumber
 from spectral_losses.errors import needed
-from spectral_losses.plot.curves import (
-    Compared,
-    Curve,
-    Scales,
-    against,
-    draw,
-    round_off,
-    scales,
-    scales_of_degrees,
-)
+from spectral_losses.plot.curves import Compared, Curve, against, draw, round_off
+from spectral_losses.plot.marks import Ratio, ratio_axis
 from spectral_losses.plot.panels import HEIGHTS, Panels
+from spectral_losses.plot.scales import Scales, scales, scales_of_degrees
 from spectral_losses.plot.style import BLACK, COLOURS, new_figure, tidy
 from spectral_losses.transforms.sphere import Harmonics
 
 BANDS = tuple(zip(COLOURS[1:4], "os^", strict=True))
-SHOWN = 3.0  # a ratio above this leaves the picture
+WIDE, TALL, LOWER = 6.4, 7.8, 6.4  # inches of a column, of one variable, and of each of several
+NAME = re.compile(r"[A-Za-zµ]+")
 
 
 def write_plot(path: Path, reports: list[Report]) -> None:
@@ -49,12 +47,57 @@ def write_plot(path: Path, reports: list[Report]) -> None:
     save_figure(path, _figure(reports))
 
 
-def scales_of(grids: Sequence[Grid], energy: bool = False) -> Scales:
-    """What the axes say of spectra on these grids, all on the sphere or all in a plane."""
+def scales_of(
+    grids: Sequence[Grid], layout: Layout, units: str | None = None, energy: bool = False, same: bool = True
+) -> Scales:
+    """What the axes say of spectra on these grids, all on the sphere or all in a plane.
+
+    Parameters
+    ----------
+    grids : sequence of Plane or Harmonics
+    layout : Layout
+        Of the first one.
+    units : str, optional
+        Of the values.
+    energy : bool
+        Whether E(k) is drawn.
+    same : bool
+        Whether all spectra have these units.
+    """
     first, shapes = grids[0], {grid.shape for grid in grids}
     if isinstance(first, Harmonics):
-        return scales_of_degrees(RADIUS, "km")
-    return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, energy=energy)
+        return scales_of_degrees(RADIUS, "km", energy, squared(units) if same else "square of the units of each")
+    unit = unit_of_lengths(layout, first.lengths)
+    known = squared(units, unit if energy else None)
+    if known is not None and energy and first.lengths is not None and unit is None:
+        known += " times length"
+    known = known if same else "square of the units of each"
+    return scales(shapes.pop() if len(shapes) == 1 else (), first.lengths is not None, unit, energy, known)
+
+
+def unit_of_lengths(layout: Layout, lengths: Sequence[float] | None) -> str | None:
+    """The unit of the lengths of the box, where coordinates say that it is just as long: points times their distance.
+
+    None where the lengths are in another unit, or coordinates are none of lengths.
+    """
+    found = set()
+    for axis, length in zip(layout.spatial, lengths or (), strict=lengths is not None):
+        coordinate = layout.coordinate(axis)
+        if coordinate is None or coordinate.kind != "number" or coordinate.role:
+            return None
+        numbers = coordinate.numbers()
+        steps = np.abs(np.diff(numbers))
+        if not len(steps) or not np.allclose(steps * len(numbers), length, rtol=1e-3, atol=0):
+            return None
+        found.add(coordinate.units)
+    unit = found.pop() if len(found) == 1 else None
+    return unit if unit is not None and NAME.fullmatch(unit) else None
+
+
+def resolved_of(report: Report) -> NDArray[np.float64]:
+    """Up to which wavenumber each channel is resolved: 0 where nothing is, infinite where all is."""
+    cross = cross_of(report.power, report.grid, report.precision)
+    return np.asarray(resolved_wavenumber(cross, THRESHOLD, "coherence"), np.float64)
 
 
 def names_of(report: Report) -> list[str]:
@@ -64,17 +107,19 @@ def names_of(report: Report) -> list[str]:
 
 
 def _figure(reports: list[Report]) -> Any:
-    columns = 2 if len(reports[0].per) > 1 else 1
-    fig = new_figure(6.4 * columns, 7.8 * len(reports))
-    parts = [fig] if len(reports) == 1 else fig.subfigures(len(reports), 1)
+    columns, several = 2 if len(reports[0].per) > 1 else 1, len(reports) > 1
+    fig = new_figure(WIDE * columns, LOWER * len(reports) + 0.6 if several else TALL)
+    parts = fig.subfigures(len(reports), 1) if several else [fig]
     for report, part in zip(reports, parts, strict=True):
         axes = part.subplots(3, columns, squeeze=False, sharex="col", height_ratios=HEIGHTS)
         for ax in axes.flat:
             tidy(ax)
-        name = f"{report.variable}\n" if len(reports) > 1 and report.variable else ""
-        _spectra(Panels(*axes[:, 0]), report, name)
+        _spectra(Panels(*axes[:, 0]), report)
         if columns == 2:
             _along(axes[:, 1], report)
+        if several:
+            units = f" ({report.units})" if report.units not in (None, "", "1") else ""
+            part.suptitle(f"{report.variable}{units}", parse_math=False, fontsize="large", fontweight="bold")
     first = reports[0]
     names = names_of(first)
     title = f"{names[0]} against {names[1]}"
@@ -87,7 +132,7 @@ def _figure(reports: list[Report]) -> Any:
     return fig
 
 
-def _spectra(panels: Panels, report: Report, name: str) -> None:
+def _spectra(panels: Panels, report: Report) -> None:
     grid, power, precision = report.grid, report.power, report.precision
     k = np.asarray(grid.centres(), np.float64)
     prediction, truth, _ = report.shares
@@ -98,9 +143,9 @@ def _spectra(panels: Panels, report: Report, name: str) -> None:
     lowest = float(np.mean(round_off(truth, precision)))
     curves = [
         Curve("truth", k, truth, lowest),
-        Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence)),
+        Curve("prediction", k, prediction, lowest, Compared(k, found.ratio, coherence, resolved_of(report))),
     ]
-    draw(panels, curves, scales_of([grid]), title=name + means(report))
+    draw(panels, curves, scales_of([grid], report.layout, report.units), title=means(report))
     between = panels.shown[1]
     for band in report.bands:
         middle = np.sqrt(max(band.edges[0], k[0]) * min(band.edges[1], k[-1]))
@@ -115,20 +160,23 @@ def _along(axes: Any, report: Report) -> None:
     top, middle, bottom = axes
     index, said = places(report)
     top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
-    ratios = np.full((len(report.bands), len(index)), np.nan)
+    ratios = []
     for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
         style = {"color": color, "marker": marker, "ms": 4, "lw": 1.4, "markevery": max(1, len(index) // 12)}
         numbers = [row.bands[i] for row in report.per]
         top.plot(index, _positive([n.error for n in numbers]), label=f"{band.name}", **style)
-        ratios[i] = [np.nan if n.energy_ratio is None else n.energy_ratio for n in numbers]
-        middle.plot(index, ratios[i], **style)
+        ratio = np.array([np.nan if n.energy_ratio is None else n.energy_ratio for n in numbers])
+        middle.plot(index, ratio, **style)
+        ratios.append(Ratio(index, ratio[None], color))
         bottom.plot(index, [np.nan if n.coherence is None else n.coherence for n in numbers], **style)
     top.set_yscale("log")
     top.set_ylabel("relative error")
-    top.legend(frameon=False, title="wavenumbers" if described(report.grid) is None else "degrees", ncols=2)
-    middle.set_ylabel("energy ratio")
+    of = "wavenumbers" if described(report.grid) is None else "degrees"
+    style = {"title": of, "alignment": "left", "ncols": 4, "columnspacing": 1.4}
+    top.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, **style)
     middle.axhline(1, color=BLACK, lw=0.8, zorder=1)
-    middle.set_ylim(0, min(SHOWN, 1.1 * ratios[np.isfinite(ratios)].max(initial=1.2)))
+    ratio_axis(middle, ratios)
+    middle.set_ylabel("energy ratio")
     bottom.set_ylabel("coherence")
     bottom.set_ylim(min(0.0, bottom.get_ylim()[0]), 1.05)
     bottom.set_xlabel(said, parse_math=False)

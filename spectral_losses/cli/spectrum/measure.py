@@ -33,6 +33,8 @@ class FileSpectrum(NamedTuple):
     ----------
     file : str
     variable : str or None
+    units : str or None
+        Of its values.
     layout : Layout
     grid : Grid
     wavenumber : array, shape (shells,)
@@ -50,6 +52,7 @@ class FileSpectrum(NamedTuple):
 
     file: str
     variable: str | None
+    units: str | None
     layout: Layout
     grid: Grid
     wavenumber: Floats
@@ -126,6 +129,7 @@ def spectrum_of(
     return FileSpectrum(
         stored.name,
         stored.variable,
+        stored.units,
         layout,
         grid,
         k,

@@ -27,7 +27,8 @@ def console() -> Iterator[Any]:
             return super().render_str(printable(text), **options)
 
     held: Any = _Held()
-    made = Plain(file=held, highlight=False, markup=False, emoji=False)
+    # A notebook would show each line as a block of its own, past the file.
+    made = Plain(file=held, highlight=False, markup=False, emoji=False, force_jupyter=False)
     if not made.is_terminal:
         made.width = max(made.width, 120)  # a file or a pipe has no edge to wrap at
     yield made

@@ -109,12 +109,14 @@ def mask_sources(masks: Iterable[str] | None) -> list[Source]:
     Raises
     ------
     CommandError
-        Several arrays in place of one.
+        What is no file, or several arrays in place of one.
     """
     found: list[Source] = []
     for text in masks or ():
         if text != COS_LATITUDE:
             (sources,) = sources_of([text], None, None)
+            if not os.path.splitext(sources[0].path)[1]:
+                raise CommandError(f"--mask: takes a file of weights, or {COS_LATITUDE}, got {text!r}")
             if len(sources) > 1 or sources[0].vector:
                 raise CommandError(f"--mask: takes one array, got {text}")
             found += sources
