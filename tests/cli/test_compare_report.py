@@ -554,7 +554,7 @@ def test_other_exceptions_are_not_hidden(files, monkeypatch):
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("spectral_losses.cli.compare.comparison.measure", broken)
+    monkeypatch.setattr("spectral_losses.cli.compare.alone.sums_of", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         main(["compare", *files])
 
