@@ -610,10 +610,10 @@ def test_an_interrupted_process(tmp_path):
     program = (
         # A script that was started in the background ignores SIGINT, and so do its children unless they are told.
         "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from spectral_losses.cli import main; from spectral_losses.cli.compare import measure\n"
-        "inner = measure.measure\n"
+        "from spectral_losses.cli import main; from spectral_losses.cli.compare import alone\n"
+        "inner = alone.sums_of\n"
         "def shown(*args):\n    print('reading', flush=True)\n    return inner(*args)\n"
-        "measure.measure = shown\n"
+        "alone.sums_of = shown\n"
         "sys.exit(main())"
     )
     process = subprocess.Popen(
