@@ -72,7 +72,7 @@ class _Files:
 
 _open: dict[tuple[str, int], _Files] = {}
 _over: set[str] = set()
-_lock = threading.Lock()
+_lock, _opening = threading.Lock(), threading.Lock()
 
 
 @contextlib.contextmanager
@@ -100,7 +100,8 @@ def _opened(job: Job) -> Iterator[list[Comparison]]:
 
 
 def _files(job: Job) -> _Files:
-    with contextlib.ExitStack() as stack:
+    # One thread at a time: headers take Python's parser, which two threads cannot use at once in Python 3.11.
+    with _opening, contextlib.ExitStack() as stack:
         try:
             comparisons = [each for pair in open_pairs(job.args, stack) for each in prepare(job.args, pair)]
         except UserError as error:
