@@ -220,6 +220,21 @@ def test_fields_of_one_or_three_dimensions_have_no_maps(tmp_path, capsys, shape,
     assert set(numbers_of(found)) <= set(page.numbers)
 
 
+def test_curves_along_two_axes(tmp_path, capsys):
+    for seed, name in enumerate(("p.npy", "t.npy")):
+        save(tmp_path / name, seed, (3, 2, 1, 16, 16))
+    found, page = written(capsys, tmp_path, tmp_path / "p.npy", tmp_path / "t.npy", "--per", "0,1")
+    rows = found["per"]["rows"]
+    curves = [trace for trace in page.charts[-1]["data"] if trace["name"] == "high" and trace["yaxis"] == "y"]
+    assert [trace["x"] for trace in curves] == [[0, 1, 2]] * 2
+    for place, (trace, dash) in enumerate(zip(curves, ("solid", "dash"), strict=True)):
+        assert trace["y"] == [row["bands"][2]["error"] for row in rows[place::2]]
+        assert trace["hovertemplate"] == f"%{{y:.3g}}<extra>high, axis 1 {place}</extra>"
+        assert trace["line"]["dash"] == dash
+    shown = [trace["name"] for trace in page.charts[-1]["data"] if trace["showlegend"]]
+    assert shown == ["all", "low", "middle", "high", "axis 1 0", "axis 1 1"]
+
+
 def test_fields_of_zeros(tmp_path, capsys):
     np.save(tmp_path / "zero.npy", np.zeros((2, 1, 16, 16)))
     found, page = written(capsys, tmp_path, *[tmp_path / "zero.npy"] * 2, "--per", "0")

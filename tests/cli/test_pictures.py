@@ -118,6 +118,16 @@ def test_a_ratio_that_leaves_the_picture_is_marked_in_both_columns(drawn):
     assert "all resolved" in words
 
 
+@pytest.mark.parametrize(("number", "names"), [(2, ["axis 1 0", "axis 1 1"]), (5, ["axis 1 0", "to axis 1 4"])])
+def test_two_axes_give_a_curve_for_each_position_of_the_second(drawn, number, names):
+    rng = np.random.default_rng(0)
+    for name in "pt":
+        np.save(f"{name}.npy", rng.normal(size=(3, number, 1, 16, 16)))
+    words = drawn("compare", "p.npy", "t.npy", "--per", "0,1")
+    assert "index along axis 0" in words
+    assert [each for each in words if "axis 1" in each] == names
+
+
 @pytest.mark.parametrize(
     ("units", "length", "words"),
     [

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.cli.compare.along import Family, families, places
 from spectral_losses.cli.compare.maps import Frame, Side
-from spectral_losses.cli.compare.plot import places, resolved_of, scales_of
+from spectral_losses.cli.compare.plot import resolved_of, scales_of
 from spectral_losses.cli.compare.report import Report
 from spectral_losses.cli.ui.console import long, printable, short
 from spectral_losses.plot.curves import round_off
@@ -23,6 +24,7 @@ from spectral_losses.plot.style import BLACK, COLOURS, rounded
 
 Chart = dict[str, Any]
 
+DASHES = ("solid", "dash", "dot", "dashdot")
 LISTED = 8  # so many channels have curves of their own
 PANELS = ([0.47, 1], [0.235, 0.43], [0, 0.195])  # from above
 GREY, PAPER = "#8a8a8a", "rgba(255,255,255,0.8)"
@@ -102,22 +104,29 @@ def along_chart(report: Report, document: Mapping[str, Any]) -> Chart:
     """Errors, energy ratios and coherences of the bands along an axis."""
     where, said = places(report)
     x = where.astype(str).tolist() if where.dtype.kind == "M" else where.tolist()
-    rows = document["per"]["rows"]
-    mode = "lines+markers" if len(x) <= 40 else "lines"
-    errors = [[row["field_error"] or None for row in rows]]
-    traces = [{**_trace(x, errors[0], "y", BLACK, mode), "name": "all", "showlegend": True}]
-    ratios = []
-    for place, (band, colour) in enumerate(zip(report.bands, COLOURS[1:4], strict=True)):
-        for name, axis in (("error", "y"), ("energy_ratio", "y2"), ("coherence", "y3")):
-            values = [row["bands"][place][name] for row in rows]
-            if axis == "y":
-                values = [each or None for each in values]
-                errors.append(values)
-            elif axis == "y2":
-                ratios.append((_array([values])[0], colour))
-            traces.append({**_trace(x, values, axis, colour, mode), "name": band.name, "showlegend": axis == "y"})
-    for trace in traces:
-        trace["hovertemplate"] = "%{y:.3g}"
+    curves, traces, errors, ratios = families(report), [], [], []
+    for number, family in enumerate(curves):
+        rows = [document["per"]["rows"][row] for row in family.rows]
+        mode = "lines+markers" if len(x) <= 40 else "lines"
+        found: list[tuple[str, str, str, list[float | None]]] = []
+        errors.append([row["field_error"] or None for row in rows])
+        found.append(("all", "y", BLACK, errors[-1]))
+        for place, (band, colour) in enumerate(zip(report.bands, COLOURS[1:4], strict=True)):
+            for name, axis in (("error", "y"), ("energy_ratio", "y2"), ("coherence", "y3")):
+                values = [row["bands"][place][name] for row in rows]
+                if axis == "y":
+                    values = [each or None for each in values]
+                    errors.append(values)
+                elif axis == "y2":
+                    ratios.append((_array([values])[0], colour))
+                found.append((band.name, axis, colour, values))
+        for name, axis, colour, values in found:
+            trace = _styled(_trace(x, values, axis, colour, mode), number, len(curves))
+            # A name in the legend shows and hides all curves of a band.
+            named = {"name": name, "legendgroup": name, "showlegend": axis == "y" and not number}
+            of = f", {_plain(family.name)}" if family.name else ""
+            traces.append(trace | named | {"hovertemplate": f"%{{y:.3g}}<extra>{name}{of}</extra>"})
+    traces += _named(curves)
     layout = _layout(660) | {"hovermode": "x unified"}
     layout["yaxis"] |= {"title": {"text": "relative error"}, "type": "log"}
     seen = [error for each in errors for error in each if error]
@@ -263,6 +272,26 @@ def _look(height: int) -> Chart:
     font = {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"}
     look = {"font": font, "paper_bgcolor": "#fff", "plot_bgcolor": "#fff", "height": height, "autosize": True}
     return look | {"dragmode": False, "hoverlabel": {"align": "left", "font": {"size": 12}}}
+
+
+def _styled(trace: Chart, number: int, of: int) -> Chart:
+    """A line as that of one of several curves: dashed, or paler where these are many."""
+    if of <= len(DASHES):
+        return trace | {"line": trace["line"] | {"dash": DASHES[number]}}
+    return trace | {"opacity": 1 - 0.75 * number / (of - 1)}
+
+
+def _named(curves: Sequence[Family]) -> list[Chart]:
+    """What says in the legend which curve is which: all of a few, the first and the last of many."""
+    if len(curves) == 1:
+        return []
+    few = len(curves) <= len(DASHES)
+    found = []
+    for number in range(len(curves)) if few else (0, len(curves) - 1):
+        name = ("" if few or not number else "to ") + _plain(curves[number].name)
+        trace = _styled(_trace([None], [None], "y", GREY, "lines"), number, len(curves))
+        found.append(trace | {"name": name, "showlegend": True, "hoverinfo": "skip"})
+    return found
 
 
 def _layout(height: int) -> Chart:

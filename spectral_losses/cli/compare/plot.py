@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.cli.compare.along import Family, families, places
 from spectral_losses.cli.compare.axes import Layout
 from spectral_losses.cli.compare.globe import RADIUS, Grid, described
 from spectral_losses.cli.compare.report import Report, chosen
@@ -27,6 +28,7 @@ from spectral_losses.transforms.sphere import Harmonics
 
 BANDS = tuple(zip(COLOURS[1:4], "os^", strict=True))
 WIDE, TALL, LOWER = 6.4, 7.8, 6.4  # inches of a column, of one variable, and of each of several
+DASHES = ("-", "--", ":", "-.")
 NAME = re.compile(r"[A-Za-zµ]+")
 
 
@@ -159,16 +161,21 @@ def _spectra(panels: Panels, report: Report) -> None:
 def _along(axes: Any, report: Report) -> None:
     top, middle, bottom = axes
     index, said = places(report)
-    top.plot(index, _positive([row.field_error for row in report.per]), color=BLACK, lw=1.8, label="all")
-    ratios = []
-    for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
-        style = {"color": color, "marker": marker, "ms": 4, "lw": 1.4, "markevery": max(1, len(index) // 12)}
-        numbers = [row.bands[i] for row in report.per]
-        top.plot(index, _positive([n.error for n in numbers]), label=f"{band.name}", **style)
-        ratio = np.array([np.nan if n.energy_ratio is None else n.energy_ratio for n in numbers])
-        middle.plot(index, ratio, **style)
-        ratios.append(Ratio(index, ratio[None], color))
-        bottom.plot(index, [np.nan if n.coherence is None else n.coherence for n in numbers], **style)
+    curves, ratios = families(report), []
+    every = max(1, len(index) // 12)
+    for family, dash in zip(curves, dashes(len(curves)), strict=True):
+        rows = [report.per[row] for row in family.rows]
+        first = family is curves[0]
+        error = _positive([row.field_error for row in rows])
+        top.plot(index, error, color=BLACK, lw=1.8, label="all" if first else None, **dash)
+        for i, (band, (color, marker)) in enumerate(zip(report.bands, BANDS, strict=True)):
+            style = {"color": color, "marker": marker, "ms": 4, "lw": 1.4, "markevery": every, **dash}
+            numbers = [row.bands[i] for row in rows]
+            top.plot(index, _positive([n.error for n in numbers]), label=band.name if first else None, **style)
+            ratio = np.array([np.nan if n.energy_ratio is None else n.energy_ratio for n in numbers])
+            middle.plot(index, ratio, **style)
+            ratios.append(Ratio(index, ratio[None], color))
+            bottom.plot(index, [np.nan if n.coherence is None else n.coherence for n in numbers], **style)
     top.set_yscale("log")
     top.set_ylabel("relative error")
     of = "wavenumbers" if described(report.grid) is None else "degrees"
@@ -178,6 +185,7 @@ def _along(axes: Any, report: Report) -> None:
     ratio_axis(middle, ratios)
     middle.set_ylabel("energy ratio")
     bottom.set_ylabel("coherence")
+    _name_families(bottom, curves)
     bottom.set_ylim(min(0.0, bottom.get_ylim()[0]), 1.05)
     bottom.set_xlabel(said, parse_math=False)
     if index.dtype.kind == "i":
@@ -187,15 +195,28 @@ def _along(axes: Any, report: Report) -> None:
         bottom.xaxis.set_major_formatter(dates.ConciseDateFormatter(bottom.xaxis.get_major_locator()))
 
 
-def places(report: Report) -> tuple[NDArray[Any], str]:
-    """Where rows lie along an axis, and what the axis says: coordinates in order, or else indices."""
-    coordinate, along = report.along, report.layout.name(report.layout.per or 0)
-    if coordinate is not None and coordinate.kind != "text" and coordinate.calendar is None:
-        steps = np.diff(coordinate.numbers())
-        if np.isfinite(steps).all() and ((steps > 0).all() or (steps < 0).all()):
-            places = coordinate.numbers() if coordinate.kind == "number" else coordinate.values.astype("datetime64[s]")
-            return places, along + (f" ({units})" if (units := report.units_along) else "")
-    return np.arange(len(report.per)), f"index along {along}"
+def dashes(number: int) -> list[dict[str, Any]]:
+    """How the lines of each of some curves are drawn: dashed in their own way, and paler one by one where many are."""
+    if number <= len(DASHES):
+        return [{"linestyle": dash} for dash in DASHES[:number]]
+    return [{"alpha": float(alpha)} for alpha in np.linspace(1, 0.25, number)]
+
+
+def _name_families(ax: Any, curves: list[Family]) -> None:
+    """Say which curve is which: all of a few, the first and the last of many."""
+    if len(curves) == 1:
+        return
+    lines = needed("matplotlib.lines", "--plot")
+    styles = dashes(len(curves))
+    shown = range(len(curves)) if len(curves) <= len(DASHES) else (0, len(curves) - 1)
+    between = "to " if len(curves) > len(DASHES) else ""
+    handles = [
+        lines.Line2D([], [], color="0.3", lw=1.4, label=(between if i else "") + curves[i].name, **styles[i])
+        for i in shown
+    ]
+    legend = ax.legend(handles=handles, frameon=False, loc="lower left", fontsize="small", ncols=2, handlelength=2.6)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def means(report: Report) -> str:
