@@ -18,6 +18,7 @@ from spectral_losses.cli.compare.table import SCORES, head, reach, resolved
 from spectral_losses.cli.ui.console import by, long, option_words, printable, short
 from spectral_losses.errors import needed
 
+KEY = ' class="key"'  # of headings above names of rows
 OPEN = 60  # a table with more rows than these is folded
 ALL = ("error", "amplitude_part", "phase_part", "energy_ratio", "coherence")
 # Nothing is loaded from elsewhere: the browser is told so.
@@ -45,7 +46,8 @@ th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; vertical
 th { font-weight: 600 }
 thead th { white-space: normal; max-width: 10rem }
 thead th[colspan] { max-width: none }
-tbody th, thead tr:first-child th:first-child { text-align: left; padding-left: 0; white-space: nowrap }
+tbody th, tbody th, thead th.key { text-align: left; white-space: nowrap; max-width: none }
+tbody th:first-child, thead tr:first-child th:first-child { padding-left: 0 }
 thead tr:last-child th { border-bottom: 1px solid var(--ink) }
 thead th[colspan] { text-align: center; border-bottom: 1px solid var(--line) }
 tbody tr:nth-child(even) { background: var(--band) }
@@ -108,7 +110,7 @@ def page_of(reports: Sequence[Report], frames: Sequence[Frame | None]) -> str:
     charts: list[Chart] = []
     body = [_head(reports, documents)]
     if len(reports) > 1:
-        body += ["<h2>All variables</h2>", *_tables(["variable"], [(_name(d), d, d["bands"]) for d in documents])]
+        body += ["<h2>All variables</h2>", *_tables(["variable"], [((_name(d),), d, d["bands"]) for d in documents])]
     for report, document, frame in zip(reports, documents, frames, strict=True):
         if len(reports) > 1:
             body.append(f"<h2>{_text(_name(document))}</h2>")
@@ -178,12 +180,15 @@ def _of_variable(
         figures = [_figure(chart, charts, name, above=True) for name, chart in map_charts(frame, report.units)]
         yield f'<div class="maps">{"".join(figures)}</div>'
     if report.per:
-        along = ", ".join(way.name + (f" ({way.units})" if way.units else "") for way in report.ways)
         yield f"<h3>{_text(f'Along {report.layout.name(report.layout.per or 0)}')}</h3>"
         if len(report.per) > 1:
             yield _figure(along_chart(report, document), charts, "Bands, index by index.")
-        rows = [(report.label(i), row, row["bands"]) for i, row in enumerate(document["per"]["rows"])]
-        tables = "".join(_tables([along], rows))
+        rows = [
+            (tuple(way.label(i) for way in report.ways), row, row["bands"])
+            for i, row in enumerate(document["per"]["rows"])
+        ]
+        keys = [way.name + (f" ({way.units})" if way.units else "") for way in report.ways]
+        tables = "".join(_tables(keys, rows))
         opened = " open" if len(rows) <= OPEN else ""
         yield f"<details{opened}><summary>{len(rows)} rows</summary>{tables}</details>"
 
@@ -198,7 +203,7 @@ def _figure(chart: Chart, charts: list[Chart], words: str, above: bool = False) 
 def _overall(report: Report, document: Mapping[str, Any]) -> str:
     scale = "wavenumbers" if document["sphere"] is None else "degrees"
     headings = [scale, "error", "amplitude part", "phase part", "energy ratio", "coherence"]
-    top = "".join(f"<th>{name}</th>" for name in ("", *headings))
+    top = _headers(("", *headings))
     blank = "<td></td>" * 4
     units = f" ({document['units']})" if document["units"] not in (None, "", "1") else ""
     rows = []
@@ -220,10 +225,10 @@ def _overall(report: Report, document: Mapping[str, Any]) -> str:
     return _table(f"<tr>{top}</tr>", lines)
 
 
-def _tables(keys: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any], Any]]) -> Iterator[str]:
+def _tables(keys: Sequence[str], rows: Sequence[tuple[tuple[str, ...], Mapping[str, Any], Any]]) -> Iterator[str]:
     """Several tables with the same rows: one would be wider than a page."""
     first = rows[0][1]
-    key = f'<th rowspan="2">{_text(keys[0])}</th>'
+    key, tall = (_headers(keys, more) for more in (KEY, f'{KEY} rowspan="2"'))
     singles = ["field_error", "spectrum_error", *(name for name in SCORES if name in first)]
     losses = [name for name in first["losses"] if name not in singles]
     headings = [SCORES.get(name, name.replace("_", " ")) for name in (*singles, *losses)]
@@ -232,21 +237,25 @@ def _tables(keys: Sequence[str], rows: Sequence[tuple[str, Mapping[str, Any], An
     unit = resolution["unit"] if len(known) == 1 else "mixed"
     words = "resolved up to wavenumber" if unit == "wavenumber" else f"effective resolution ({unit})"
     words += ", coarsest" if any(len(row["effective_resolution"]["channels"]) > 1 for _, row, _ in rows) else ""
-    top = "".join(f"<th>{_text(name)}</th>" for name in (*headings, words))
+    top = _headers((*headings, words))
     lines = (
-        f"<tr><th>{_text(label)}</th>{''.join(_number(row[name]) for name in singles)}"
+        f"<tr>{_headers(labels)}{''.join(_number(row[name]) for name in singles)}"
         f"{''.join(_number(row['losses'][name]) for name in losses)}{_coarsest(row['effective_resolution'])}</tr>"
-        for label, row, _ in rows
+        for labels, row, _ in rows
     )
-    yield _table(f"<tr><th>{_text(keys[0])}</th>{top}</tr>", lines)
+    yield _table(f"<tr>{key}{top}</tr>", lines)
     for names in (ALL[:3], ALL[3:]):
         groups = "".join(f'<th colspan="{len(names)}">{band["name"]}</th>' for band in rows[0][2])
         below = "".join(f"<th>{name.replace('_', ' ')}</th>" for _ in rows[0][2] for name in names)
         lines = (
-            f"<tr><th>{_text(label)}</th>{''.join(_number(band[name]) for band in bands for name in names)}</tr>"
-            for label, _, bands in rows
+            f"<tr>{_headers(labels)}{''.join(_number(band[name]) for band in bands for name in names)}</tr>"
+            for labels, _, bands in rows
         )
-        yield _table(f"<tr>{key}{groups}</tr><tr>{below}</tr>", lines)
+        yield _table(f"<tr>{tall}{groups}</tr><tr>{below}</tr>", lines)
+
+
+def _headers(names: Iterable[str], more: str = "") -> str:
+    return "".join(f"<th{more}>{_text(name)}</th>" for name in names)
 
 
 def _coarsest(resolution: Mapping[str, Any]) -> str:
