@@ -603,6 +603,14 @@ def test_the_installed_command(files, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{ERROR}none.npy: no such file\n")
 
 
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "spectral_losses"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"spectral-losses {sl.__version__}\n", "")
+    done = subprocess.run([*command, "compare", "none.npy", "none.npy"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{ERROR}none.npy: no such file\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_an_interrupted_process(tmp_path):
     path = tmp_path / "long.npy"
