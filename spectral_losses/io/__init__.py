@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spectral_losses.io.alignment import Aligned, align
+from spectral_losses.io.chunks import Chunks, note, noted
 from spectral_losses.io.climatology import at_usual_times
 from spectral_losses.io.coordinates import Coordinate, role_of
 from spectral_losses.io.errors import FieldFileError, reading
@@ -29,12 +30,15 @@ from spectral_losses.io.weights import cos_latitude, product
 
 __all__ = [
     "Aligned",
+    "Chunks",
     "Coordinate",
     "StoredArray",
     "align",
     "at_usual_times",
     "at_valid_times",
     "cos_latitude",
+    "note",
+    "noted",
     "open_array",
     "product",
     "role_of",

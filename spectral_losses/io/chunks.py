@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,33 @@ class Chunks:
                 self.array = needed("zarr", "reading .zarr files").open_array(self.store, path=self.path, mode="r")
             self.there[place] = _is_stored(self.array, place)
         return self.there[place]
+
+
+@contextlib.contextmanager
+def noted(chunks: Sequence[Chunks]) -> Iterator[dict[str, NDArray[np.float64]]]:
+    """What is noted inside, for `note`: rows of the place of an absent chunk and its value, by the number of its array.
+
+    It is there once the block has ended, and is noted nowhere else: another process, or a file, is to have it.
+    """
+    before = [each.absent for each in chunks]
+    for each in chunks:
+        each.absent = {}
+    found: dict[str, NDArray[np.float64]] = {}
+    try:
+        yield found
+        for number, each in enumerate(chunks):
+            if each.absent:
+                found[str(number)] = np.array([(*place, value) for place, value in each.absent.items()], np.float64)
+    finally:
+        for each, kept in zip(chunks, before, strict=True):
+            each.absent = kept
+
+
+def note(chunks: Sequence[Chunks], absent: Mapping[str, NDArray[np.float64]]) -> None:
+    """Take note of what was noted elsewhere."""
+    for number, rows in absent.items():
+        for *place, value in rows.tolist():
+            chunks[int(number)].absent[tuple(map(int, place))] = value
 
 
 def _is_constant(part: NDArray[Any]) -> bool:

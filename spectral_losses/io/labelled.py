@@ -77,7 +77,7 @@ def _watched(stored: StoredArray, store: str, encoding: Mapping[str, Any]) -> St
         chunks.see(values, index)
         return values
 
-    return replace(stored, load=load, lacking=chunks.words)
+    return replace(stored, load=load, watched=(chunks,))
 
 
 def _only(dataset: Any, name: str, kinds: str) -> str | None:

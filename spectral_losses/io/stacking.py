@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectral_losses.io.alignment import align
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError
-from spectral_losses.io.stored import Index, StoredArray, lacks_of
+from spectral_losses.io.stored import Index, StoredArray
 
 DIM = "component"
 
@@ -49,5 +49,5 @@ def stacked(components: Sequence[StoredArray]) -> StoredArray:
         chunks=None if first.chunks is None else (1, *first.chunks),
         coordinates={**first.coordinates, **named},
         variable="+".join(names),
-        lacking=lacks_of(together),
+        watched=tuple(chunks for each in together for chunks in each.watched),
     )

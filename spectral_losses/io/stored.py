@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_losses.io.chunks import Chunks
 from spectral_losses.io.coordinates import Coordinate
 from spectral_losses.io.errors import FieldFileError, reading
 
@@ -41,8 +42,8 @@ class StoredArray:
         Which array of the file it is, None where a file holds but one without a name.
     units : str or None
         Of the values, as the file has them.
-    lacking : callable
-        What the file lacks of what was read, in words; empty where it lacks nothing.
+    watched : tuple of Chunks
+        What takes note of chunks that were read and are not there.
     finite : bool
         Whether values that are not are refused as they are read.
     """
@@ -56,13 +57,17 @@ class StoredArray:
     coordinates: Mapping[str, Coordinate] = field(default_factory=dict, repr=False)
     variable: str | None = None
     units: str | None = None
-    lacking: Callable[[], str] = field(default=str, repr=False)
+    watched: tuple[Chunks, ...] = field(default=(), repr=False)
     finite: bool = True
 
     @property
     def precision(self) -> float:
         """Relative spacing of the floats that are computed with; half precision is lifted to float32."""
         return float(min(np.finfo(self.dtype).eps, np.finfo(np.float32).eps))
+
+    def lacking(self) -> str:
+        """What the file lacks of what was read, in words; empty where it lacks nothing."""
+        return "; ".join(dict.fromkeys(words for each in self.watched if (words := each.words())))
 
     def read(self, index: Index) -> NDArray[Any]:
         """Read one piece, in this machine's byte order.
@@ -208,11 +213,6 @@ class StoredArray:
             dims=None if self.dims is None else put(self.dims, dim),
             chunks=None if self.chunks is None else put(self.chunks, number),
         )
-
-
-def lacks_of(arrays: Sequence[StoredArray]) -> Callable[[], str]:
-    """What several arrays lack together."""
-    return lambda: "; ".join(dict.fromkeys(words for each in arrays if (words := each.lacking())))
 
 
 def _points(array: StoredArray, axes: Sequence[int], places: Sequence[NDArray[np.int64]], rest: Index) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_losses.io.coordinates import Coordinate
-from spectral_losses.io.stored import Index, StoredArray, lacks_of
+from spectral_losses.io.stored import Index, StoredArray
 
 BEYOND = 1e-3  # degrees, by which rounding may carry a latitude over a pole
 POLE = 1e-6  # so small a weight is none, and yet no gap
@@ -42,7 +42,7 @@ def cos_latitude(like: StoredArray) -> tuple[StoredArray, int]:
         whole = [piece.stop - piece.start for piece in index]
         return np.broadcast_to(weights[index[axis]].reshape(shape), whole)
 
-    return replace(like, dtype=weights.dtype, load=load, lacking=str, finite=False, units=None), axis
+    return replace(like, dtype=weights.dtype, load=load, watched=(), finite=False, units=None), axis
 
 
 def product(arrays: Sequence[StoredArray]) -> StoredArray:
@@ -55,7 +55,8 @@ def product(arrays: Sequence[StoredArray]) -> StoredArray:
         return reduce(np.multiply, (each.read(index).astype(np.float64) for each in arrays))
 
     names = ", ".join(dict.fromkeys(each.name for each in arrays))
-    return replace(arrays[0], name=names, dtype=np.dtype(np.float64), load=load, finite=False, lacking=lacks_of(arrays))
+    watched = tuple(chunks for each in arrays for chunks in each.watched)
+    return replace(arrays[0], name=names, dtype=np.dtype(np.float64), load=load, finite=False, watched=watched)
 
 
 def _is_latitude(coordinate: Coordinate | None) -> bool:

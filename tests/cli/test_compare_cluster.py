@@ -93,6 +93,43 @@ def test_workers_give_the_bits_of_one_process(capsys, address, argv):
     assert nothing_is_open()
 
 
+def test_workers_and_checkpoints_say_which_chunks_are_not_there(capsys, address, here):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    t, names = np.load("t.npy"), ("time", "level", "y", "x")
+    t[[2, 7], 1] = 0  # which Zarr leaves out
+    fields = xarray.Dataset({"u": (names, t), "v": (names, np.load("t.npy"))})
+    encoding = {name: {"chunks": (1, 1, 8, 10), "_FillValue": None} for name in ("u", "v")}
+    fields.to_zarr("t.zarr", zarr_format=2, consolidated=False, encoding=encoding)
+    xarray.Dataset({"u": (names, np.load("p.npy")), "v": (names, np.load("p.npy"))}).to_netcdf("p.nc")
+    argv = [
+        "compare",
+        "p.nc",
+        "t.zarr",
+        "--variable",
+        "u,u+v",
+        "--per",
+        "level",
+        "--losses",
+        "adjusted_error",
+        "--json",
+    ]
+
+    def said(*more: str) -> tuple[str, list[str]]:
+        assert main([*argv, *more]) == 0
+        found = capsys.readouterr()
+        return found.out, found.err.splitlines()
+
+    numbers, lines = said()
+    told = "2 chunks of u are not in the store, the first from [2, 1, 0, 0] on, and read as the fill value 0"
+    assert lines == [f"spectral-losses: warning: t.zarr: {told}"]
+    assert said("--cluster", address) == (numbers, lines)
+    assert said("--checkpoint", "sums") == (numbers, lines)
+    again, (found, *rest) = said("--checkpoint", "sums")
+    assert (again, rest) == (numbers, lines)
+    assert "48 of 48 parts" in found
+
+
 def nothing_is_open() -> bool:
     """Once threads that were at work on what was given up are done."""
     deadline = time.monotonic() + 10

@@ -17,6 +17,7 @@ from spectral_losses.cli.compare.spectral import spectral
 from spectral_losses.cli.compare.sums import Sums
 from spectral_losses.cli.compare.tally import Tally
 from spectral_losses.cli.ui.errors import CommandError
+from spectral_losses.io import noted
 
 NOTHING = Levels({}, {})
 Advance = Callable[[int], object]
@@ -86,11 +87,14 @@ def sums_of(comparison: Comparison, work: Work, part: Part, advance: Advance = l
     if axis is not None and part.elements < comparison.layout.shape[axis]:
         places = np.arange(part.start, part.stop) if part.places is None else part.places
         comparison = comparison.at(places)
-    if work.round == "finite":
-        return _finite(comparison, advance)
-    if work.round == "levels":
-        return _levels(comparison, advance)
-    return _numbers(comparison, work.levels if part.levels is None else part.levels, advance)
+    with noted(comparison.pair.watched) as absent:
+        if work.round == "finite":
+            found = _finite(comparison, advance)
+        elif work.round == "levels":
+            found = _levels(comparison, advance)
+        else:
+            found = _numbers(comparison, work.levels if part.levels is None else part.levels, advance)
+    return found._replace(absent=absent)
 
 
 def _finite(comparison: Comparison, advance: Advance) -> Sums:

@@ -12,7 +12,16 @@ from spectral_losses.cli.compare.masks import fitted, mask_of
 from spectral_losses.cli.ui.errors import CommandError
 from spectral_losses.cli.ui.options import Axis
 from spectral_losses.cli.ui.sources import Source, mask_sources, open_source, sources_of
-from spectral_losses.io import Aligned, StoredArray, align, at_usual_times, at_valid_times, select, select_places
+from spectral_losses.io import (
+    Aligned,
+    Chunks,
+    StoredArray,
+    align,
+    at_usual_times,
+    at_valid_times,
+    select,
+    select_places,
+)
 
 
 class Pair(NamedTuple):
@@ -43,6 +52,11 @@ class Pair(NamedTuple):
     def arrays(self) -> list[StoredArray]:
         """All that is read."""
         return [each for each in (self.prediction, self.truth, self.climatology, self.mask) if each is not None]
+
+    @property
+    def watched(self) -> list[Chunks]:
+        """What takes note of chunks that are not there."""
+        return [chunks for each in self.arrays for chunks in each.watched]
 
     @property
     def variable(self) -> str | None:

@@ -14,6 +14,7 @@ from spectral_losses.cli.compare.report import Report, Row
 from spectral_losses.cli.compare.resolution import resolution_of
 from spectral_losses.cli.compare.sums import Sums
 from spectral_losses.cli.compare.tally import numbers_of
+from spectral_losses.io import note
 from spectral_losses.spectra.bands import band_numbers
 
 Total = Callable[[Work, Sequence[Part]], Sums]
@@ -51,9 +52,16 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
         A file that cannot be read or is not finite.
     """
     todo, skipped, first, rounds = parts_of(comparison), 0, 0, rounds_of(comparison)
+    watched = comparison.pair.watched
+
+    def of_parts(work: Work, parts: Sequence[Part]) -> Sums:
+        found = total(work, parts)
+        note(watched, found.absent)
+        return found
+
     if "finite" in rounds:
         arrays = comparison.pair.arrays[:2]
-        whole = some_finite(total(Work(which, "finite"), todo).joined["finite"], arrays, comparison.layout)
+        whole = some_finite(of_parts(Work(which, "finite"), todo).joined["finite"], arrays, comparison.layout)
         skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
         if skipped:
             comparison = comparison.at(np.flatnonzero(whole))
@@ -62,14 +70,14 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
     work = Work(which, "numbers")
     if "levels" in rounds:
         losses = comparison.losses
-        levels = losses.levels(total(Work(which, "levels"), todo))
+        levels = losses.levels(of_parts(Work(which, "levels"), todo))
         if losses.alone:
             stops = np.cumsum([part.elements for part in todo]).tolist()
             cuts = [slice(stop - part.elements, stop) for part, stop in zip(todo, stops, strict=True)]
             todo = [part._replace(levels=losses.levels_of(levels, cut)) for part, cut in zip(todo, cuts, strict=True)]
         else:
             work = work._replace(levels=levels)
-    return _report(comparison, total(work, todo), skipped, first)
+    return _report(comparison, of_parts(work, todo), skipped, first)
 
 
 def together(reports: list[Report]) -> list[Report]:

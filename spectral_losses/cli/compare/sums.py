@@ -24,10 +24,13 @@ class Sums(NamedTuple):
         Sums over these positions.
     joined : mapping of str to array
         What each position has for itself, along the first axis.
+    absent : mapping of str to array
+        Chunks that were not there, as `spectral_losses.io.noted` has them.
     """
 
     added: Mapping[str, NDArray[Any]]
     joined: Mapping[str, NDArray[Any]]
+    absent: Mapping[str, NDArray[Any]] = {}
 
 
 def merged(sums: Sequence[Sums]) -> Sums:
@@ -39,7 +42,10 @@ def merged(sums: Sequence[Sums]) -> Sums:
     for each in rest:
         for name, value in each.added.items():
             added[name] += value
-    return Sums(added, {name: np.concatenate([each.joined[name] for each in sums]) for name in first.joined})
+    joined = {name: np.concatenate([each.joined[name] for each in sums]) for name in first.joined}
+    lacks = dict.fromkeys(name for each in sums for name in each.absent)
+    absent = {name: np.concatenate([each.absent[name] for each in sums if name in each.absent]) for name in lacks}
+    return Sums(added, joined, absent)
 
 
 def folded(items: Sequence[T], leaf: Callable[[T], R], merge: Callable[[list[R]], R]) -> R:
@@ -65,7 +71,7 @@ def packed(sums: Sums) -> bytes:
 
 def unpacked(content: bytes) -> Sums:
     """Sums from such bytes; damaged ones make NumPy and zipfile raise almost anything."""
-    found: dict[str, dict[str, NDArray[Any]]] = {"added": {}, "joined": {}}
+    found: dict[str, dict[str, NDArray[Any]]] = {"added": {}, "joined": {}, "absent": {}}
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for each in arrays.files:
             kind, _, name = each.partition(".")
