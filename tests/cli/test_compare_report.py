@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import pytest
 import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.compare import blocks
+from spectral_losses.cli.ui.console import short
 
 pytest.importorskip("rich")
 pytest.importorskip("matplotlib")
@@ -167,6 +169,37 @@ def test_the_table_fits_a_narrow_terminal(files, capsys, monkeypatch):
     (middle,) = (line.split() for line in plain.splitlines() if line.startswith(" middle band"))
     assert len(middle) == 10  # nothing is cut off
     assert "…" not in plain
+
+
+def test_long_names_on_a_narrow_terminal_cut_no_number_and_no_name(tmp_path, capsys, monkeypatch):
+    xarray = pytest.importorskip("xarray")
+    monkeypatch.chdir(tmp_path)
+    rng, names = np.random.default_rng(0), ["total_precipitation_6hr", "total_precipitation_24hr"]
+    dims = ("prediction_timedelta", "level", "y", "x")
+    at = {"prediction_timedelta": [6, 12], "level": [500, 850]}
+    for file in ("p.nc", "t.nc"):
+        fields = {name: (dims, 1 + 1e-4 * rng.standard_normal((2, 2, 8, 8))) for name in names}
+        xarray.Dataset(fields, at).to_netcdf(file)
+    argv = ["compare", "p.nc", "t.nc", "--variable", ",".join(names), "--per", "prediction_timedelta,level"]
+    assert main([*argv, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["variables"]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    assert main(argv) == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    lines = [line.split() for line in plain.splitlines()]
+    assert "…" not in plain
+    assert max(map(len, plain.splitlines()[5:])) <= 80  # above are names that are to be copied
+    assert ["total_precipitation_"] in lines
+
+    def is_of(line: list[str], name: str, row: dict[str, Any]) -> bool:
+        return len(line) > 3 and line[0].endswith(name) and line[1:3] == list(map(str, row["coordinate"]))
+
+    for name, each in zip(("6hr", "24hr"), found, strict=True):
+        for row in each["per"]["rows"]:
+            said = [word for line in lines if is_of(line, name, row) for word in line[3:]]
+            numbers = [row["field_error"], row["rmse"], row["bands"][2]["phase_part"], row["bands"][1]["energy_ratio"]]
+            assert {short(number) for number in numbers} <= set(said)
 
 
 OPTIONS = {

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from spectral_losses.cli.compare.globe import described, words
 from spectral_losses.cli.compare.report import Report, Row, chosen
-from spectral_losses.cli.ui.console import by, console, count, long, short
+from spectral_losses.cli.ui.console import by, console, count, long, printable, short
 from spectral_losses.cli.ui.sources import COS_LATITUDE
 from spectral_losses.errors import needed
 
 ROOMY = 100  # letters; a terminal that is narrower has no space between columns to waste
+LONG = 20  # letters; a name that is longer is broken where a table is too wide
 LISTED = 6  # so many channels have their effective resolution printed each
 SCORES = {"rmse": "RMSE", "bias": "bias", "anomaly_correlation": "anomaly correlation"}
 
@@ -35,17 +37,18 @@ def print_table(reports: list[Report]) -> None:
             printer.print(_overall(first, printer.width))
             printer.print(resolved(first), soft_wrap=True)
         else:
-            for table in _tables(reports, ["variable"], [((_name(each),), each.overall) for each in reports], {}):
+            rows = [((_name(each),), each.overall) for each in reports]
+            for table in _tables(reports, ["variable"], rows, set(), printer.width):
                 printer.print(table)
         if first.per:
             several = ["variable"] if len(reports) > 1 else []
-            rows, ends = [], set()
+            rows, ends = [], set[int]()
             for each in reports:
                 before = (_name(each),) if several else ()
                 for index, row in enumerate(each.per):
                     rows.append(((*before, *(way.label(index) for way in each.ways)), row))
                 ends |= {len(rows) - 1}
-            for table in _tables(reports, [*several, *_along(first)], rows, ends):
+            for table in _tables(reports, [*several, *_along(first)], rows, ends, printer.width):
                 printer.print(table)
 
 
@@ -146,7 +149,7 @@ def resolved(report: Report) -> str:
 
 
 def _tables(
-    reports: list[Report], keys: Sequence[str], rows: Sequence[Labelled], ends: set[int] | dict[int, int]
+    reports: list[Report], keys: Sequence[str], rows: Sequence[Labelled], ends: set[int], width: int
 ) -> Iterator[object]:
     """Rows in several tables: one would be wider than a terminal."""
     bands, row = reports[0].bands, reports[0].overall
@@ -158,7 +161,9 @@ def _tables(
         energies = [band.energy_ratio for band in row.bands]
         return [*map(short, (row.field_error, row.spectrum_error, *(band.error for band in row.bands), *energies))]
 
-    yield _table(keys, ["field\nerror", "spectrum\nerror", *of_bands("error", "energy")], rows, errors, ends)
+    yield from _table(
+        keys, ["field\nerror", "spectrum\nerror", *of_bands("error", "energy")], rows, errors, ends, width
+    )
 
     def coherences(row: Row) -> list[str]:
         coarsest = row.resolution.coarsest()
@@ -168,31 +173,64 @@ def _tables(
     units = {each.overall.resolution.unit for each in reports}
     heading = "resolved\nup to k" if units == {"wavenumber"} else "effective\nresolution"
     heading += "\n(coarsest)" if any(len(each.overall.resolution.channels) > 1 for each in reports) else ""
-    yield _table(keys, [*of_bands("coherence"), *of_bands("phase\npart"), heading], rows, coherences, ends)
+    yield from _table(keys, [*of_bands("coherence"), *of_bands("phase\npart"), heading], rows, coherences, ends, width)
 
     def others(row: Row) -> list[str]:
         return [*map(short, row.scores.values()), *map(short, row.losses.values())]
 
     names = [SCORES[name].replace(" ", "\n") for name in row.scores] + [name.replace("_", "\n") for name in row.losses]
-    yield _table(keys, names, rows, others, ends)
+    yield from _table(keys, names, rows, others, ends, width)
 
 
 def _table(
-    keys: Sequence[str],
-    headings: Sequence[str],
-    rows: Sequence[Labelled],
-    cells: Cells,
-    ends: set[int] | dict[int, int],
-) -> Any:
+    keys: Sequence[str], headings: Sequence[str], rows: Sequence[Labelled], cells: Cells, ends: set[int], width: int
+) -> Iterator[object]:
+    """One table, or several with some of the columns each: a number that is cut is none."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
-    for heading in (*keys, *headings):
-        table.add_column(heading, justify="right", vertical="bottom")
-    for index, (labels, row) in enumerate(rows):
-        table.add_row(*labels, *cells(row), end_section=index in ends)
-    return table
+    columns = list(zip(headings, *(cells(row) for _, row in rows), strict=True))
+    named = list(zip(keys, *(labels for labels, _ in rows), strict=True))
+    room = width - 1  # a column has a space before it, and the last one behind it as well
+    if sum(map(_width, (*named, *columns))) > room:
+        named = [tuple(map(_broken, each)) for each in named]
+    room -= sum(map(_width, named))
+    for run in _runs(columns, room):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+        for heading, *_ in named:
+            table.add_column(heading, justify="right", vertical="bottom", overflow="fold")
+        for heading, *_ in run:
+            table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+        for index, row in enumerate(zip(*(each[1:] for each in (*named, *run)), strict=True)):
+            table.add_row(*row, end_section=index in ends)
+        yield table
+
+
+def _runs(columns: list[tuple[str, ...]], room: int) -> list[list[tuple[str, ...]]]:
+    """Columns in as few runs, of about as many each, as there is room for."""
+    runs = []
+    for number in range(1, len(columns) + 1):
+        size = -(-len(columns) // number)
+        runs = [columns[i : i + size] for i in range(0, len(columns), size)]
+        if all(sum(map(_width, run)) <= room for run in runs):
+            break
+    return runs
+
+
+def _width(column: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return 1 + max(cell_len(line) for each in column for line in printable(each).split("\n"))
+
+
+def _broken(name: str) -> str:
+    """A long name on several lines."""
+    lines = [""]
+    for piece in re.split(r"(?<=[_+/ \n])", name):
+        if lines[-1].endswith("\n") or len(lines[-1] + piece) > LONG:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.removesuffix("\n") for line in lines if line)
 
 
 def _along(report: Report) -> list[str]:
