@@ -188,6 +188,12 @@ def _positions(given: Coordinate, asked: Coordinate, name: str, other: str) -> t
         if given.units and asked.units and given.units != asked.units:  # 1 days and 6 hours
             values = [f"{value} {each.units}" for value, each in zip(values, (given, asked), strict=True)]
         raise FieldFileError(f"{asked.name} differs: {values[0]} in {name}, {values[1]} in {other}")
+    twice = mine[at][1:] == mine[at][:-1]
+    if twice.any():  # which of them belongs to which, nobody knows
+        value = given.label(int(at[1:][twice][0]))
+        raise FieldFileError(
+            f"{asked.name} has {value} more than once, and is in another order in {name} than in {other}"
+        )
     order = np.empty(len(at), np.int64)
     order[to] = at
     return tuple(order.tolist())

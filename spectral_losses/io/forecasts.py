@@ -93,4 +93,8 @@ def _places(valid: NDArray[np.float64], known: Coordinate, rounding: float, name
             f"{name} lacks {lacking} of {valid.size} valid times, the first {said}; it runs from {known.label(0)} to "
             f"{known.label(len(times) - 1)} (--sel chooses the forecasts that it covers)"
         )
+    same = order[1:][times[order][1:] == times[order][:-1]]
+    wanted = np.isin(times[same], times[places])
+    if wanted.any():
+        raise ValueError(f"{name} has {known.label(int(same[wanted][0]))} more than once")
     return places

@@ -99,6 +99,15 @@ def test_another_order_is_brought_into_that_of_the_truth(written, capsys, monkey
         assert row["field_error"] == pytest.approx(float(sl.field_error(x, y, channel_axis=None)), rel=1e-12)
 
 
+def test_a_position_that_is_there_twice_stays_where_it_is(written, capsys):
+    p, t = fields()
+    times = TIMES[[0, 1, 1, 3, 4]]
+    assert_right(compare(capsys, *written(dataset(p, time=times), dataset(t, time=times))), [])
+    files = written(dataset(p, time=times).isel(time=[1, 0, 2, 3, 4]), dataset(t, time=times))
+    told = "time has 2020-01-01T06:00 more than once, and is in another order in p.nc than in t.nc"
+    assert refused(capsys, *files) == told
+
+
 def test_members_and_channels_by_name(written, capsys):
     p, t = fields()
     dims, names = ("member", "channel", "y", "x"), {"member": np.arange(5), "channel": ["u", "v", "w"]}

@@ -116,6 +116,8 @@ def test_where_there_are_no_latitudes(region, capsys):
         assert refused(capsys, *argv) == f"--mask cos-latitude: {told}"
     told = "--mask: takes a file of weights, or cos-latitude, got 'cos-lat'"
     assert refused(capsys, "compare", "p.nc", "t.nc", "--mask", "cos-lat") == told
+    twice = ("compare", "p.nc", "t.nc", "--mask", "cos-latitude", "--mask", "cos-latitude")
+    assert refused(capsys, *twice) == "--mask: takes cos-latitude once"
     argv = ("compare", "p.nc", "t.nc", "--spatial-axes", "longitude", "--per", "latitude", "--mask", "cos-latitude")
     assert refused(capsys, *argv).startswith("--mask cos-latitude: latitude is none of the spatial axes")
     assert refused(capsys, "spectrum", "p.nc", "--mask", "cos-latitude").startswith(

@@ -112,7 +112,10 @@ def mask_sources(masks: Iterable[str] | None) -> list[Source]:
         What is no file, or several arrays in place of one.
     """
     found: list[Source] = []
-    for text in masks or ():
+    masks = list(masks or ())
+    if masks.count(COS_LATITUDE) > 1:  # the weight would be its square
+        raise CommandError(f"--mask: takes {COS_LATITUDE} once")
+    for text in masks:
         if text != COS_LATITUDE:
             (sources,) = sources_of([text], None, None)
             if not os.path.splitext(sources[0].path)[1]:
