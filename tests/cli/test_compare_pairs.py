@@ -146,6 +146,8 @@ def test_axes_without_names(tmp_path, capsys, monkeypatch, per, losses):
     for name in (*NUMBERS, "rmse", "bias"):
         assert found[name] == pytest.approx(plain[name])
     assert found["losses"] == pytest.approx(plain["losses"])
+    behind = ",".join(str(axis - t.ndim) for axis in per)
+    assert compare(capsys, "p.npy", "t.npy", "--per", behind, "--losses", losses) == found
     assert (found["per"]["axis"], found["per"]["name"], found["shape"]) == (list(per), [None, None], list(t.shape))
     rows = found["per"]["rows"]
     assert len(rows) == t.shape[per[0]] * t.shape[per[1]]

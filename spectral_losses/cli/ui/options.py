@@ -253,7 +253,7 @@ def join_negative_axes(argv: Sequence[str]) -> list[str]:
     """Write ``--spatial-axes -2,-1`` as one word: argparse would take ``-2,-1`` for an option."""
     joined: list[str] = []
     for word in argv:
-        if joined and joined[-1] == "--spatial-axes" and re.match(r"-\d", word):
+        if joined and joined[-1] in ("--spatial-axes", "--per") and re.match(r"-\d", word):
             joined[-1] += f"={word}"
         else:
             joined.append(word)
