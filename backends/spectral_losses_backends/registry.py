@@ -94,8 +94,10 @@ def _find(x: Array, name: str) -> Backend:
     if "matrix" in own:
         raise TypeError(f"{name}: the operators of a matrix are not those of an array; pass np.asarray(x)")
     for root in roots:
-        # A framework has other classes than arrays; not all arrays of these three carry the standard's mark.
-        if root in _BUILT_IN and (hasattr(x, "__array_namespace__") or root in ("torch", "dask", "cupy")):
+        # A framework has other classes than arrays; not all arrays of these three carry the standard's mark, nor do the
+        # scalars of NumPy 2.0.
+        marked = hasattr(x, "__array_namespace__") or "generic" in own
+        if root in _BUILT_IN and (marked or root in ("torch", "dask", "cupy")):
             return _prepare(_BUILT_IN[root]())
     if not hasattr(x, "__array_namespace__"):
         raise TypeError(
