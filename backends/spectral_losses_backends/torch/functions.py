@@ -19,7 +19,9 @@ from torch.autograd import Function
 from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.ranks import Ranks
 from spectral_losses_backends.torch import compiled
+from spectral_losses_backends.torch import ranks as processes
 from spectral_losses_backends.torch.kernels import eager, is_plain
 
 
@@ -62,6 +64,10 @@ class Plain(base.Backend):
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""
         return x.detach()
+
+    def sum_over_ranks(self, x: Tensor, ranks: Ranks) -> Tensor:
+        """The sum of what each rank has, differentiable."""
+        return processes.differentiable_total(x, ranks)
 
     def map_columns(self, tables: Tensor, modes: Tensor, *, transposed: bool = False) -> Tensor:
         """A real matrix for each column of modes, as a complex one.
