@@ -547,6 +547,54 @@ BACKEND = [
     Mutation("mean squares: a mask's error is squared as the field", "pointwise.py", 'problem.needs == ("D", "T") and not problem.differenced', 'problem.needs == ("D", "T")'),
 ]  # fmt: skip
 
+RANKS = [
+    Mutation("ranks: shares count alike", "ranks.py", "+ math.prod([first.shape[axis] for axis in axes])", "+ 1"),
+    Mutation(
+        "ranks: a gradient of pooled frames is not times their number",
+        "ranks.py",
+        "rows.ranks.number / number",
+        "1 / number",
+    ),
+    Mutation(
+        "ranks: a slope of each pooled frame has the shape of one",
+        "ranks.py",
+        "(slope * share, (*lead, slope.shape[-1]))",
+        "(slope * share, slope.shape)",
+    ),
+    Mutation("ranks: how often one sends depends on its share", "blockwise.py", "if problem.rows.shared:", "if False:"),
+    Mutation(
+        "ranks: guards of a rank's frames alone",
+        "problem.py",
+        "        total, number = over.total(total, number, ranks, backend)\n",
+        "        pass\n",
+    ),
+    Mutation(
+        "ranks: a mean over a rank's rows alone",
+        "problem.py",
+        "        if ranks is None:\n            return mean\n",
+        "        return mean\n",
+    ),
+    Mutation(
+        "ranks: gradients of rows by the share",
+        "problem.py",
+        "over.total(nothing, number, ranks, backend)[1] / ranks.number",
+        "number + 0 * nothing",
+    ),
+    Mutation(
+        "ranks: mean squares of a rank alone",
+        "pointwise.py",
+        "not problem.differenced and problem.rows.ranks is None",
+        "not problem.differenced",
+    ),
+    Mutation(
+        "ranks: second derivatives of a rank alone",
+        "torch/ranks.py",
+        "return _total_op(slope, ctx.group), None",
+        "return slope * dist.get_world_size(_groups[ctx.group]), None",
+    ),
+    Mutation("ranks: set for good", "torch/ranks.py", "        _current = before\n", "        pass\n"),
+]
+
 GROUPS = {
     "scheduler": Group(
         "spectral_losses/scheduler",
@@ -610,6 +658,11 @@ GROUPS = {
         ),
         BACKEND,
         f"{FEW_FRAMEWORKS} and not strict and not broken and not wrong_gradient and not make_fx and not distributed",
+    ),
+    "ranks": Group(
+        "backends/spectral_losses_backends",
+        ("backends/test_ranks.py", "integrations/test_over_ranks.py"),
+        RANKS,
     ),
 }
 
