@@ -22,7 +22,7 @@ from spectral_losses_backends.problem import Arrays, Problem, Tables
 from spectral_losses_backends.ranks import Ranks
 from spectral_losses_backends.torch import compiled
 from spectral_losses_backends.torch import ranks as processes
-from spectral_losses_backends.torch.kernels import eager, is_plain
+from spectral_losses_backends.torch.kernels import eager, is_plain, refuse_distributed
 
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
@@ -60,6 +60,12 @@ class Plain(base.Backend):
     def constant(self, source: Source, name: str, like: Tensor) -> Any:
         """As everywhere."""
         return compiled.constant(source, name, like)
+
+    def forward(self, x: Tensor, basis: Basis) -> Tensor:
+        """Modes of fields, of which a rank has to have the whole."""
+        if basis.sums != "points" and not torch.compiler.is_compiling():
+            refuse_distributed(x)
+        return super().forward(x, basis)
 
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""

@@ -70,7 +70,7 @@ class Kernels(blockwise.Backend):
             return base.each_array(getattr(source, name)(), partial(self.upload, like=like))
 
         if type(like) not in _CLASSES:
-            _refuse_distributed(like)
+            refuse_distributed(like)
         mode = _fake_mode(like)
         if mode is not None:
             with mode:
@@ -428,7 +428,8 @@ def _fake_mode(like: Tensor) -> Any | None:
     return detect_fake_mode(like)
 
 
-def _refuse_distributed(x: Tensor) -> None:
+def refuse_distributed(x: Tensor) -> None:
+    """Refuse a DTensor, of which a rank has a part."""
     if any(cls.__name__ == "DTensor" for cls in type(x).__mro__):
         raise TypeError(
             "spectral losses and weights take no DTensor, got one as prediction, target or field: pass to_local() of "
