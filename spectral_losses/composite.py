@@ -134,12 +134,13 @@ class Component:
         if not -ndim <= self.time_axis < ndim:
             raise ValueError(f"time_axis must be an axis of {name} of shape {tuple(x.shape)}, got {self.time_axis}")
         axis = self.time_axis % ndim
-        if not len(range(*self.frames.indices(index(x.shape[axis])))):
+        part = x[(slice(None),) * axis + (self.frames, ...)]
+        if not part.shape[axis]:
             raise ValueError(
                 f"frames must leave a frame of {name}, got {self.frames} of {x.shape[axis]} on axis {axis} "
                 f"(shape {tuple(x.shape)})"
             )
-        return x[(slice(None),) * axis + (self.frames, ...)]
+        return part
 
     def seen_of_mask(self, mask: Array, prediction: Array) -> Array:
         """The frames of a mask that this component sees, where it has any: it is broadcast against the prediction."""

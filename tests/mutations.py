@@ -509,9 +509,9 @@ BACKEND = [
     Mutation("columns: the transpose is none", "base.py", "xp.matrix_transpose(a) if transposed else a", "a"),
     Mutation("columns: products with TF32 as it is set", "torch/kernels.py", "    setattr(settings, name, exact)\n", ""),
     Mutation("rows: gradient of a pooled frame is that of all", "problem.py", "xp.broadcast_to(slope / number, (", "xp.broadcast_to(slope, ("),
-    Mutation("rows: gradient averaged over the batch alone", "problem.py", "weight = weight / math.prod(lead[: self.elements])", "weight = weight / math.prod(lead[:1])"),
+    Mutation("rows: gradient averaged over the batch alone", "problem.py", "number: Any = math.prod(lead[: self.elements])", "number: Any = math.prod(lead[:1])"),
     Mutation("rows: channel weights along another axis", "problem.py", "after = self.elements - (self.channel + len(lead)) - 1", "after = 0"),
-    Mutation("guard: frames that are not finite count", "problem.py", "level = _finite_mean(level, frames, xp)", "level = xp.mean(level, axis=frames, keepdims=True)"),
+    Mutation("guard: frames that are not finite count", "problem.py", "level = _finite_mean(level, frames, xp, self.ranks, backend)", "level = xp.mean(level, axis=frames, keepdims=True)"),
     Mutation("guard: a quotient may be infinite", "problem.py", "return np.maximum(norm, np.minimum(error, 1e38) / largest)", "return norm"),
     Mutation("guard: an infinite error makes the denominator so", "problem.py", "np.minimum(error, 1e38) / largest", "error / largest"),
     Mutation("slopes: power without the measure", "problem.py", "            slope = slope * self._scale\n", "            pass\n"),
@@ -546,6 +546,54 @@ BACKEND = [
     Mutation("mean squares: wrong guesses stay", "pointwise.py", "if not right.all():", "if False:"),
     Mutation("mean squares: a mask's error is squared as the field", "pointwise.py", 'problem.needs == ("D", "T") and not problem.differenced', 'problem.needs == ("D", "T")'),
 ]  # fmt: skip
+
+RANKS = [
+    Mutation("ranks: shares count alike", "ranks.py", "+ math.prod([first.shape[axis] for axis in axes])", "+ 1"),
+    Mutation(
+        "ranks: a gradient of pooled frames is not times their number",
+        "ranks.py",
+        "rows.ranks.number / number",
+        "1 / number",
+    ),
+    Mutation(
+        "ranks: a slope of each pooled frame has the shape of one",
+        "ranks.py",
+        "(slope * share, (*lead, slope.shape[-1]))",
+        "(slope * share, slope.shape)",
+    ),
+    Mutation("ranks: how often one sends depends on its share", "blockwise.py", "if problem.rows.shared:", "if False:"),
+    Mutation(
+        "ranks: guards of a rank's frames alone",
+        "problem.py",
+        "        total, number = over.total(total, number, ranks, backend)\n",
+        "        pass\n",
+    ),
+    Mutation(
+        "ranks: a mean over a rank's rows alone",
+        "problem.py",
+        "        if ranks is None:\n            return mean\n",
+        "        return mean\n",
+    ),
+    Mutation(
+        "ranks: gradients of rows by the share",
+        "problem.py",
+        "over.total(nothing, number, ranks, backend)[1] / ranks.number",
+        "number + 0 * nothing",
+    ),
+    Mutation(
+        "ranks: mean squares of a rank alone",
+        "pointwise.py",
+        "not problem.differenced and problem.rows.ranks is None",
+        "not problem.differenced",
+    ),
+    Mutation(
+        "ranks: second derivatives of a rank alone",
+        "torch/ranks.py",
+        "return _total_op(slope, ctx.group), None",
+        "return slope * dist.get_world_size(_groups[ctx.group]), None",
+    ),
+    Mutation("ranks: set for good", "torch/ranks.py", "        _current = before\n", "        pass\n"),
+]
 
 GROUPS = {
     "scheduler": Group(
@@ -610,6 +658,11 @@ GROUPS = {
         ),
         BACKEND,
         f"{FEW_FRAMEWORKS} and not strict and not broken and not wrong_gradient and not make_fx and not distributed",
+    ),
+    "ranks": Group(
+        "backends/spectral_losses_backends",
+        ("backends/test_ranks.py", "integrations/test_over_ranks.py"),
+        RANKS,
     ),
 }
 

@@ -195,6 +195,7 @@ def test_torch_compile_does_not_compile_anew() -> None:
     p, t = (torch.tensor(x) for x in fields())
     p.requires_grad_()
     loss, counter = original(), CompileCounterWithBackend("aot_eager")
+    loss(p, t)  # what is met while compiling is compiled twice
     torch.compiler.reset()
     step = torch.compile(lambda p, t, w: loss(p, t, weights=w)[0], backend=counter, fullgraph=True)
     for w in (0.0, 0.5, 1.0):

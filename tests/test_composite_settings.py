@@ -28,7 +28,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         st.tuples(st.integers(-2, 1), SHELLS).map(lambda drawn: sl.Cylinders(*drawn)),
     ),
     "grid": st.one_of(
-        st.none(), st.builds(sl.Sphere, st.sampled_from(["gauss", "cells"]), degrees=st.none() | st.integers(1, 30))
+        st.none(),
+        st.builds(
+            sl.Sphere,
+            st.sampled_from(["gauss", "cells"]),
+            degrees=st.none() | st.integers(1, 30),
+            from_south=st.booleans(),
+        ),
     ),
     "lengths": st.none() | st.floats(0.1, 9) | st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)),
     "window": st.none() | st.just("hann") | st.tuples(st.none(), st.just("hann")),
@@ -119,12 +125,23 @@ def test_what_is_written_is_computed() -> None:
         ({"Sphere": "cells"}, sl.Sphere("cells")),
         ({"Sphere": {"latitudes": "gauss", "degrees": 21}}, sl.Sphere("gauss", degrees=21)),
         ({"Sphere": {"latitudes": [60, 0, -60]}}, sl.Sphere(np.array([60, 0, -60]))),
+        ({"Sphere": ["cells", None, True]}, sl.Sphere("cells", from_south=True)),
     ],
 )
 def test_short_forms_of_objects(written: Any, meant: Any) -> None:
     option = "grid" if "Sphere" in written else "bins"
     component = sl.Component.from_dict({"loss": "spectrum_error", option: written})
     assert component.options == {option: meant}
+
+
+def test_a_sphere_of_latitudes_is_written_by_name_and_where_they_begin() -> None:
+    for degrees in (None, 3):
+        for end, said in ((90, [degrees]), (-90, [degrees, True])):
+            component = sl.Component("spectrum_error", grid=sl.Sphere(np.linspace(end, -end, 9), degrees=degrees))
+            written = component.to_dict()
+            assert written["grid"] == {"Sphere": ["equiangular", *said]}
+            grid = sl.Component.from_dict(written).options["grid"]
+            assert grid == sl.Sphere("equiangular", degrees=degrees, from_south=end < 0)
 
 
 def test_arrays_are_written_as_lists() -> None:

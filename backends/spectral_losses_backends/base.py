@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from spectral_losses_backends import ranks as over
 from spectral_losses_backends.layouts import Gathering
 from spectral_losses_backends.problem import Arrays, Problem, Statistics, Tables, add_slope
 
@@ -162,6 +163,14 @@ class Backend:
 
     def register(self, cls: type, arrays: Sequence[str], static: Sequence[str]) -> None:
         """Let a dataclass of arrays through the framework's transformations (``jit``, ``vmap``), if it has any."""
+
+    def ranks(self) -> tuple[str, int] | None:
+        """The processes whose frames count as well, by a name and their number; None where one has all."""
+        return None
+
+    def sum_over_ranks(self, x: Array, ranks: over.Ranks) -> Array:
+        """The sum of what each of these processes has, on all of them; its gradient is that of the sum of all."""
+        raise NotImplementedError(f"{self.name} knows no ranks, got {ranks}")
 
     def slabs(self, x: Array, axis: int) -> list[slice]:
         """Parts of an array along an axis to work on one after the other: several where it can be written to."""
@@ -365,7 +374,9 @@ class Backend:
     def values(self, problem: Problem, arrays: Arrays) -> list[Array]:
         """What the losses of a problem are, each reduced over its rows; differentiable."""
         tables = self.statistics(problem, arrays)
-        rows, _ = self.rows_and_slopes(problem, tables, arrays.target_power, self.floors(problem, arrays, tables))
+        floors = self.floors(problem, arrays, tables)
+        tables, _ = over.pooled(tables, problem.rows, self)
+        rows, _ = self.rows_and_slopes(problem, tables, arrays.target_power, floors)
         return self.reduced(problem, arrays, rows)
 
     def weighted(self, problem: Problem, arrays: Arrays, weights: Sequence[float]) -> tuple[Array, list[Array]]:
@@ -383,8 +394,11 @@ class Backend:
         """
         modes, modes_y, tables = self.modes_and_statistics(problem, arrays.x, arrays.y)
         floors = self.floors(problem, arrays, tables)
-        shares = self.shares(problem, self.lead(problem, arrays.x), arrays.x, weights)
+        lead = self.lead(problem, arrays.x)
+        shares = self.shares(problem, lead, arrays.x, weights)
+        tables, share = over.pooled(tables, problem.rows, self)
         rows, slopes = self.rows_and_slopes(problem, tables, arrays.target_power, floors, shares)
+        slopes = over.spread(slopes, share, lead, self)
         return self.reduced(problem, arrays, rows), self.gradient_of(problem, modes, modes_y, slopes)
 
     def shares(self, problem: Problem, lead: tuple[int, ...], like: Array, weights: Sequence[float]) -> list[Any]:

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from spectral_losses_backends import base, pointwise
+from spectral_losses_backends import ranks as over
 from spectral_losses_backends.problem import Arrays, Problem, Tables
 
 Array = Any
@@ -105,6 +106,8 @@ class Backend(base.Backend):
             return self.of_squares(problem, arrays, weights)
         stack, found, gradient = _Stack.of(self, problem, arrays, weights), [], None
         step = max(1, self.block_size(stack.x, problem.basis) // math.prod(stack.x.shape[1:]))
+        if problem.rows.shared:  # each rank sends as often as the others, whatever its blocks
+            step = stack.x.shape[0]
         blocks = [stack] if step >= stack.x.shape[0] else stack.parts(step)
         if stack.floors is None:  # they are relative to statistics of all blocks
             powers = [self._target_power(problem, block) for block in blocks]
@@ -125,7 +128,8 @@ class Backend(base.Backend):
     def _block(self, problem: Problem, block: _Stack, out: Array | None) -> tuple[list[Array], Array]:
         """Rows and gradient of one block; its modes in chunks of frames where it is larger than one."""
         basis, xp, x, y = problem.basis, self.namespace(block.x), block.x, block.y
-        frames = math.prod(x.shape[: len(x.shape) - len(basis.shape)])
+        lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
+        frames = math.prod(lead)
         whole = problem.kind == "fields" or frames == 1 or self.block_size(x, basis) >= math.prod(x.shape)
         # Held here alone, so that what uses modes up can let go of them.
         kept: list[tuple[Array, Array]] = []
@@ -141,9 +145,10 @@ class Backend(base.Backend):
                 *modes, part = self._modes_and_statistics(problem, errors[these], target, power)
                 kept.append((modes.pop(0), modes.pop(0)))
                 tables.append(part)
-            lead = tuple(x.shape[: len(x.shape) - len(basis.shape)])
             table = {name: self._joined([part[name] for part in tables], lead) for name in tables[0]}
+        table, share = over.pooled(table, problem.rows, self)
         rows, slopes = self.rows_and_slopes(problem, table, block.target_power, block.floors, block.shares, leading=1)
+        slopes = over.spread(slopes, share, lead, self)
         if whole:
             gradient = self.gradient_of(problem, *kept.pop(), slopes)
             if out is None:

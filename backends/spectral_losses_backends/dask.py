@@ -77,9 +77,10 @@ class Backend(base.Backend):
         return super().rfftn(x.rechunk(dict.fromkeys(range(x.ndim - ndim, x.ndim), -1)), ndim)
 
     def irfftn(self, modes: Array, shape: tuple[int, ...]) -> Array:
-        """Its inverse, likewise."""
-        pieces = dict.fromkeys(range(modes.ndim - len(shape), modes.ndim), -1)
-        return super().irfftn(modes.rechunk(pieces), shape)
+        """Its inverse times the number of points, likewise; older versions of Dask take no ``norm``."""
+        axes = tuple(range(modes.ndim - len(shape), modes.ndim))
+        pieces = modes.rechunk(dict.fromkeys(axes, -1))
+        return self.namespace(modes).fft.irfftn(pieces, s=shape, axes=axes) * math.prod(shape)
 
     def map_columns(self, tables: Array, modes: Array, *, transposed: bool = False) -> Array:
         """A real matrix for each column of modes, block by block."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from spectral_losses_backends import ranks as over
 from spectral_losses_backends.text import plain
 
 Array = Any
@@ -72,6 +73,18 @@ class Rows(NamedTuple):
     """The axis that they weigh."""
     reduction: str = "mean"
     """"mean" over rows, or "none"."""
+    ranks: over.Ranks | None = None
+    """The processes that hold the other frames, where there are any."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether statistics are averaged over frames of all ranks, so that rows are the same on each."""
+        return self.ranks is not None and self.ranks.axis in self.averaged
+
+    @property
+    def apart(self) -> over.Ranks | None:
+        """The ranks where each has rows of its own."""
+        return None if self.shared else self.ranks
 
     def collect(self, table: Array, xp: Any, after: int = 1) -> Array:
         """A statistic of each row, of that of each field; ``after`` axes follow those of the stack."""
@@ -96,8 +109,8 @@ class Rows(NamedTuple):
     def floor(self, level: Array, eps: float, backend: Any, after: int = 0) -> Array:
         """``eps`` times the mean over frames of the same channel, for each row, plus the smallest normal number.
 
-        Frames that are not finite do not count. Axes over which it is the same for all may be left at size 1; ``after``
-        axes follow those of the stack.
+        The mean is one over all ranks. Frames that are not finite do not count. Axes over which it is the same for all
+        may be left at size 1; ``after`` axes follow those of the stack.
         """
         xp = backend.namespace(level)
         summed, averaged, frames = (_moved(axes, after) for axes in (self.summed, self.averaged, self.frames))
@@ -106,7 +119,7 @@ class Rows(NamedTuple):
         if not eps:
             level = xp.zeros_like(level)
         elif frames:
-            level = _finite_mean(level, frames, xp)
+            level = _finite_mean(level, frames, xp, self.ranks, backend)
         if summed or averaged:
             for axis in averaged:
                 level = level[(..., slice(0, 1), *(slice(None),) * (-axis - 1))]
@@ -117,24 +130,36 @@ class Rows(NamedTuple):
         """`floor` with one axis behind, of a level that has one number for each row already."""
         number = self.elements + len(self.summed) + len(self.averaged)
         kept = [axis + number - self.elements for axis in self.frames if axis + number < self.elements]
-        return Rows(self.elements, frames=tuple(kept)).floor(level, eps, backend, after=1)
+        return Rows(self.elements, frames=tuple(kept), ranks=self.apart).floor(level, eps, backend, after=1)
 
     def reduce(self, rows: Array, lead: tuple[int, ...], backend: Any) -> Array:
         """The loss, of the values of the rows."""
-        if self.reduction == "mean" and self.weights is None:
-            return backend.mean(rows)
-        rows = backend.namespace(rows).reshape(rows, lead[: self.elements])
-        return rows if self.reduction == "none" else backend.mean(rows * self._channel_weights(rows, lead, backend))
+        if self.reduction != "mean" or self.weights is not None:
+            rows = backend.namespace(rows).reshape(rows, lead[: self.elements])
+        if self.reduction == "none":
+            return rows
+        if self.weights is not None:
+            rows = rows * self._channel_weights(rows, lead, backend)
+        mean, ranks = backend.mean(rows), self.apart
+        if ranks is None:
+            return mean
+        number = math.prod(lead[: self.elements])
+        total, of_all = over.total(mean * number, number, ranks, backend)
+        return total / of_all
 
     def shares(self, lead: tuple[int, ...], like: Array, backend: Any, weight: float = 1.0) -> Any:
         """The gradient of ``weight`` times the loss along each row: a number, or an array with one for each."""
         if self.reduction == "none":
             return weight
-        weight = weight / math.prod(lead[: self.elements])
-        if self.weights is None:
-            return weight
-        weights = self._channel_weights(like, lead, backend) * weight
-        return backend.namespace(like).broadcast_to(weights, lead[: self.elements])
+        number: Any = math.prod(lead[: self.elements])
+        ranks = self.apart
+        if ranks is not None:
+            nothing = backend.namespace(like).zeros_like(like[(0,) * len(like.shape)])
+            number = over.total(nothing, number, ranks, backend)[1] / ranks.number
+        elif self.weights is None:
+            return weight / number
+        weights = 1 if self.weights is None else self._channel_weights(like, lead, backend)
+        return backend.namespace(like).broadcast_to(weights * (weight / number), lead[: self.elements])
 
     def channel_weights(self) -> Any:
         """The weights of the channels as a constant."""
@@ -167,6 +192,11 @@ class Problem(NamedTuple):
     """How many leading axes no term merges."""
     differenced: bool = False
     """Whether x holds the error already, because it was prepared by itself."""
+
+    @property
+    def rows(self) -> Rows:
+        """Those of one of the terms: all pool the same frames, where several ranks hold parts of them."""
+        return self.terms[0].rows
 
     def error(self, x: Array, y: Array) -> Array:
         """What is transformed beside the target."""
@@ -410,15 +440,18 @@ def smallest(like: Array, xp: Any) -> float:
 _SMALLEST = {np.dtype(name): float(np.finfo(name).smallest_normal) for name in ("float32", "float64")}
 
 
-def _finite_mean(level: Array, axes: tuple[int, ...], xp: Any) -> Array:
-    """The mean of what is finite; axes stay, with size 1."""
-    if isinstance(level, np.ndarray):  # where values can be seen for free, there is mostly nothing to leave out
+def _finite_mean(level: Array, axes: tuple[int, ...], xp: Any, ranks: over.Ranks | None, backend: Any) -> Array:
+    """The mean of what is finite, on all ranks; axes stay, with size 1."""
+    # Where values can be seen for free, there is mostly nothing to leave out.
+    if isinstance(level, np.ndarray) and ranks is None:
         total = np.add.reduce(level, axis=axes, keepdims=True)
         if math.isfinite(total.item() if total.size == 1 else np.add.reduce(total, axis=None)):
             return total / (level.size // total.size)
     finite = xp.isfinite(level)
     total = xp.sum(xp.where(finite, level, xp.zeros_like(level)), axis=axes, keepdims=True)
     number = xp.sum(xp.astype(finite, level.dtype), axis=axes, keepdims=True)
+    if ranks is not None:
+        total, number = over.total(total, number, ranks, backend)
     return total / xp.where(number > 0, number, xp.ones_like(number))
 
 

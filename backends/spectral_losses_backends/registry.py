@@ -87,22 +87,32 @@ _BUILT_IN: dict[str, Callable[[], Any]] = {
 
 def _find(x: Array, name: str) -> Backend:
     kind = type(x)
-    roots = [c.__module__.split(".")[0] for c in kind.__mro__]
-    own = {c.__name__ for c, root in zip(kind.__mro__, roots, strict=True) if root == "numpy"}
-    if "MaskedArray" in own:  # or a subclass, whose mask NumPy's functions would ignore or not, as it comes
-        raise TypeError(f"{name}: a masked array's mask would be ignored; pass x.filled(...) and mask=~x.mask")
-    if "matrix" in own:
-        raise TypeError(f"{name}: the operators of a matrix are not those of an array; pass np.asarray(x)")
-    for root in roots:
-        # A framework has other classes than arrays; not all arrays of these three carry the standard's mark.
-        if root in _BUILT_IN and (hasattr(x, "__array_namespace__") or root in ("torch", "dask", "cupy")):
+    # One class after the other: torch.compile, which may be looking on, does not know the modules of all that are last.
+    for cls in kind.__mro__:
+        root = cls.__module__.split(".")[0]
+        if root == "numpy":
+            _refuse_relatives(x, name)
+        # A framework has other classes than arrays; not all arrays of these three carry the standard's mark, nor do the
+        # scalars of NumPy 2.0.
+        marked = hasattr(x, "__array_namespace__") or (root == "numpy" and cls.__name__ == "generic")
+        if root in _BUILT_IN and (marked or root in ("torch", "dask", "cupy")):
             return _prepare(_BUILT_IN[root]())
+    roots = [cls.__module__.split(".")[0] for cls in kind.__mro__]
     if not hasattr(x, "__array_namespace__"):
         raise TypeError(
             f"{name} must be an array (NumPy, PyTorch, JAX, CuPy, Dask or one that follows the array API "
             f"standard), got {kind.__module__}.{kind.__qualname__}{_inside(x, name, roots)}"
         )
     return _prepare(_plug_in(roots) or _generic())
+
+
+def _refuse_relatives(x: Array, name: str) -> None:
+    """Refuse those of NumPy's arrays that do not behave as such, and what is made of them."""
+    own = {cls.__name__ for cls in type(x).__mro__ if cls.__module__.split(".")[0] == "numpy"}
+    if "MaskedArray" in own:  # whose mask NumPy's functions would ignore or not, as it comes
+        raise TypeError(f"{name}: a masked array's mask would be ignored; pass x.filled(...) and mask=~x.mask")
+    if "matrix" in own:
+        raise TypeError(f"{name}: the operators of a matrix are not those of an array; pass np.asarray(x)")
 
 
 def _inside(x: Any, name: str, roots: Sequence[str]) -> str:

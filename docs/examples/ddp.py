@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 import spectral_losses as sl
-from spectral_losses.integrations.torch import CompositeCriterion, mean_over_ranks
+from spectral_losses.integrations.torch import CompositeCriterion, mean_over_ranks, over_ranks
 
 EPOCHS, N = 15, 16
 
@@ -54,7 +54,9 @@ def main() -> None:
         sampler.set_epoch(epoch)
         for x, y in loader:
             optimizer.zero_grad()
-            criterion(model(x), y).backward()
+            with over_ranks():  # the loss of all shares, whose guard is relative to all their frames
+                loss = criterion(model(x), y)
+            loss.backward()
             optimizer.step()
         x, y = unseen
         metrics = mean_over_ranks(sl.evaluate(model.module(x), y), count=len(x))

@@ -429,7 +429,7 @@ class MeanStatistics:
 
     def _check_options(self, options: Mapping[str, Any], what: str) -> None:
         for name, own in self.options.items():
-            if named(options[name]) != named(own):
+            if _undirected(options[name]) != _undirected(own):
                 raise ValueError(f"{what} must have the same options, got {name}={options[name]!r}, here {own!r}")
 
     def _take(self, stored: Mapping[str, Any]) -> None:
@@ -447,6 +447,11 @@ class MeanStatistics:
 def tuples_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they were before they were stored."""
     return {name: tuples(value) for name, value in options.items()}
+
+
+def _undirected(value: Any) -> Any:
+    """A value of options as it is written; means do not depend on where the north of a sphere is."""
+    return named(Sphere(value.grid, degrees=value.degrees) if isinstance(value, Sphere) else value)
 
 
 def _checked(state: Any) -> dict[str, Any]:

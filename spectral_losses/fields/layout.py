@@ -12,6 +12,7 @@ from spectral_losses.fields.pairs import lift
 from spectral_losses.messages import check_choice, items, number
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Rows
+from spectral_losses_backends.ranks import Ranks
 
 ChannelAxis = int | None | Literal["auto"]
 Pool = int | Sequence[int] | Literal["frames"] | None
@@ -74,6 +75,26 @@ class Layout(NamedTuple):
     """Rows with the weights of channels, where those belong into a coupled row."""
     moved: int
     """How far behind its place in the field's order the batch was, where it leads."""
+
+    def over_ranks(self, ranks: tuple[str, int] | None, shape: tuple[int, ...]) -> Rows:
+        """The rows where the first axis of a prediction of this shape is cut among these processes.
+
+        Raises
+        ------
+        ValueError
+            That axis is none of frames.
+        """
+        if ranks is None:
+            return self.rows
+        place = 0 if self.order is None else self.order.index(0)
+        axis = place - (len(shape) - len(self.shape) - self.averaged)
+        if axis not in self.rows.frames:
+            what = "space" if axis >= self.averaged else "channels"
+            raise ValueError(
+                f"over_ranks: the first axis of prediction must be of frames, which the ranks share out, got shape "
+                f"{shape} with {what} there"
+            )
+        return self.rows._replace(ranks=Ranks(*ranks, axis))
 
     def arrange(self, x: Array, backend: Backend) -> Array:
         """A field in this layout, at least in float32."""

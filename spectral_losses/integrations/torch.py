@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from spectral_losses.composite import Component, CompositeLoss, Loss, refuse_options
 from spectral_losses.spectra import Spectrum
 from spectral_losses_backends.registry import backend_of
+from spectral_losses_backends.torch import ranks
 
-__all__ = ["CompositeCriterion", "mean_over_ranks"]
+__all__ = ["CompositeCriterion", "mean_over_ranks", "over_ranks"]
 
 
 class CompositeCriterion(nn.Module):
@@ -144,6 +146,63 @@ class CompositeCriterion(nn.Module):
         """Its components and weights, for ``print``."""
         floats = self.weight.floats
         return "\n".join(f"({name}): {floats[name]:g} * {each!r}" for name, each in self._loss.components.items())
+
+
+def over_ranks(group: dist.ProcessGroup | None = None) -> AbstractContextManager[None]:
+    """Let losses be those of the whole batch where each rank of a distributed run holds a share of it.
+
+    Inside of ``with over_ranks():`` a mean over frames is one over the frames of all ranks: of the statistics that
+    ``pool`` averages, of the guards that ``eps`` makes relative to all frames, and of the rows themselves. Every rank
+    has the same loss, that of one process with all frames. What is sent are sums over the bins, and no fields.
+
+    Parameters
+    ----------
+    group : torch.distributed.ProcessGroup, optional
+        The ranks; by default all. Without a process group, and with one rank, nothing changes.
+
+    Returns
+    -------
+    context manager
+        May be entered as often as you like; what is compiled with ``torch.compile`` is called inside of it.
+
+    Raises
+    ------
+    TypeError
+        Something else than a process group of which this rank is a member. Inside: transforms of ``torch.func``; a
+        pooled loss that is made of the fields themselves.
+    ValueError
+        Inside: a prediction whose first axis, along which it is shared out, is of channels or space.
+
+    Notes
+    -----
+    All ranks call the same losses in the same order, or they wait for each other: nothing may be computed inside on
+    one rank alone. Shares are parts along the first axis, of any size but 0. Arrays of other frameworks than PyTorch
+    are taken as they are.
+
+    The gradient on each rank is that of the whole loss with respect to its own share, times the number of ranks,
+    because ``DistributedDataParallel`` and FSDP divide by that when they average gradients: those of parameters are
+    then those of one process. It takes for granted that all ranks go on with their losses alike.
+
+    With ``reduction="none"`` each rank has the rows of its own frames; where the first axis is pooled, those of all.
+
+    Examples
+    --------
+    >>> import torch, spectral_losses as sl
+    >>> from spectral_losses.integrations.torch import over_ranks
+    >>> generator = torch.manual_seed(0)
+    >>> prediction, target = torch.randn(2, 4, 1, 16, 16)  # of this rank
+    >>> prediction.requires_grad_()
+    tensor(...)
+    >>> with over_ranks():
+    ...     loss = sl.log_spectral_distance(prediction, target, pool="frames")
+    >>> loss.backward()
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return ranks.over(None)
+    group = dist.group.WORLD if group is None else group
+    if not isinstance(group, dist.ProcessGroup) or dist.get_rank(group) < 0:
+        raise TypeError(f"group must be a process group of which this rank is a member, got {group!r}")
+    return ranks.over(group if dist.get_world_size(group) > 1 else None)
 
 
 def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, float]:

@@ -51,8 +51,9 @@ def open_labelled(
     group, _, wanted = (variable or "").strip("/").rpartition("/")
     try:
         dataset = stack.enter_context(xarray.open_dataset(source, group=group or None, **options))
-    except OSError as error:
-        if group and (is_url(name) or path.exists()):
+    except (OSError, ValueError) as error:
+        lost = isinstance(error, OSError) or type(error).__name__ == "GroupNotFoundError"  # of Zarr 2
+        if lost and group and (is_url(name) or path.exists()):
             raise FieldFileError(f"{name}: has no group {group!r}, or cannot be read") from error
         raise
     if not wanted:

@@ -110,8 +110,11 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     first = comparisons[0]
     plan, backend = first.plan, first.backend
     differenced = plan.conditioning is not None or first.mask is not None or first.centred
-    terms = tuple([Term(c.objective, c.plan.layout.rows) for c in comparisons])
+    ranks, shape = backend.ranks(), tuple(first.prediction.shape)
+    terms = tuple([Term(c.objective, c.plan.layout.over_ranks(ranks, shape)) for c in comparisons])
     problem = problem_of(plan.basis, terms, differenced)
+    if problem.kind == "fields" and problem.rows.shared:
+        raise TypeError(f"over_ranks: {type(first.objective).__name__} compares the fields themselves, and pools them")
     x = plan.layout.arrange(first.prediction, backend)
     y = None if first.target is None else plan.layout.arrange(first.target, backend)
     if problem.kind != "power":
@@ -168,7 +171,8 @@ def grouped(comparisons: Mapping[str, Comparison]) -> list[list[str]]:
         fields = "X" in c.objective.needs
         plan = c.plan
         transform = plan.basis, plan.layout.order, plan.layout.averaged, plan.conditioning, plan.fill
-        key = (fields, *transform, c.centred, c.filled)
+        pooled = plan.layout.pooled if c.backend.ranks() else ()  # of which ranks send their sums
+        key = (fields, *transform, c.centred, c.filled, pooled)
         alike = groups.setdefault(key, [])
         for names in alike:
             # Not by id, on which torch.compile would compile anew for each batch.

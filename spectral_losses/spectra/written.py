@@ -10,7 +10,11 @@ from spectral_losses.transforms.partitions import Cylinders, Sectors
 from spectral_losses.transforms.sphere import Sphere
 
 KINDS: dict[str, Any] = {"Cylinders": Cylinders, "Sectors": Sectors, "Sphere": Sphere}
-ARGUMENTS = {"Cylinders": Cylinders._fields, "Sectors": Sectors._fields, "Sphere": ("latitudes", "degrees")}
+ARGUMENTS = {
+    "Cylinders": Cylinders._fields,
+    "Sectors": Sectors._fields,
+    "Sphere": ("latitudes", "degrees", "from_south"),
+}
 
 
 def named(value: Any) -> Any:
@@ -18,7 +22,7 @@ def named(value: Any) -> Any:
     if isinstance(value, Sectors | Cylinders):
         return {type(value).__name__: [named(each) for each in value]}
     if isinstance(value, Sphere):  # how many latitudes is known of the fields
-        return {"Sphere": [value.grid, value.degrees]}
+        return {"Sphere": [value.grid, value.degrees, True] if value.from_south else [value.grid, value.degrees]}
     return [named(each) for each in value] if isinstance(value, tuple) else value
 
 

@@ -39,6 +39,9 @@ class Sphere:
         The highest degree. By default ``nlat - 1`` on Gaussian latitudes and ``(nlat - 1) // 2`` on the others, up to
         which all sums are exact, and never more than ``(nlon - 1) // 2``. Up to ``nlat - 1`` may be asked for; above
         the default one, powers are those of sums that are not exact.
+    from_south : bool, optional
+        Whether latitudes are from south to north, where they are given by name; by default they are from north. An
+        array tells by itself.
 
     Attributes
     ----------
@@ -47,13 +50,12 @@ class Sphere:
         How many latitudes, where they were given.
     degrees : int or None
     from_south : bool
-        Whether latitudes were given from south to north. To a spectrum of a scalar that makes no difference; to
-        `energy_spectrum` it tells where north is. Without an array they are from north.
+        To a spectrum of a scalar that makes no difference; to `energy_spectrum` it tells where north is.
 
     Raises
     ------
     TypeError
-        Latitudes that are no numbers, degrees that are no integer.
+        Latitudes that are no numbers, degrees that are no integer, or ``from_south`` beside an array that is not.
     ValueError
         Latitudes of no such grid; degrees below 1.
 
@@ -72,25 +74,31 @@ class Sphere:
     degrees: int | None
     from_south: bool
 
-    def __init__(self, latitudes: Any, *, degrees: int | None = None) -> None:
+    def __init__(self, latitudes: Any, *, degrees: int | None = None, from_south: bool | None = None) -> None:
         if isinstance(latitudes, str):
             if latitudes not in GRIDS:
                 known = ", ".join(map(repr, GRIDS))
                 raise ValueError(f"latitudes must be {known} or an array of degrees, got {latitudes!r}")
-            grid, size, from_south = latitudes, None, False
+            grid, size, rising = latitudes, None, bool(from_south)
         else:
             grid, size = grid_of(latitudes)
             given = np.asarray(latitudes)
-            from_south = bool(given[0] < given[-1])
+            rising = bool(given[0] < given[-1])
+            if from_south not in (None, rising):
+                raise TypeError(f"from_south must be as the latitudes are, {rising}, got {from_south!r}")
         object.__setattr__(self, "grid", grid)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "degrees", _whole(degrees))
-        object.__setattr__(self, "from_south", from_south)
+        object.__setattr__(self, "from_south", rising)
 
     def __repr__(self) -> str:
         where = " from south" if self.from_south else ""
-        said = repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes{where}>"
-        return f"Sphere({said})" if self.degrees is None else f"Sphere({said}, degrees={self.degrees})"
+        said = [repr(self.grid) if self.size is None else f"<{self.size} {self.grid} latitudes{where}>"]
+        if self.degrees is not None:
+            said.append(f"degrees={self.degrees}")
+        if self.size is None and self.from_south:
+            said.append("from_south=True")
+        return f"Sphere({', '.join(said)})"
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Refuse fields of another spatial shape."""

@@ -17,6 +17,7 @@ FRAMEWORKS["jax"]()
 jnp = jax.numpy
 check_grads = pytest.importorskip("jax.test_util").check_grads
 
+OLD = tuple(int(part) for part in jax.__version__.split(".")[:2]) < (0, 7)
 RNG = np.random.default_rng(5)
 P, T = (jnp.asarray(RNG.normal(size=(3, 2, 8, 6))) for _ in range(2))
 OPTIONS: dict[str, Any] = {"channels": "sum", "window": "hann", "detrend": "linear", "lengths": (1.0, 2.0)}
@@ -34,8 +35,10 @@ def test_one_inverse_transform_and_no_scatter_in_the_gradient() -> None:
     text = str(jax.make_jaxpr(jax.grad(lambda p: sl.spectrum_error(p, T)))(P))
     kinds = re.findall(r"fft_type=(?:jax.lax.FftType.)?(\w+)", text)
     names = {"2": "RFFT", "3": "IRFFT"}  # as jax.lax.FftType prints itself
+    kinds = sorted(names.get(kind, kind) for kind in kinds)
     # A function that is called twice is written once: the forward transform of both fields, the inverse of one.
-    assert sorted(names.get(kind, kind) for kind in kinds) in (["IRFFT", "RFFT"], ["IRFFT", "RFFT", "RFFT"])
+    assert OLD or kinds in (["IRFFT", "RFFT"], ["IRFFT", "RFFT", "RFFT"])
+    assert kinds.count("IRFFT") == 1
     assert "scatter" not in text
 
 
@@ -75,7 +78,8 @@ def test_single_and_double_precision() -> None:
     half = P.astype(jnp.bfloat16)
     gradient = jax.grad(lambda p: sl.spectrum_error(p, T.astype(jnp.float32)))(half)
     assert gradient.dtype == jnp.bfloat16
-    with jax.enable_x64(False):
+    enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+    with enable_x64(False):
         single = jnp.asarray(np.asarray(P))
         assert sl.spectrum_error(single, single).dtype == jnp.float32
 

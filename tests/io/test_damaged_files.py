@@ -27,7 +27,7 @@ from spectral_losses.io.errors import FieldFileError
 xarray = pytest.importorskip("xarray")
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("netCDF4")
-pytest.importorskip("zarr")
+OLD_ZARR = pytest.importorskip("zarr").__version__ < "3"
 
 SHAPE = (2, 1, 4, 6)
 FIELD = np.random.default_rng(0).standard_normal(SHAPE)
@@ -156,6 +156,7 @@ def test_a_header_without_its_end(tmp_path):
         read(path, [WHOLE])
 
 
+@pytest.mark.skipif(OLD_ZARR, reason="the third format of Zarr 2 was an experiment")
 def test_a_key_of_zarr_that_nobody_knows(tmp_path):
     path = tmp_path / "a.zarr"
     xarray.Dataset({"wind": (tuple("abcd"), FIELD)}).to_zarr(path, consolidated=False, zarr_format=3)
@@ -165,7 +166,7 @@ def test_a_key_of_zarr_that_nobody_knows(tmp_path):
         read(path, [WHOLE])
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2] if OLD_ZARR else [2, 3])
 @pytest.mark.parametrize("group", [None, "winds"])
 def test_a_chunk_of_zarr_that_is_lost(tmp_path, version, group):
     path = tmp_path / "a.zarr"

@@ -270,7 +270,16 @@ plot.spectra({"a": x, "b": 2 * x}, reference="a").figure.savefig(sys.argv[1])
 assert matplotlib.rcParams.copy() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
-    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path / "a.png")]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        program,
+        str(tmp_path / "a.png"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -141,6 +141,10 @@ def test_a_sphere_is_a_plain_value() -> None:
     assert repr(from_south) == "Sphere(<13 equiangular latitudes from south>, degrees=4)"
     assert (given.from_south, from_south.from_south, Sphere([-90, 0, 90]).from_south) == (False, True, True)
     assert repr(Sphere("gauss")) == "Sphere('gauss')"
+    assert repr(Sphere("gauss", degrees=3, from_south=True)) == "Sphere('gauss', degrees=3, from_south=True)"
+    assert Sphere([-90, 0, 90], from_south=True) == Sphere([-90, 0, 90])
+    with pytest.raises(TypeError, match="from_south must be as the latitudes are, True, got False"):
+        Sphere([-90, 0, 90], from_south=False)
     assert {given: 1}[copy.deepcopy(given)] == {given: 1}[pickle.loads(pickle.dumps(given))] == 1
 
 

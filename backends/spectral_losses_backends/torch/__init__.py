@@ -20,7 +20,9 @@ from torch.utils import _pytree
 from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.ranks import Ranks
 from spectral_losses_backends.torch import compiled, functions
+from spectral_losses_backends.torch import ranks as processes
 from spectral_losses_backends.torch.functions import plain
 from spectral_losses_backends.torch.kernels import Kernels, eager, is_plain
 
@@ -42,6 +44,10 @@ class Backend(Kernels):
     def is_tracing(self) -> bool:
         """Whether ``torch.compile`` or ``torch.jit.trace`` is looking on, to which sizes are no numbers."""
         return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
+    def sum_over_ranks(self, x: Tensor, ranks: Ranks) -> Tensor:
+        """The sum of what each rank has, differentiable."""
+        return processes.differentiable_total(x, ranks)
 
     def power(self, x: Tensor, basis: Basis) -> Tensor:
         """Share of the mean square in each bin, differentiable."""

@@ -19,8 +19,10 @@ from torch.autograd import Function
 from spectral_losses_backends import base
 from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.ranks import Ranks
 from spectral_losses_backends.torch import compiled
-from spectral_losses_backends.torch.kernels import eager, is_plain
+from spectral_losses_backends.torch import ranks as processes
+from spectral_losses_backends.torch.kernels import eager, is_plain, refuse_distributed
 
 
 def value(problem: Problem, arrays: Arrays) -> Tensor:
@@ -59,9 +61,19 @@ class Plain(base.Backend):
         """As everywhere."""
         return compiled.constant(source, name, like)
 
+    def forward(self, x: Tensor, basis: Basis) -> Tensor:
+        """Modes of fields, of which a rank has to have the whole."""
+        if basis.sums != "points" and not torch.compiler.is_compiling():
+            refuse_distributed(x)
+        return super().forward(x, basis)
+
     def detach(self, x: Tensor) -> Tensor:
         """The same values without a gradient."""
         return x.detach()
+
+    def sum_over_ranks(self, x: Tensor, ranks: Ranks) -> Tensor:
+        """The sum of what each rank has, differentiable."""
+        return processes.differentiable_total(x, ranks)
 
     def map_columns(self, tables: Tensor, modes: Tensor, *, transposed: bool = False) -> Tensor:
         """A real matrix for each column of modes, as a complex one.

@@ -21,6 +21,8 @@ from spectral_losses_backends.base import Basis, Source
 from spectral_losses_backends.layouts import ACCUMULATORS, Scattering
 from spectral_losses_backends.numpy import backend as numpy_backend
 from spectral_losses_backends.problem import Arrays, Problem, Tables
+from spectral_losses_backends.ranks import Ranks
+from spectral_losses_backends.torch import ranks as processes
 
 CHUNK = 1 << 18
 """Values worked on at a time, for each thread of the CPU: 1 MiB of float32.
@@ -68,7 +70,7 @@ class Kernels(blockwise.Backend):
             return base.each_array(getattr(source, name)(), partial(self.upload, like=like))
 
         if type(like) not in _CLASSES:
-            _refuse_distributed(like)
+            refuse_distributed(like)
         mode = _fake_mode(like)
         if mode is not None:
             with mode:
@@ -88,6 +90,14 @@ class Kernels(blockwise.Backend):
             array = array.copy()
         # Without a name the device would be that of `torch.set_default_device`.
         return torch.as_tensor(array, dtype=like.dtype if array.dtype.kind == "f" else None, device=like.device)
+
+    def ranks(self) -> tuple[str, int] | None:
+        """Those that are set, see `ranks`."""
+        return processes.current()
+
+    def sum_over_ranks(self, x: Tensor, ranks: Ranks) -> Tensor:
+        """The sum of what each rank has."""
+        return processes.total(x, ranks.group)
 
     def chunk_size(self, x: Tensor) -> int:
         """CHUNK for each thread; everything at once where there is no cache to care for."""
@@ -208,7 +218,7 @@ class Kernels(blockwise.Backend):
     def level(self, problem: Problem, arrays: Arrays, tables: Tables) -> Any:
         """Mean square of the target's fields in space, in NumPy where `rows_and_slopes` is."""
         level = super().level(problem, arrays, tables)
-        return _numpy(level) if in_sight(level) else level
+        return _numpy(level) if problem.rows.ranks is None and in_sight(level) else level
 
     def rows_and_slopes(
         self,
@@ -236,8 +246,8 @@ class Kernels(blockwise.Backend):
 
     def reduced(self, problem: Problem, arrays: Arrays, rows: Sequence[Any]) -> list[Tensor]:
         """The losses, of the values of their rows."""
-        if isinstance(rows[0], Tensor):
-            return super().reduced(problem, arrays, rows)
+        if isinstance(rows[0], Tensor) or problem.rows.ranks is not None:
+            return super().reduced(problem, arrays, [_tensor(row) for row in rows])
         return [_tensor(value) for value in numpy_backend.reduced(problem, arrays, rows)]
 
     def mean(self, x: Tensor) -> Tensor:
@@ -418,13 +428,14 @@ def _fake_mode(like: Tensor) -> Any | None:
     return detect_fake_mode(like)
 
 
-def _refuse_distributed(x: Tensor) -> None:
+def refuse_distributed(x: Tensor) -> None:
+    """Refuse a DTensor, of which a rank has a part."""
     if any(cls.__name__ == "DTensor" for cls in type(x).__mro__):
         raise TypeError(
             "spectral losses and weights take no DTensor, got one as prediction, target or field: pass to_local() of "
-            "it where each rank has whole fields (Replicate, or Shard along the batch), and average the losses over "
-            "the ranks, pooled ones excepted, see docs/sharded.md; pass full_tensor() of it where fields are cut along "
-            "space or channels"
+            "it where each rank has whole fields (Replicate, or Shard along the batch), inside of over_ranks() for "
+            "losses of the whole batch, see docs/sharded.md; pass full_tensor() of it where fields are cut along space "
+            "or channels"
         )
 
 
