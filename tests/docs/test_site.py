@@ -1,7 +1,7 @@
 """The site, built, as a reader's browser sees it.
 
-``SITE`` names a folder that was built already, which ``.ci/run`` does. Without it the pages are built once for this
-file, in a copy, and the examples of the gallery are not run. What needs a browser is skipped where there is none: it
+``SITE`` names a folder that was built already, which ``.ci/run docs`` does. Without it, ``--slow`` builds the pages once
+for this file, in a copy, and the examples of the gallery are not run. What needs a browser is skipped where there is none: it
 takes Chromium, and ``pip install playwright``.
 """
 
@@ -27,10 +27,12 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the built pages."""
     if built := os.environ.get("SITE"):
         return Path(built)
+    if not request.config.getoption("--slow"):
+        pytest.skip("builds the pages: runs with --slow, or where SITE names a folder of them")
     for package in NEEDED:
         pytest.importorskip(package)
     folder = tmp_path_factory.mktemp("site")
