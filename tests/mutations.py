@@ -429,7 +429,7 @@ LOSSES = [
     Mutation("mean statistics: copies share what waits", "diagnostics/sums.py", 'return {**vars(self), "_waiting": [], "_backend": None}', "return vars(self)"),
     Mutation("mean statistics: a batch is taken for channels", "diagnostics/sums.py", "if not axes.frames and axes.channel is not None and", "if False and"),
     Mutation("mean statistics: other grids are taken", "diagnostics/mean.py", "if self.frames and shape != self._shape:", "if False:"),
-    Mutation("mean statistics: other options are merged", "diagnostics/mean.py", "if named(options[name]) != named(own):", "if False:"),
+    Mutation("mean statistics: other options are merged", "diagnostics/mean.py", "if _undirected(options[name]) != _undirected(own):", "if False:"),
     Mutation("mean statistics: guards of float64", "diagnostics/pooled.py", "(*places, len(places))).astype(means.dtype)", "(*places, len(places)))"),
     Mutation("mean statistics: windows are no part of fields", "diagnostics/pooled.py", "if comparison.mask is not None or comparison.centred or altered:", "if comparison.mask is not None or comparison.centred:"),
     Mutation("spectrum error: slope half as steep", "losses/logarithmic.py", "xp.reshape(2 / norm, (*norm.shape", "xp.reshape(1 / norm, (*norm.shape"),
@@ -583,8 +583,8 @@ RANKS = [
     Mutation(
         "ranks: mean squares of a rank alone",
         "pointwise.py",
-        "not problem.differenced and problem.rows.ranks is None",
-        "not problem.differenced",
+        "alone = problem.rows.ranks is None",
+        "alone = True",
     ),
     Mutation(
         "ranks: second derivatives of a rank alone",

@@ -22,9 +22,9 @@ multiplied, not in that of one core, and a call for fewer values would cost more
 
 def is_of_squares(problem: Problem, arrays: Arrays) -> bool:
     """Whether a problem is one of mean squares of error and target, of fields as they are."""
-    alone = not problem.differenced and problem.rows.ranks is None
-    plainly = problem.basis.sums == "points" and problem.needs == ("D", "T") and alone
-    return plainly and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
+    plainly = problem.basis.sums == "points" and problem.needs == ("D", "T") and not problem.differenced
+    alone = problem.rows.ranks is None
+    return plainly and alone and arrays.y is not None and arrays.x.dtype == arrays.y.dtype
 
 
 def evaluate(
