@@ -31,11 +31,18 @@ def at_valid_times(truth: StoredArray, forecast: StoredArray, init: str, lead: s
     Raises
     ------
     ValueError
-        A dimension that is not there or is none of times; a time that the truth does not have.
+        A dimension that is not there or is none of times; a time that the truth does not have, or more than once; a
+        truth that has lead times itself.
     """
     valid = valid_times(forecast, init, lead)
     start, after = (forecast.coordinates[dim] for dim in (init, lead))
     dims = truth.dims or ()
+    leads = [dim for dim in dims if dim == lead or (dim in truth.coordinates and truth.coordinates[dim].is_lead)]
+    if leads:
+        raise ValueError(
+            f"the truth takes times alone, and {truth.name} has lead times along {leads[0]}; without these two options "
+            "forecasts are compared with others of the same initial and lead times"
+        )
     times = [dim for dim in dims if dim in truth.coordinates and truth.coordinates[dim].kind == "time"]
     if len(times) != 1:
         there = f"several: {', '.join(times)}" if times else "none"

@@ -236,7 +236,7 @@ def test_a_folder_of_something_else_is_refused(capsys):
         said = refused(capsys, *ARGV)
         assert said == f"--checkpoint: {Path('sums', 'comparison.json')}: is damaged, or none of a comparison"
     argv = (*ARGV[:-1], "t.npy")
-    assert refused(capsys, *argv) == "--checkpoint: t.npy: File exists"
+    assert refused(capsys, *argv) == "--checkpoint: t.npy: takes a folder, and this is none"
 
 
 def test_a_full_disk_is_one_line(capsys, monkeypatch):

@@ -354,6 +354,8 @@ def test_forecasts_that_the_truth_does_not_cover(here, capsys):
     # Initial times that are chosen are those of the forecast, and the truth goes on.
     found = compare(capsys, "p.nc", "t.nc", *WEATHERBENCH, "--sel", "time=:2020-01-01T06")
     assert found["frames"] == 2 * 3 * 3
+    told = "the truth takes times alone, and p.nc has lead times along prediction_timedelta; without these two options"
+    assert told in refused(capsys, "p.nc", "p.nc", *WEATHERBENCH, "--isel", "prediction_timedelta=0:2")
     dataset(u=field(0)).isel(time=[0, 1, 2, 3, 4, 5, 5]).to_netcdf("twice.nc")
     told = "--init-time time, --lead-time prediction_timedelta: twice.nc has 2020-01-02T06:00 more than once"
     argv = ("p.nc", "twice.nc", *WEATHERBENCH, "--isel", "prediction_timedelta=0:2", "--isel")

@@ -126,7 +126,20 @@ def test_rows_keep_their_positions_where_others_are_left_out(here, capsys):
         data.to_netcdf(name)
     rows = compare(capsys, "p.nc", "t.nc", "--nan", "skip", "--per", "time")["per"]["rows"]
     assert [row["coordinate"] for row in rows] == [0, 12, 18, 30]
+    assert [row["index"] for row in rows] == [0, 2, 3, 5]
     assert_equal(rows[1], p[2:3], t[2:3])
+
+
+def test_rows_without_coordinates_keep_their_numbers_where_others_are_left_out(here, capsys):
+    argv = [*saved(*fields()), "--nan", "skip", "--per", "0", "--table", "rows.csv", "--plot", "rows.svg"]
+    rows = compare(capsys, *argv)["per"]["rows"]
+    assert [row["index"] for row in rows] == [0, 2, 3, 5]
+    lines = [line.split(",") for line in Path("rows.csv").read_text().splitlines()]
+    assert [line[lines[0].index("axis_0")] for line in lines[1:]] == ["", "0", "2", "3", "5"]
+    assert main(["compare", *argv]) == 0
+    found = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in found if len(line) == 9 and line[0].isdecimal()] == ["0", "2", "3", "5"]
+    assert "<!-- 5 -->" in Path("rows.svg").read_text()
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int8, np.bool_])

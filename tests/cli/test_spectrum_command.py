@@ -195,6 +195,24 @@ def test_the_table_has_some_of_many_shells_and_fits_a_narrow_terminal(tmp_path, 
     assert all(len(row) == 4 for row in rows_of(plain))  # of three channels in two files means
 
 
+def test_many_files_with_long_names_get_several_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, to rich
+    names = [f"forecast_of_the_experiment_{i}.npy" for i in range(6)]
+    for i, name in enumerate(names):
+        np.save(tmp_path / name, 10.0 ** (3 * i) * saved(tmp_path / "x.npy", (1, 1, 16, 16)))
+    argv = ["spectrum", *(str(tmp_path / name) for name in names)]
+    assert main(argv) == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, plain.splitlines()[6:])) <= 80
+    assert main([*argv, "--json"]) == 0
+    powers = [each["power"][0] for each in json.loads(capsys.readouterr().out)["files"]]
+    printed = [word for line in plain.splitlines() for word in line.split()]
+    for power in powers:
+        assert {f"{each:#.3g}".removesuffix(".") for each in power} <= set(printed)
+    assert all(f"experiment_{i}.npy" in printed for i in range(6))
+
+
 def test_files_of_several_grids_side_by_side(tmp_path, capsys):
     t = saved(tmp_path / "fine.npy", (3, 1, 24, 24))
     np.save(tmp_path / "coarse.npy", t[..., ::2, ::2])

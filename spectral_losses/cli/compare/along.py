@@ -41,7 +41,8 @@ def places(report: Report) -> tuple[NDArray[np.generic], str]:
         if np.isfinite(steps).all() and ((steps > 0).all() or (steps < 0).all()):
             found = coordinate.numbers() if coordinate.kind == "number" else coordinate.values.astype("datetime64[s]")
             return found, way.name + (f" ({way.units})" if way.units else "")
-    return np.arange(number), f"index along {way.name}"
+    indices = way.indices if len(report.ways) == 1 else range(number)
+    return np.asarray(indices), f"index along {way.name}"
 
 
 def families(report: Report) -> list[Family]:

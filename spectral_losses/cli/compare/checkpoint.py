@@ -54,6 +54,8 @@ class Checkpoint:
             folder.mkdir(parents=True, exist_ok=True)
             names = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
             text = (folder / NAME).read_bytes() if NAME in names else None
+        except (FileExistsError, NotADirectoryError) as error:
+            raise CommandError(f"{OPTION}: {folder}: takes a folder, and this is none") from error
         except OSError as error:
             raise CommandError(f"{OPTION}: {folder}: {reason(error)}") from error
         if text is not None:

@@ -59,7 +59,7 @@ def document_of(report: Report) -> dict[str, Any]:
             "units": _one([None if way.coordinate is None else way.coordinate.units for way in ways]),
             "rows": [
                 {
-                    "index": _one([way.places[index] for way in ways]),
+                    "index": _one([way.indices[index] for way in ways]),
                     "coordinate": _one([way.coordinate and way.coordinate.plain(way.places[index]) for way in ways]),
                     **numbers_of(report, row),
                 }

@@ -69,7 +69,7 @@ def first_frame(comparison: Comparison, report: Report) -> Frame | None:
     layout, pair = comparison.layout, comparison.pair
     if len(layout.spatial) != 2:
         return None
-    first = {axis: report.first if axis == layout.batch else 0 for axis in layout.others}
+    first = {axis: report.kept[0] if report.kept and axis == layout.batch else 0 for axis in layout.others}
     cuts = tuple(slice(first[axis], first[axis] + 1) for axis in layout.others)
     p, t, mask = Gaps(comparison.args.nan, pair.mask).read(pair.prediction, pair.truth, layout, cuts)
     down, across = _sides(layout)

@@ -38,13 +38,16 @@ class Way(NamedTuple):
     name : str
     coordinate : Coordinate or None
     places : tuple of int
-        Of each row.
+        Of each row, among those that were compared.
+    indices : tuple of int
+        The same among all of the arrays, some of which ``--nan skip`` may have left out.
     """
 
     axis: int
     name: str
     coordinate: Coordinate | None
     places: tuple[int, ...]
+    indices: tuple[int, ...]
 
     @property
     def units(self) -> str | None:
@@ -53,8 +56,7 @@ class Way(NamedTuple):
 
     def label(self, row: int) -> str:
         """What to call a row: by its coordinate, else by its number."""
-        place = self.places[row]
-        return str(place) if self.coordinate is None else self.coordinate.label(place)
+        return str(self.indices[row]) if self.coordinate is None else self.coordinate.label(self.places[row])
 
 
 class Report(NamedTuple):
@@ -76,11 +78,11 @@ class Report(NamedTuple):
     overall: Row
     per: tuple[Row, ...]  # for each index along layout.per
     precision: float  # relative spacing of the floats that fields are made of
-    first: int = 0  # the first position that was compared, along the first axis of frames
+    kept: tuple[int, ...] | None = None  # which positions along the first axis of frames were compared; None: all
 
     def label(self, row: int) -> str:
         """What to call a row of the numbers along an axis: by its coordinate, else by its number."""
-        return str(row) if self.along is None else self.along.label(row)
+        return self.ways[0].label(row) if self.along is None else self.along.label(row)
 
     @property
     def along(self) -> Coordinate | None:
@@ -95,12 +97,13 @@ class Report(NamedTuple):
             return ()
         if layout.merged is None:
             places = tuple(range(layout.shape[layout.per]))
-            return (Way(layout.per, layout.name(layout.per), self.along, places),)
+            indices = places if self.kept is None or layout.per != layout.batch else self.kept
+            return (Way(layout.per, layout.name(layout.per), self.along, places, indices),)
         shape, dims, axes, coordinates = layout.merged
         pairs = zip(*np.ndindex(*(shape[axis] for axis in axes)), strict=True)
         names = [f"axis {axis}" if dims is None else dims[axis] for axis in axes]
         return tuple(
-            Way(axis, name, coordinates.get(name), tuple(places))
+            Way(axis, name, coordinates.get(name), tuple(places), tuple(places))
             for axis, name, places in zip(axes, names, pairs, strict=True)
         )
 

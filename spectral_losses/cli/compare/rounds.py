@@ -51,7 +51,7 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
     FieldFileError
         A file that cannot be read or is not finite.
     """
-    todo, skipped, first, rounds = parts_of(comparison), 0, 0, rounds_of(comparison)
+    todo, kept, skipped, rounds = parts_of(comparison), None, 0, rounds_of(comparison)
     watched = comparison.pair.watched
 
     def of_parts(work: Work, parts: Sequence[Part]) -> Sums:
@@ -62,9 +62,10 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
     if "finite" in rounds:
         arrays = comparison.pair.arrays[:2]
         whole = some_finite(of_parts(Work(which, "finite"), todo).joined["finite"], arrays, comparison.layout)
-        skipped, first = int(np.sum(~whole)), int(np.argmax(whole))
+        skipped = int(np.sum(~whole))
         if skipped:
             comparison = comparison.at(np.flatnonzero(whole))
+            kept = tuple(np.flatnonzero(whole).tolist())
             found = [part.start + np.flatnonzero(whole[part.start : part.stop]) for part in todo]
             todo = [part._replace(places=each) for part, each in zip(todo, found, strict=True) if len(each)]
     work = Work(which, "numbers")
@@ -77,7 +78,7 @@ def compare(comparison: Comparison, which: int, total: Total) -> Report:
             todo = [part._replace(levels=losses.levels_of(levels, cut)) for part, cut in zip(todo, cuts, strict=True)]
         else:
             work = work._replace(levels=levels)
-    return _report(comparison, of_parts(work, todo), skipped, first)
+    return _report(comparison, of_parts(work, todo), skipped, kept)
 
 
 def together(reports: list[Report]) -> list[Report]:
@@ -91,7 +92,7 @@ def together(reports: list[Report]) -> list[Report]:
     return found
 
 
-def _report(comparison: Comparison, sums: Sums, skipped: int, first: int) -> Report:
+def _report(comparison: Comparison, sums: Sums, skipped: int, kept: tuple[int, ...] | None) -> Report:
     pair, layout, options, grid, bands, losses, _, args = comparison
     precision = max(pair.prediction.precision, pair.truth.precision)
     overall, per = numbers_of(sums, layout, options.channels, args.eps)
@@ -125,5 +126,5 @@ def _report(comparison: Comparison, sums: Sums, skipped: int, first: int) -> Rep
         rows[0],
         tuple(rows[1:]),
         precision,
-        first,
+        kept,
     )

@@ -72,5 +72,4 @@ def _each(report: Report) -> Iterator[tuple[dict[str, Cell], Row]]:
 
 
 def _cell(way: Way, row: int) -> Cell:
-    place = way.places[row]
-    return place if way.coordinate is None else way.coordinate.cell(place)
+    return way.indices[row] if way.coordinate is None else way.coordinate.cell(way.places[row])

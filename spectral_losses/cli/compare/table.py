@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from spectral_losses.cli.compare.globe import described, words
 from spectral_losses.cli.compare.report import Report, Row, chosen
-from spectral_losses.cli.ui.console import by, console, count, long, printable, short
+from spectral_losses.cli.ui.columns import tables
+from spectral_losses.cli.ui.console import by, console, count, long, short
 from spectral_losses.cli.ui.sources import COS_LATITUDE
 from spectral_losses.errors import needed
 
 ROOMY = 100  # letters; a terminal that is narrower has no space between columns to waste
-LONG = 20  # letters; a name that is longer is broken where a table is too wide
 LISTED = 6  # so many channels have their effective resolution printed each
 SCORES = {"rmse": "RMSE", "bias": "bias", "anomaly_correlation": "anomaly correlation"}
 
@@ -34,7 +33,8 @@ def print_table(reports: list[Report]) -> None:
         for line in head(reports):
             printer.print(line, soft_wrap=True)
         if len(reports) == 1:
-            printer.print(_overall(first, printer.width))
+            for table in _overall(first, printer.width):
+                printer.print(table)
             printer.print(resolved(first), soft_wrap=True)
         else:
             rows = [((_name(each),), each.overall) for each in reports]
@@ -106,27 +106,23 @@ def _counts(report: Report) -> str:
     )
 
 
-def _overall(report: Report, width: int) -> object:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(width >= ROOMY)), pad_edge=False)
-    table.add_column("")
-    for heading in (_scale(report), "error", "amplitude\npart", "phase\npart", "energy\nratio", "coherence"):
-        table.add_column(heading, justify="right", vertical="bottom")
-    row = report.overall
+def _overall(report: Report, width: int) -> Iterator[object]:
+    row, rows = report.overall, []
     for name, value in row.scores.items():
         units = f" ({report.units})" if report.units not in (None, "", "1") and name != "anomaly_correlation" else ""
         if value is not None:
-            table.add_row(f"{SCORES[name]}{units}", "all", short(value))
-    table.add_row("field error", "all", short(row.field_error))
+            rows.append((f"{SCORES[name]}{units}", "all", short(value)))
+    rows.append(("field error", "all", short(row.field_error)))
     whole = reach(report.bands[0].centres[0], report.bands[-1].centres[1])
-    table.add_row("spectrum error", whole, short(row.spectrum_error), end_section=not row.losses)
-    for i, (name, value) in enumerate(row.losses.items(), 1):
-        table.add_row(name.replace("_", " "), "", short(value), end_section=i == len(row.losses))
+    rows.append(("spectrum error", whole, short(row.spectrum_error)))
+    rows += [(name.replace("_", " "), "", short(value)) for name, value in row.losses.items()]
+    ends = {len(rows) - 1}
+    cells: list[tuple[str, ...]] = [(*each, "", "", "", "") for each in rows]
     for band, numbers in zip(report.bands, row.bands, strict=True):
-        table.add_row(f"{band.name} band", reach(*band.centres), *map(short, numbers))
-    return table
+        cells.append((f"{band.name} band", reach(*band.centres), *map(short, numbers)))
+    headings = ("", _scale(report), "error", "amplitude\npart", "phase\npart", "energy\nratio", "coherence")
+    columns = list(zip(headings, *cells, strict=True))
+    yield from tables(columns[:2], columns[2:], ends, width, int(width >= ROOMY))
 
 
 def resolved(report: Report) -> str:
@@ -185,52 +181,8 @@ def _tables(
 def _table(
     keys: Sequence[str], headings: Sequence[str], rows: Sequence[Labelled], cells: Cells, ends: set[int], width: int
 ) -> Iterator[object]:
-    """One table, or several with some of the columns each: a number that is cut is none."""
-    from rich import box
-    from rich.table import Table
-
-    columns = list(zip(headings, *(cells(row) for _, row in rows), strict=True))
     named = list(zip(keys, *(labels for labels, _ in rows), strict=True))
-    room = width - 1  # a column has a space before it, and the last one behind it as well
-    if sum(map(_width, (*named, *columns))) > room:
-        named = [tuple(map(_broken, each)) for each in named]
-    room -= sum(map(_width, named))
-    for run in _runs(columns, room):
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
-        for heading, *_ in named:
-            table.add_column(heading, justify="right", vertical="bottom", overflow="fold")
-        for heading, *_ in run:
-            table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-        for index, row in enumerate(zip(*(each[1:] for each in (*named, *run)), strict=True)):
-            table.add_row(*row, end_section=index in ends)
-        yield table
-
-
-def _runs(columns: list[tuple[str, ...]], room: int) -> list[list[tuple[str, ...]]]:
-    """Columns in as few runs, of about as many each, as there is room for."""
-    runs = []
-    for number in range(1, len(columns) + 1):
-        size = -(-len(columns) // number)
-        runs = [columns[i : i + size] for i in range(0, len(columns), size)]
-        if all(sum(map(_width, run)) <= room for run in runs):
-            break
-    return runs
-
-
-def _width(column: Sequence[str]) -> int:
-    from rich.cells import cell_len
-
-    return 1 + max(cell_len(line) for each in column for line in printable(each).split("\n"))
-
-
-def _broken(name: str) -> str:
-    """A long name on several lines."""
-    lines = [""]
-    for piece in re.split(r"(?<=[_+/ \n])", name):
-        if lines[-1].endswith("\n") or len(lines[-1] + piece) > LONG:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(line.removesuffix("\n") for line in lines if line)
+    yield from tables(named, list(zip(headings, *(cells(row) for _, row in rows), strict=True)), ends, width)
 
 
 def _along(report: Report) -> list[str]:

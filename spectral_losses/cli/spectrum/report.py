@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from spectral_losses.cli.compare.globe import RADIUS, described, words
 from spectral_losses.cli.spectrum.measure import FileSpectrum
+from spectral_losses.cli.ui.columns import tables
 from spectral_losses.cli.ui.console import by, console, count, long, option_words, short, write
 from spectral_losses.errors import needed
 from spectral_losses.transforms.sphere import Harmonics
@@ -58,7 +59,8 @@ def print_table(report: Report) -> None:
                 printer.print(f"left out, because not all there is finite: {left} along {along}", soft_wrap=True)
         if report.options:
             printer.print(option_words(report.options), soft_wrap=True)
-        printer.print(_table(report))
+        for table in _tables(report, printer.width):
+            printer.print(table)
 
 
 def print_json(report: Report) -> None:
@@ -91,35 +93,29 @@ def print_json(report: Report) -> None:
     write(json.dumps(document, allow_nan=False) + "\n")
 
 
-def _table(report: Report) -> object:
-    from rich import box
-    from rich.table import Table
-
+def _tables(report: Report, width: int) -> Iterator[object]:
     first = report.files[0]
     around, waves = _wavelength(report)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     columns = _columns(report)
     on_the_sphere = isinstance(first.grid, Harmonics)
-    for heading in ("degree" if on_the_sphere else "wavenumber", *([waves] if around else []), *columns):
-        table.add_column(heading, justify="right", overflow="fold")
+    rows = [("degree" if on_the_sphere else "wavenumber", *([waves] if around else []), *columns)]
     shown = _some(first)
     for i in shown:
         k = first.wavenumber[i]
         waves_across = math.sqrt(k * (k + 1)) if on_the_sphere else k
         cells = [f"{k:.4g}", *([long(around / waves_across)] if around else [])]
-        for spectrum, rows in columns.values():
+        for spectrum, channels in columns.values():
             place = _same_shell(spectrum, first, i)
-            cells.append("" if place is None else short(float(np.mean(spectrum.power[rows, place]))))
-        table.add_row(*cells, end_section=i == shown[-1])
+            cells.append("" if place is None else short(float(np.mean(spectrum.power[channels, place]))))
+        rows.append(tuple(cells))
     empty = [""] if around else []
-    insides = [short(float(np.mean(spectrum.inside[rows]))) for spectrum, rows in columns.values()]
-    table.add_row("all shells", *empty, *insides)
-    slopes = [_mean_slope(spectrum.slope[rows]) for spectrum, rows in columns.values()]
-    if empty:
-        table.add_row("slope", f"{report.fit[0]:.4g} to {report.fit[1]:.4g}", *slopes)
-    else:
-        table.add_row(f"slope {report.fit[0]:.4g} to {report.fit[1]:.4g}", *slopes)
-    return table
+    insides = [short(float(np.mean(spectrum.inside[channels]))) for spectrum, channels in columns.values()]
+    rows.append(("all shells", *empty, *insides))
+    slopes = [_mean_slope(spectrum.slope[channels]) for spectrum, channels in columns.values()]
+    fit = f"{report.fit[0]:.4g} to {report.fit[1]:.4g}"
+    rows.append(("slope", fit, *slopes) if empty else (f"slope {fit}", *slopes))
+    found = list(zip(*rows, strict=True))
+    yield from tables(found[: -len(columns)], found[-len(columns) :], {len(shown) - 1}, width, 1)
 
 
 def _columns(report: Report) -> dict[str, tuple[FileSpectrum, slice]]:
