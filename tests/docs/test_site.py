@@ -1,8 +1,8 @@
 """The site, built, as a reader's browser sees it.
 
-``SITE`` names a folder that was built already, which ``.ci/run docs`` does. Without it, ``--slow`` builds the pages once
-for this file, in a copy, and the examples of the gallery are not run. What needs a browser is skipped where there is none: it
-takes Chromium, and ``pip install playwright``.
+``SITE`` names a folder that was built already, which ``.ci/run docs`` does. Without it, ``--slow`` builds the pages
+once for this file, in a copy, and the examples of the gallery are not run. What needs a browser is skipped where
+there is none: it takes Chromium, and ``pip install playwright``.
 """
 
 from __future__ import annotations
