@@ -168,7 +168,10 @@ class Plan(NamedTuple):
 
     def filled(self, x: Array, mask: Array | None, backend: Backend) -> Array:
         """A field that is laid out, with something in its masked points."""
-        if mask is None or (isinstance(mask, np.ndarray) and np.all(mask > 0)):  # weights, and nothing to fill
+        if mask is None:
+            return x
+        seen = backend.to_numpy_if_free(mask)
+        if seen is not None and np.all(seen > 0):  # weights, and nothing to fill
             return x
         shape, smooth = self.layout.shape, None
         if self.fill == "smooth":
