@@ -595,7 +595,81 @@ RANKS = [
     Mutation("ranks: set for good", "torch/ranks.py", "        _current = before\n", "        pass\n"),
 ]
 
+COMPARE = [
+    Mutation("parts: frames of the part before", "measure.py", "np.arange(part.start, part.stop) if", "np.arange(max(part.start - 1, 0), max(part.stop - 1, 1)) if"),
+    Mutation("parts: climatology of the first frames", "comparison.py", 'names = ("prediction", "truth", "climatology", "mask")', 'names = ("prediction", "truth", "mask")'),
+    Mutation("parts: mask of the first frames", "comparison.py", 'names = ("prediction", "truth", "climatology", "mask")', 'names = ("prediction", "truth", "climatology")'),
+    Mutation("sums: joined from the last part to the first", "sums.py", "for each in sums])", "for each in reversed(sums)])"),
+    Mutation("sums: those of the first part are added to in place", "sums.py", "name: value.copy() for", "name: value for"),
+    Mutation("sums: absent chunks of merged ones are forgotten", "sums.py", "return Sums(added, joined, absent)", "return Sums(added, joined)"),
+    Mutation("levels: each part has those of the first frames", "losses.py", "(self.batch or 0) + (elements,)", "(self.batch or 0) + (slice(elements.stop - elements.start),)"),
+    Mutation("levels: those of the first variable for all", "rounds.py", 'Work(which, "levels")', 'Work(0, "levels")'),
+    Mutation("rows: channels before rows are taken for rows", "tally.py", "self.channel is not None and self.channel < self.per:", "False:"),
+    Mutation("rows of two axes: in the order of the other one", "pairings.py", "array.merged(axes, place, name)", "array.merged(axes[::-1], place, name)"),
+    Mutation("rows of two axes: all of them as one batch", "rounds.py", "found[-1]._replace(overall=each.overall)", "found[-1]"),
+    Mutation("weights: not of mean 1", "tally.py", "weights / np.mean(weights)", "weights"),
+    Mutation("skip: what a mask leaves out matters", "gaps.py", "                finite |= self._weights(index, finite) == 0\n", ""),
+    Mutation("sphere: longitudes before latitudes are taken for these", "globe.py", "around = layout._replace(spatial=(north, east))", "around = layout"),
+    Mutation("resolution: that of the finest channel", "resolution.py", 'of = min if self.unit == "wavenumber" else max', 'of = max if self.unit == "wavenumber" else min'),
+    Mutation("checkpoint: variables share sums", "checkpoint.py", 'f"{work.which}-{work.round}', 'f"{work.round}'),
+    Mutation("checkpoint: sums of other frames are taken", "checkpoint.py", "if all(len(each) == part.elements for each in sums.joined.values()):", "if True:"),
+    Mutation("checkpoint: gaps treated otherwise", "checkpoint.py", '"report", "bands")', '"report", "bands", "nan")'),
+    Mutation("checkpoint: other positions", "checkpoint.py", '"positions": _digest(each)', '"positions": ""'),
+]  # fmt: skip
+
+IO = [
+    Mutation("alignment: to where positions come from", "alignment.py", "order[to] = at", "order[at] = to"),
+    Mutation("alignment: rounding carries over the seam", "alignment.py", " - min(step(wanted), 360) / 2", ""),
+    Mutation("alignment: axes in the inverse order", "stored.py", "np.transpose(self.read(tuple(index[axis] for axis in back)), order)", "np.transpose(self.read(tuple(index[axis] for axis in order)), back)"),
+    Mutation("alignment: one of two at the same position is taken", "alignment.py", "if twice.any():", "if False:"),
+    Mutation("positions: always in the order of the file", "stored.py", "if new == 1 and np.array_equal(wanted, found):", "if new == 1 and len(wanted) == len(found):"),
+    Mutation("positions: called by the first ones", "stored.py", "np.atleast_1d(kept.values[table])", "np.atleast_1d(kept.values[: table.size])"),
+    Mutation("points: one axis too few behind the first", "stored.py", "each - (each > axis) for each in others", "each - 1 for each in others"),
+    Mutation("vectors: components as they lie", "stacking.py", "together.append(aligned.array)", "together.append(each)"),
+    Mutation("calendars: leap years end on the 1st of January", "calendars.py", ".astype(np.int64) + 1,\n", ".astype(np.int64) % 365 + 1,\n"),
+    Mutation("calendars: times are cut to the hour below", "calendars.py", 'np.round(times).astype("datetime64[s]")', 'times.astype("datetime64[s]")'),
+    Mutation("calendars: days of the usual one", "calendars.py", "num2date(np.round(times), EPOCH, calendar=calendar)", 'num2date(np.round(times), EPOCH, calendar="standard")'),
+    Mutation("climatology: at initial times", "climatology.py", "times = valid_times(like, *forecast)\n", "times = valid_times(like, *forecast)\n        times = np.broadcast_to(like.coordinates[forecast[0]].numbers()[:, None], times.shape)\n"),
+    Mutation("valid times: the nearest within a day", "forecasts.py", "<= near(times, rounding)", "<= 86400"),
+    Mutation("valid times: one of two at the same time is taken", "forecasts.py", "if wanted.any():", "if False:"),
+    Mutation("selection: a date has the next midnight", "selection.py", "max(first, behind - 2 * within)", "behind"),
+    Mutation("weights: products of bytes", "weights.py", "each.read(index).astype(np.float64) for", "each.read(index) for"),
+    Mutation("chunks: the last one of a piece is not looked at", "chunks.py", "-(-cut.stop // n)", "cut.stop // n"),
+    Mutation("chunks: absent ones of another array", "chunks.py", "chunks[int(number)].absent", "chunks[0].absent"),
+    Mutation("npz: pieces in the order in which they are asked for", "npz.py", "_place(index, header) == stream.tell()", "_place(index, header) is not None"),
+]  # fmt: skip
+
 GROUPS = {
+    "compare": Group(
+        "spectral_losses/cli/compare",
+        (
+            "cli/test_compare_parts.py",
+            "cli/test_compare_checkpoint.py",
+            "cli/test_compare_gaps.py",
+            "cli/test_compare_pairs.py",
+            "cli/test_tables.py",
+            "cli/test_compare_sphere.py",
+            "cli/test_compare.py",
+        ),
+        COMPARE,
+        "not memory and not picture and not a_warning and not conventions and not whole_arrays and not guard_of and not 3000",
+    ),
+    "io": Group(
+        "spectral_losses/io",
+        (
+            "io/test_calendars.py",
+            "io/test_selection.py",
+            "io/test_file_alignment.py",
+            "cli/test_compare_coordinates.py",
+            "cli/test_compare_latitudes.py",
+            "cli/test_compare_choice.py",
+            "cli/test_compare_climatology.py",
+            "io/test_field_files.py",
+            "io/test_damaged_files.py",
+        ),
+        IO,
+        "not a_bit and not flips and not no_byte and not any_damage and not any_text and not 3000",
+    ),
     "scheduler": Group(
         "spectral_losses/scheduler",
         (

@@ -15,7 +15,7 @@ import pytest
 import spectral_losses as sl
 from spectral_losses.cli import main
 from spectral_losses.cli.compare import alone as one_process
-from spectral_losses.cli.compare import blocks, checkpoint
+from spectral_losses.cli.compare import blocks, checkpoint, command
 from spectral_losses.cli.compare.sums import unpacked
 from spectral_losses.cli.ui import figures
 from spectral_losses.io import StoredArray
@@ -139,6 +139,7 @@ def test_several_variables_and_rounds_share_a_folder(capsys, monkeypatch):
         (("--eps", "0.5"), "--eps was 1e-08 there, and is 0.5"),
         (("--isel", "0=0:3"), "--isel was None there, and is ['0=0:3']"),
         (("--mask", "m.npy"), f"--mask was None there, and is '{os.sep}"),
+        (("--nan", "fill"), "--nan was 'error' there, and is 'fill'"),
     ],
 )
 def test_another_comparison_is_refused(capsys, argv, problem):
@@ -187,6 +188,39 @@ def test_files_of_another_shape_or_cut_are_refused(capsys, monkeypatch):
     np.save("p.npy", np.load("p.npy")[:5])
     np.save("t.npy", np.load("t.npy")[:5])
     assert "holds sums of another comparison" in refused(capsys, *ARGV)
+
+
+def test_all_that_says_what_is_computed_tells_comparisons_apart():
+    # Bands are made of the sums.
+    assert {*command.CHOSEN} & {*checkpoint.APART} == {"bands"}
+
+
+def test_other_positions_are_refused(capsys):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+
+    def write(levels: list[float]) -> None:
+        for name in ("p", "t"):
+            data = xarray.Dataset({"u": (("time", "level", "y", "x"), np.load(f"{name}.npy"))})
+            data.assign_coords(level=levels).to_netcdf(f"{name}.nc")
+            os.utime(f"{name}.nc", ns=(0, 0))  # as stores that tell no times
+
+    argv = ("compare", "p.nc", "t.nc", "--per", "level", "--checkpoint", "sums")
+    write([500.0, 850.0])
+    whole, _ = printed(capsys, *argv)
+    write([500.0, 850.0])
+    assert printed(capsys, *argv)[0] == whole
+    write([500.0, 700.0])
+    assert "the arrays have other shapes, positions or chunks" in refused(capsys, *argv)
+
+
+def test_each_variable_has_guards_of_its_own(capsys):
+    p, t = np.load("p.npy"), np.load("t.npy")
+    np.savez("p.npz", u=p, v=100 * p)
+    np.savez("t.npz", u=t, v=100 * t)
+    argv = ("compare", "p.npz", "t.npz", "--key", "u,v", "--losses", "adjusted_error", "--eps", "0.5")
+    u, v = json.loads(printed(capsys, *argv)[0])["variables"]
+    assert v["losses"] == pytest.approx(u["losses"], rel=1e-5)
 
 
 def test_paths_may_be_written_otherwise(capsys, here):

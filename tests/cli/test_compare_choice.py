@@ -169,6 +169,16 @@ def test_a_vector_is_one_energy(here, capsys, kind):
     assert_equal(early, *(x[:, :4] for x in both), channel_axis=0, channels="sum")
 
 
+def test_components_with_their_dimensions_in_other_orders(here, capsys):
+    u, v, p, q = map(field, range(4))
+    dataset(u=u, v=v).to_netcdf("t.nc")
+    mixed = dataset(u=p, v=q)
+    mixed["v"] = mixed["v"].transpose("x", "time", "y", "level")
+    mixed.to_netcdf("p.nc")
+    found = compare(capsys, "p.nc", "t.nc", "--variable", "u+v")
+    assert_equal(found, np.stack([p, q]), np.stack([u, v]), channel_axis=0, channels="sum")
+
+
 def test_a_vector_takes_components_of_one_kind(here, capsys):
     mixed = dataset(u=field(0), v=field(1))
     mixed["v"].attrs["units"] = "knots"

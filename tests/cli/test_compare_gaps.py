@@ -117,6 +117,17 @@ def test_frames_with_gaps_are_left_out(here, capsys, monkeypatch, budget):
     assert "left out, because not all there is finite: 2 positions along axis 0\n" in capsys.readouterr().out
 
 
+def test_a_frame_whose_gaps_are_masked_is_not_left_out(here, capsys):
+    p, t = fields()
+    sea = np.ones(SHAPE[-2:])
+    sea[3:7, 4:9] = 0  # as the prediction has it, and the truth has not
+    np.save("sea.npy", sea)
+    found = compare(capsys, *saved(p, t), "--nan", "skip", "--mask", "sea.npy")
+    whole = [0, 1, 2, 3, 5]
+    assert_equal(found, p[whole], t[whole], mask=sea)
+    assert (found["skipped"], found["frames"]) == (1, 5)
+
+
 def test_rows_keep_their_positions_where_others_are_left_out(here, capsys):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("netCDF4")

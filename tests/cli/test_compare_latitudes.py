@@ -92,6 +92,15 @@ def test_weights_of_two_masks_are_multiplied(region, capsys):
     assert found["spectrum_error"] == pytest.approx(float(sl.spectrum_error(p, t, channel_axis=None, mask=weights > 0)))
 
 
+def test_products_of_bytes_do_not_overflow(region, capsys):
+    p, t, _ = region
+    weights = np.where(np.arange(20) % 2, 16, 1).astype(np.uint8) * np.ones((17, 1), np.uint8)
+    np.save("w.npy", weights)
+    found = compare(capsys, *ARGV, "--mask", "w.npy", "--mask", "w.npy")
+    expected = float(sl.field_error(p, t, channel_axis=None, mask=weights.astype(float) ** 2))
+    assert found["field_error"] == pytest.approx(expected)
+
+
 def test_latitudes_of_a_rotated_grid(region, capsys):
     for name in ("p", "t"):
         with xarray.open_dataset(f"{name}.nc") as data:

@@ -138,3 +138,18 @@ def test_positions_of_two_kinds_in_one_column(tmp_path):
     path = tmp_path / "a.parquet"
     save_table(path, [{"level": None}, {"level": 5.0}, {"level": "top"}], "--table")
     assert pandas.read_parquet(path)["level"].tolist()[1:] == ["5.0", "top"]
+
+
+@pytest.mark.parametrize(("shape", "coarsest"), [((32, 32), max), ((24, 32), min)], ids=["wavelengths", "wavenumbers"])
+def test_the_effective_resolution_of_several_channels_is_the_coarsest(tmp_path, capsys, monkeypatch, shape, coarsest):
+    monkeypatch.chdir(tmp_path)
+    noise, t = np.random.default_rng(0).standard_normal((2, 3, 2, *shape))
+    spectrum = np.fft.rfft2(noise)
+    k = np.hypot(shape[0] * np.fft.fftfreq(shape[0])[:, None], np.arange(shape[1] // 2 + 1))
+    for channel, lost in enumerate((9, 5)):  # from these wavenumbers on
+        spectrum[:, channel] *= 10 * (k > lost)
+    np.save("t.npy", t)
+    np.save("p.npy", t + np.fft.irfft2(spectrum, s=shape))
+    found = ran(capsys, "compare", "p.npy", "t.npy", "--table", "rows.csv")["effective_resolution"]["channels"]
+    assert coarsest(found) == found[1] != found[0]
+    assert read("rows.csv")["effective_resolution"].tolist() == pytest.approx([found[1]])

@@ -52,8 +52,10 @@ def test_parts_are_those_of_xarray():
     of = xarray.DataArray(times.astype("datetime64[ns]")).dt
     for part in ("month", "dayofyear", "hour"):
         np.testing.assert_array_equal(found[part], getattr(of, part))
-    # A time that a few decimals put before the hour.
-    assert parts(times[:1].astype(float) + 1 - 1e-4, None)["hour"] == [0]
+    # A time that a few decimals put before the hour, before 1970 and after it.
+    for hour in (times[0].astype(float) + 1, 6 * 3600.0):
+        for calendar in (None, "noleap"):
+            assert parts(np.array([hour - 1e-4]), calendar)["hour"] == [hour // 3600 % 24]
 
 
 @pytest.mark.parametrize("calendar", ["noleap", "360_day", None])

@@ -20,7 +20,7 @@ import spectral_losses.io
 from spectral_losses.cli import main
 from spectral_losses.cli.compare import blocks
 from spectral_losses.errors import UserError
-from spectral_losses.io import open_array
+from spectral_losses.io import Chunks, note, noted, open_array
 from spectral_losses.io.classic import check_length
 from spectral_losses.io.errors import FieldFileError
 
@@ -229,6 +229,18 @@ def test_only_chunks_of_one_value_are_asked_about(tmp_path, monkeypatch):
                 stored.read((slice(i, i + 2), slice(0, 1), slice(1, 3), slice(0, 6)))
         assert stored.lacking() == ""
     assert asked == [(3, 0, 0, 0), (3, 0, 0, 1)]
+
+
+def test_absent_chunks_are_noted_where_they_are_to_be_told():
+    a, b = (Chunks("x.zarr", name, (1, 4)) for name in "ab")
+    b.absent[0, 0] = 0.0
+    with noted([a, b]) as found:
+        b.absent[2, 1] = np.nan
+    assert (a.absent, b.absent) == ({}, {(0, 0): 0.0})
+    note([a, b], found)
+    assert a.words() == ""
+    assert b.words().startswith("2 chunks of b are not in the store, the first from [0, 0] on")
+    assert sorted(b.absent) == [(0, 0), (2, 1)]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
