@@ -78,6 +78,21 @@ def test_the_lowest_dependencies_meet_the_lowest_interpreter(project: Any) -> No
     assert project["requires-python"] == f">={python}"
 
 
+def test_the_adapters_are_tested_by_night_and_another_name_is_refused() -> None:
+    assert ".ci/adapters" in commands(workflow("nightly")["jobs"]["adapters"])
+    lines = [line.split('"') for line in text(".ci/adapters").splitlines() if line.startswith("add ")]
+    assert len(lines) > 5
+    for line in lines:
+        assert [path for path in line[5].split() if not (ROOT / path).exists()] == []
+    names = [line[0].split()[1] for line in lines]
+    assert f"\nnames=({' '.join(names)})\n" in text(".ci/adapters")
+    if os.name == "nt":
+        pytest.skip("needs bash")
+    refused = subprocess.run([ROOT / ".ci" / "adapters", "keras", "krsa"], capture_output=True, text=True)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == f"unknown package 'krsa'; there are: {' '.join(names)}\n"
+
+
 def test_the_workflow_runs_each_step_once(steps: list[str]) -> None:
     jobs = workflow("tests")["jobs"]
     assert commands(jobs["tests"]) == [".ci/run tests"]
