@@ -32,6 +32,7 @@ def catalogue_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(path.stem, None)
 
 
+@pytest.mark.slow
 def test_every_loss_is_timed(catalogue_gpu: Any, capsys: pytest.CaptureFixture[str]) -> None:
     catalogue_gpu.main(["--quick", "--device", "cpu", "--frameworks", "PyTorch"])
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]

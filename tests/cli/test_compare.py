@@ -587,7 +587,7 @@ def peak_memory(*argv: object) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.parametrize("kind", ["npy", "npz", "compressed npz", "nc"])
 def test_a_large_file_takes_little_memory(tmp_path, kind):
-    shape = (48, 1, 1024, 1024)  # 192 MiB, in frames of 4
+    shape = (24, 1, 1024, 1024)  # 96 MiB, in frames of 4
     suffix = kind.split()[-1]
     small, large = (tmp_path / f"{name}.{suffix}" for name in ("small", "large"))
     for file, frames in ((small, 1), (large, shape[0])):

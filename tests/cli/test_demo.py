@@ -145,7 +145,7 @@ def test_all_trainings_learn_and_weights_move(quick: Any) -> None:
     assert all(0 < look.weights["log_spectral_distance"] != look.weights["field_error"] == 1 for look in shares.looks)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])])
 def test_a_seed_is_a_run(name: str) -> None:
     found = []
     for seed in (5, 5, 6):

@@ -31,7 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             given, function = item.callspec.params, item.originalname
             # The subbands of wavelets make large programs: what is true of their gradients is true of the rest.
             typical = TYPICAL - {"wavelet_error"} if given.get("framework") in COSTLY else TYPICAL
+            by_jax = "jax" in (given.get("framework"), given.get("autodiff"))
+            large = by_jax and given.get("name") == "wavelet_error"
             costly = {given.get("framework"), given.get("autodiff")} & COSTLY or function in COMPILED
             plain = function == "test_gradients_are_those_of_differences" and given["kind"] == "plain"
-            if costly and given.get("name", "field_error") not in typical and function not in ALWAYS and not plain:
+            everywhere = (function in ALWAYS or plain) and not large
+            if costly and given.get("name", "field_error") not in typical and not everywhere:
                 item.add_marker(pytest.mark.slow)
