@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Most of what tests of JAX take is LLVM at work on programs that run once. With --slow it does all that it does for
+# users. Processes of pytest-xdist and those that tests start have what the first one says.
+if "PYTEST_XDIST_WORKER" not in os.environ and "--slow" not in sys.argv:
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 if importlib.util.find_spec("numpy"):  # the scheduler's tests run without it
     from frameworks import autodiff, framework, sees_a_device
