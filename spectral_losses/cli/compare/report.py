@@ -80,10 +80,6 @@ class Report(NamedTuple):
     precision: float  # relative spacing of the floats that fields are made of
     kept: tuple[int, ...] | None = None  # which positions along the first axis of frames were compared; None: all
 
-    def label(self, row: int) -> str:
-        """What to call a row of the numbers along an axis: by its coordinate, else by its number."""
-        return self.ways[0].label(row) if self.along is None else self.along.label(row)
-
     @property
     def along(self) -> Coordinate | None:
         """The coordinate of the axis that rows lie along, if it has one."""
@@ -106,11 +102,6 @@ class Report(NamedTuple):
             Way(axis, name, coordinates.get(name), tuple(places), tuple(places))
             for axis, name, places in zip(axes, names, pairs, strict=True)
         )
-
-    @property
-    def units_along(self) -> str | None:
-        """Its units, where it has some."""
-        return None if self.along is None or self.along.units in ("", "1") else self.along.units
 
     @property
     def power(self) -> NDArray[np.float64]:
