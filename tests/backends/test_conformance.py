@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from frameworks import Framework
+from hypothesis import Phase, settings
 
 import spectral_losses as sl
 from spectral_losses.testing import check_backend, reference_spectrum
+
+
+@pytest.fixture
+def once() -> Iterator[None]:
+    """The first example that fails is enough: to look for a smaller one takes most of the time."""
+    settings.register_profile("once", settings(), phases=(Phase.explicit, Phase.generate))
+    settings.load_profile("once")
+    yield
+    settings.load_profile("default")
 
 
 def test_backend_conforms(framework: Framework) -> None:
@@ -19,6 +31,7 @@ def test_backend_conforms(framework: Framework) -> None:
     )
 
 
+@pytest.mark.usefixtures("once")
 @pytest.mark.parametrize(
     ("method", "broken"),
     [
@@ -43,6 +56,7 @@ def test_a_broken_backend_is_caught(monkeypatch: pytest.MonkeyPatch, method: str
         check_backend(np.asarray)
 
 
+@pytest.mark.usefixtures("once")
 def test_a_wrong_gradient_is_caught() -> None:
     torch = pytest.importorskip("torch")
 

@@ -94,8 +94,7 @@ def test_a_fake_tensor_outside_of_its_mode() -> None:
     real()
 
 
-@pytest.mark.parametrize("tracing", ["real", "fake", "symbolic"])
-@pytest.mark.parametrize("before", [False, True], ids=["first", "after a real call"])
+@pytest.mark.parametrize(("tracing", "before"), [("real", False), ("fake", False), ("fake", True), ("symbolic", True)])
 def test_make_fx(tracing: str, before: bool) -> None:
     """What it records are operations on the inputs, not the numbers of the example."""
     if before:

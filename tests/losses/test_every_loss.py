@@ -195,7 +195,8 @@ def test_empty_shells_zeros_and_constants(framework: Framework, name: str) -> No
     noise = P[:2, 0, :1]
     fields = {"zero": np.zeros_like(noise), "one": np.ones_like(noise), "wave": wave, "noise": noise}
     loss = calls(framework, name)
-    for dtype in ("float32", "float64"):
+    dtypes = ("float32",) if framework.name == "dask" else ("float32", "float64")  # a graph for each of 16 pairs
+    for dtype in dtypes:
         for p in fields.values():
             for t in fields.values():
                 x, y = framework.asarray(p.astype(dtype)), framework.asarray(t.astype(dtype))
