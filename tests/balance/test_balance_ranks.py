@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from ranks import RANKS, needs_gloo, on_ranks
 
 import spectral_losses as sl
 from spectral_losses.balance import influences
 
-torch = pytest.importorskip("torch")
-import torch.distributed as dist  # noqa: E402
+needs_gloo()
 
-if not dist.is_available() or not dist.is_gloo_available():
-    pytest.skip("this PyTorch has no gloo", allow_module_level=True)
+import torch  # noqa: E402
 
 from spectral_losses.integrations.balance import BalancedCriterion  # noqa: E402
 
-RANKS, SAMPLES, STEPS = 2, 5, 3
+SAMPLES, STEPS = 5, 3
 SHARES = {"field_error": 1.0, "spectrum_error": 0.1}
 
 
@@ -30,14 +26,8 @@ def batch(step: int, rank: int) -> Any:
     return (1 + rank) * p, t
 
 
-def work(rank: int, folder: str) -> None:
-    """What one process does."""
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # no name of this machine has to be known
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS, timeout=timedelta(seconds=60)
-    )
+def work(rank: int) -> dict[str, Any]:
+    """What one process finds."""
     torch.manual_seed(0)
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"))
     criterion = BalancedCriterion({name: name for name in SHARES}, SHARES)
@@ -47,14 +37,11 @@ def work(rank: int, folder: str) -> None:
         criterion(model(x), y).backward()
         weights.append(criterion.balancer.weights)
     gradient = next(model.parameters()).grad
-    torch.save({"weights": weights, "gradient": gradient}, f"{folder}/{rank}.pt")
-    dist.barrier()  # no rank takes the group down while another still uses it
-    dist.destroy_process_group()
+    return {"weights": weights, "gradient": gradient}
 
 
 def test_all_ranks_have_the_weights_of_all_samples(tmp_path: Any) -> None:
-    torch.multiprocessing.spawn(work, (str(tmp_path),), nprocs=RANKS)
-    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(RANKS)]
+    found = on_ranks(work, tmp_path)
     assert found[0]["weights"] == found[1]["weights"]  # the same floats
     assert torch.equal(found[0]["gradient"], found[1]["gradient"])
     # The first step by hand: the mean of squares of all five differences.

@@ -6,23 +6,21 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ranks import RANKS, needs_gloo, on_ranks
 
 import spectral_losses as sl
 
-torch = pytest.importorskip("torch")
-import torch.distributed as dist  # noqa: E402
+needs_gloo()
 
-if not dist.is_available() or not dist.is_gloo_available():
-    pytest.skip("this PyTorch has no gloo", allow_module_level=True)
+import torch  # noqa: E402
 
 from spectral_losses.integrations.torch import CompositeCriterion, mean_over_ranks  # noqa: E402
 
-RANKS, BATCH, UNSEEN = 2, 4, 5
+BATCH, UNSEEN = 4, 5
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE, PAGE = DOCS / "examples" / "ddp.py", DOCS / "mean-statistics.md"
 
@@ -77,14 +75,8 @@ def train(model: Any, criterion: Any, scheduler: sl.LossScheduler, data: Any, un
     }
 
 
-def work(rank: int, folder: str) -> None:
-    """What one process does."""
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # no name of this machine has to be known
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS, timeout=timedelta(seconds=60)
-    )
+def work(rank: int) -> dict[str, Any]:
+    """What one process finds."""
     model, criterion, scheduler = started()
     model = torch.nn.parallel.DistributedDataParallel(model)
     share, unseen = fields(BATCH, 1)[:, rank::RANKS], fields(UNSEEN, 2)[:, rank::RANKS]
@@ -131,17 +123,13 @@ def work(rank: int, folder: str) -> None:
             if key == "whole":
                 recipe("reduced_over_ranks")(stats)
                 found["whole reduced"] = stats.state_dict()
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.barrier()  # no rank takes the group down while another still uses it
-    dist.destroy_process_group()
+    return found
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each rank found."""
-    folder = str(tmp_path_factory.mktemp("ranks"))
-    torch.multiprocessing.spawn(work, (folder,), nprocs=RANKS)
-    return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(RANKS)]
+    return on_ranks(work, tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from ranks import RANKS, needs_gloo, on_ranks
 
 import spectral_losses as sl
 from spectral_losses.losses.registry import all_losses, options_of
 
-torch = pytest.importorskip("torch")
-import torch.distributed as dist  # noqa: E402
+needs_gloo()
 
-if not dist.is_available() or not dist.is_gloo_available():
-    pytest.skip("this PyTorch has no gloo", allow_module_level=True)
+import torch  # noqa: E402
+import torch.distributed as dist  # noqa: E402
 
 from spectral_losses.integrations.torch import CompositeCriterion, over_ranks  # noqa: E402
 
-RANKS = 2
 SHARES = (slice(0, 3), slice(3, 5))
 COMPILES = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 11)
 
@@ -130,14 +126,8 @@ def refused(call: Any) -> str:
     return "nothing"
 
 
-def work(rank: int, folder: str) -> None:
-    """What one process does."""
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # no name of this machine has to be known
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS, timeout=timedelta(seconds=60)
-    )
+def work(rank: int) -> dict[str, Any]:
+    """What one process finds."""
     found: dict[str, Any] = {}
     p, t = fields()[:, SHARES[rank]]
     ddp = torch.nn.parallel.DistributedDataParallel(model_of())
@@ -170,17 +160,13 @@ def work(rank: int, folder: str) -> None:
     found["outside"] = sl.log_spectral_distance(p, t, pool="frames")
     found["no group"] = refused(lambda: over_ranks("gloo"))  # type: ignore[arg-type]
     found["foreign group"] = refused(lambda: over_ranks(dist.new_group([0])) if rank else dist.new_group([0]))
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.barrier()  # no rank takes the group down while another still uses it
-    dist.destroy_process_group()
+    return found
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each rank found."""
-    folder = str(tmp_path_factory.mktemp("ranks"))
-    torch.multiprocessing.spawn(work, (folder,), nprocs=RANKS)
-    return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(RANKS)]
+    return on_ranks(work, tmp_path_factory.mktemp("ranks"))
 
 
 def close(found: Any, expected: Any) -> None:

@@ -6,15 +6,13 @@ import os
 import subprocess
 import sys
 import warnings
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from frameworks import needs
+from ranks import RANKS, needs_gloo, on_ranks
 
 import spectral_losses as sl
-
-RANKS = 2
 
 EIGHT_DEVICES = """
 import re
@@ -116,20 +114,13 @@ def gradients(model: Any, loss: Any, x: Any, y: Any) -> tuple[Any, list[Any]]:
     ]
 
 
-def work(rank: int, folder: str) -> None:
-    """What one process does."""
+def work(rank: int) -> dict[str, Any]:
+    """What one process finds."""
     import torch
-    import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
 
     from spectral_losses.integrations.torch import over_ranks
 
-    if sys.platform == "linux":
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # no name of this machine has to be known
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS, timeout=timedelta(seconds=60)
-    )
     found: dict[str, Any] = {}
     x, y = fields()[:, rank::RANKS]
     mesh = init_device_mesh("cpu", (RANKS,))
@@ -145,9 +136,7 @@ def work(rank: int, folder: str) -> None:
         with warnings.catch_warnings(), over_ranks():
             warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf")  # of the compiler
             found["compiled"] = gradients(sharded, compiled, x, y)
-    torch.save(found, f"{folder}/{rank}.pt")
-    dist.barrier()  # no rank takes the group down while another still uses it
-    dist.destroy_process_group()
+    return found
 
 
 def of_dtensors(mesh: Any) -> dict[str, Any]:
@@ -169,12 +158,8 @@ def of_dtensors(mesh: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What each rank found."""
-    torch = pytest.importorskip("torch")
-    if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
-        pytest.skip("this PyTorch has no gloo")
-    folder = str(tmp_path_factory.mktemp("ranks"))
-    torch.multiprocessing.spawn(work, (folder,), nprocs=RANKS)
-    return [torch.load(f"{folder}/{rank}.pt", weights_only=True) for rank in range(RANKS)]
+    needs_gloo()
+    return on_ranks(work, tmp_path_factory.mktemp("ranks"))
 
 
 def test_a_compiled_criterion_beside_fsdp(found: list[dict[str, Any]]) -> None:
