@@ -180,7 +180,7 @@ def test_units_do_not_matter(framework: Framework, name: str, size: float) -> No
 @pytest.mark.parametrize("size", [1e-6, 1.0])
 def test_equal_fields_give_exactly_nothing(framework: Framework, name: str, size: float) -> None:
     loss = calls(framework, name)
-    for dtype in ("float32", "float64"):
+    for dtype in ("float32",) if framework.costly else ("float32", "float64"):
         t = framework.asarray((size * T).astype(dtype))
         assert float(loss.value(t, t)) == 0
         if framework.name != "jax":  # one operation after the other
@@ -195,8 +195,7 @@ def test_empty_shells_zeros_and_constants(framework: Framework, name: str) -> No
     noise = P[:2, 0, :1]
     fields = {"zero": np.zeros_like(noise), "one": np.ones_like(noise), "wave": wave, "noise": noise}
     loss = calls(framework, name)
-    dtypes = ("float32",) if framework.name == "dask" else ("float32", "float64")  # a graph for each of 16 pairs
-    for dtype in dtypes:
+    for dtype in ("float32",) if framework.costly else ("float32", "float64"):
         for p in fields.values():
             for t in fields.values():
                 x, y = framework.asarray(p.astype(dtype)), framework.asarray(t.astype(dtype))
@@ -213,7 +212,7 @@ def test_what_is_not_finite_stays_so(framework: Framework, name: str) -> None:
     clean = LOSSES[name](P, T, reduction="none")
     hit = np.zeros(clean.shape, dtype=bool)
     hit[(1, 0, 1)[: clean.ndim]] = True
-    for bad in (np.nan, np.inf, -np.inf):
+    for bad in (np.nan, -np.inf) if framework.costly else (np.nan, np.inf, -np.inf):
         for which in range(2):
             fields = [P.copy(), T.copy()]
             fields[which][1, 0, 1, 3, 4] = bad
@@ -259,25 +258,25 @@ def test_memory_layouts_do_not_matter(framework: Framework, name: str, view: Any
         np.testing.assert_array_equal(framework.to_numpy(x), y)
 
 
-AXES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
-    "channels last, found": ((0, 1, 3, 4, 2), {"spatial_axes": (2, 3)}),
-    "channels first": ((2, 0, 1, 3, 4), {"channel_axis": 0}),
-    "space first": ((3, 4, 0, 1, 2), {"spatial_axes": (0, 1), "channel_axis": -1}),
-    "space turned and apart": ((4, 0, 1, 3, 2), {"spatial_axes": (-2, 0), "channel_axis": 4}),
-}
+AXES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((2, 0, 1, 3, 4), {"channel_axis": 0}),
+    ((3, 4, 0, 1, 2), {"spatial_axes": (0, 1), "channel_axis": -1}),
+    ((0, 1, 3, 4, 2), {"spatial_axes": (2, 3)}),  # channels last, and found there
+    ((4, 0, 1, 3, 2), {"spatial_axes": (-2, 0), "channel_axis": 4}),  # space turned and apart
+]
 
 
 @every_loss
-@pytest.mark.parametrize("order", AXES)
-def test_axes_may_lie_anywhere(framework: Framework, name: str, order: str) -> None:
-    axes, options = AXES[order]
-    p, t = (framework.asarray(np.ascontiguousarray(x.transpose(axes))) for x in (P, T))
-    loss, value, exact = calls(framework, name, **options), *sl.value_and_grad(name)(P, T)
-    for target in (t, sl.radial_spectrum(t, **options)) if name in STORED else (t,):
-        assert float(loss.value(p, target)) == pytest.approx(float(value), rel=1e-12)
-        for way in loss.gradients:
-            found = framework.to_numpy(way(p, target))
-            np.testing.assert_allclose(found, exact.transpose(axes), rtol=1e-9, atol=1e-12)
+def test_axes_may_lie_anywhere(framework: Framework, name: str) -> None:
+    value, exact = sl.value_and_grad(name)(P, T)
+    for axes, options in AXES[2:] if framework.costly else AXES:
+        p, t = (framework.asarray(np.ascontiguousarray(x.transpose(axes))) for x in (P, T))
+        loss = calls(framework, name, **options)
+        for target in (t, sl.radial_spectrum(t, **options)) if name in STORED else (t,):
+            assert float(loss.value(p, target)) == pytest.approx(float(value), rel=1e-12)
+            for way in loss.gradients:
+                found = framework.to_numpy(way(p, target))
+                np.testing.assert_allclose(found, exact.transpose(axes), rtol=1e-9, atol=1e-12)
 
 
 # Rows.

@@ -26,6 +26,7 @@ class Framework:
     to_numpy: Callable[[Any], Any] = np.asarray
     gradient: Callable[[Callable[[Any], Any], Any], Any] | None = None
     examples: int = 30  # of hypothesis; few where each new shape is compiled
+    costly: bool = False  # calls take most of their time to compile or to build a graph: what is alike is called less
     halves: tuple[str, ...] = ("float16",)
     """The half precisions that it has."""
     cast: Callable[[Any, str], Any] = lambda x, dtype: x.astype(dtype)
@@ -113,6 +114,7 @@ def _jax() -> Framework:
         np.asarray,
         lambda f, x: jax.grad(f)(x),
         6,
+        costly=True,
         halves=("float16", "bfloat16"),
         compiled=jax.jit,
     )
@@ -127,7 +129,10 @@ def _dask() -> Framework:
         cut = (0, x.ndim - 1)
         return da.from_array(x, chunks=tuple(max(1, (n + 1) // 2) if i in cut else n for i, n in enumerate(x.shape)))
 
-    return Framework("dask", asarray, lambda x: np.asarray(x.compute() if hasattr(x, "compute") else x), None, 15)
+    def to_numpy(x: Any) -> Any:
+        return np.asarray(x.compute() if hasattr(x, "compute") else x)
+
+    return Framework("dask", asarray, to_numpy, None, 15, costly=True)
 
 
 def _cupy() -> Framework:
