@@ -56,7 +56,9 @@ def align(array: StoredArray, like: StoredArray) -> Aligned:
         if order != tuple(range(len(order))):
             array = array.transposed(order)
     if array.shape != like.shape:
-        raise FieldFileError(f"the shapes differ: {array.shape} in {array.name}, {like.shape} in {like.name}")
+        raise FieldFileError(
+            f"the shapes differ: {array.shape} in {array.name}, {like.shape} in {like.name}{_extents(array, like)}"
+        )
     _check_units("units", array.units, like.units, array.name, like.name)
     if array.dims is None or like.dims is None:
         return Aligned(array, like)
@@ -75,6 +77,16 @@ def align(array: StoredArray, like: StoredArray) -> Aligned:
         if given is not None:
             coordinates[wanted] = given
     return Aligned(replace(array, dims=like.dims, coordinates=coordinates), like, tuple(moved), repeated)
+
+
+def _extents(array: StoredArray, like: StoredArray) -> str:
+    """From where to where both reach along the first dimension whose sizes differ, where both files say it."""
+    for mine, wanted, size, asked in zip(array.dims or (), like.dims or (), array.shape, like.shape, strict=False):
+        if size != asked:
+            found = [each.coordinates.get(dim) for each, dim in ((array, mine), (like, wanted))]
+            ends = [f"{each.label(0)} to {each.label(-1)}" for each in found if each is not None and each.values.size]
+            return f"; {wanted}: {ends[0]}, and {ends[1]} (--sel takes those of both)" if len(ends) == 2 else ""
+    return ""
 
 
 def _check_alone(array: StoredArray, like: StoredArray) -> None:

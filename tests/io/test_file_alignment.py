@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -154,3 +156,11 @@ def test_a_coarse_step_lets_no_other_position_pass(values: list[float], others: 
         align(levels(others), levels(values))
     rounded = [1.000002 * value for value in values]
     assert align(levels(rounded), levels(values)).moved == ()
+
+
+def test_sizes_that_differ_are_said_with_the_positions_where_files_have_them() -> None:
+    with pytest.raises(FieldFileError, match=r"\(2,\) in x, \(3,\) in x; level: 500 to 850, and 200 to 850 \(--sel"):
+        align(levels([500, 850]), levels([200, 500, 850]))
+    without = replace(levels([500, 850]), coordinates={})
+    with pytest.raises(FieldFileError, match=r"the shapes differ: \(2,\) in x, \(3,\) in x$"):
+        align(without, levels([200, 500, 850]))
