@@ -43,7 +43,8 @@ class Component:
     ValueError
         A name that is no loss of this library.
     TypeError
-        An option that a loss of this library does not take; frames that are neither a slice nor an int.
+        An option that a loss of this library does not take; frames that are neither a slice nor an int; a class in
+        place of a callable that it makes.
 
     Examples
     --------
@@ -56,7 +57,14 @@ class Component:
         self, loss: str | Loss, *, frames: slice | int | None = None, time_axis: int = 1, **options: Any
     ) -> None:
         if not isinstance(loss, str) and not callable(loss):
-            raise TypeError(f"loss must be a name or a callable, got {loss!r}")
+            raise TypeError(
+                f"loss must be a name or a callable, got {loss!r}"
+                f"{', a table such as from_dict reads' if isinstance(loss, Mapping) else ''}"
+            )
+        if inspect.isclass(loss):  # called with two fields, it would take them for its settings
+            raise TypeError(
+                f"loss must be a name or a callable, got the class {loss.__name__}; is {loss.__name__}() meant?"
+            )
         function = named_loss(loss) if isinstance(loss, str) else loss
         if is_loss(function):
             check_options(function.__name__, options, options_of(function))
@@ -212,7 +220,9 @@ class CompositeLoss:
             raise ValueError("components must hold at least one loss, got none")
         self.components: dict[str, Component] = {}
         for name, component in components.items():
-            self.components[name] = component if isinstance(component, Component) else Component(component)
+            self.components[name] = (
+                component if isinstance(component, Component) else _of_component(name, Component, component)
+            )
         self._weights = dict.fromkeys(self.components, 1.0 if weights is None else 0.0)
         self.set_weights(weights or {})
 
@@ -250,12 +260,8 @@ class CompositeLoss:
         for key in _table(settings, "settings"):
             if key not in ("components", "weights"):
                 raise ValueError(f"key {suggest(str(key), ('components', 'weights'))}")
-        components = {}
-        for name, each in _table(settings.get("components", {}), "components").items():
-            try:
-                components[name] = Component.from_dict(each)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"component {name!r}: {error}") from None
+        given = _table(settings.get("components", {}), "components")
+        components = {name: _of_component(name, Component.from_dict, each) for name, each in given.items()}
         return cls(components, settings.get("weights"))
 
     def to_dict(self) -> dict[str, Any]:
@@ -266,12 +272,7 @@ class CompositeLoss:
         TypeError
             What `Component.to_dict` refuses.
         """
-        components = {}
-        for name, component in self.components.items():
-            try:
-                components[name] = component.to_dict()
-            except TypeError as error:
-                raise TypeError(f"component {name!r}: {error}") from None
+        components = {name: _of_component(name, Component.to_dict, each) for name, each in self.components.items()}
         return {"components": components, "weights": self.weights}
 
     @property
@@ -446,6 +447,14 @@ class Group:
     def backend(self) -> Any:
         """Of the fields."""
         return self.comparisons[0].backend
+
+
+def _of_component(name: str, make: Callable[[Any], Any], given: Any) -> Any:
+    """What is made of one component; an error says whose it is."""
+    try:
+        return make(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"component {name!r}: {error}") from None
 
 
 def _as_slice(frames: Any) -> slice | None:

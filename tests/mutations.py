@@ -501,6 +501,7 @@ LOSSES = [
     Mutation("composite: time axis counted from the start alone", "composite.py", "axis = self.time_axis % ndim", "axis = abs(self.time_axis)"),
     Mutation("composite: a mask that nobody takes", "composite.py", "if not component.takes_mask:", "if False:"),
     Mutation("composite: two masks", "composite.py", 'if component.options.get("mask") is not None:', "if False:"),
+    Mutation("composite: a class is called with fields", "composite.py", "if inspect.isclass(loss):", "if False:"),
     Mutation("composite: frames of a mask", "composite.py", "or mask.shape[axis] != whole[axis - ndim]", "or True"),
     Mutation("composite: a mask without frames", "composite.py", "not 0 <= axis < ndim or", "not axis < ndim or"),
 ]  # fmt: skip
@@ -621,6 +622,7 @@ IO = [
     Mutation("alignment: to where positions come from", "alignment.py", "order[to] = at", "order[at] = to"),
     Mutation("alignment: rounding carries over the seam", "alignment.py", " - min(step(wanted), 360) / 2", ""),
     Mutation("alignment: axes in the inverse order", "stored.py", "np.transpose(self.read(tuple(index[axis] for axis in back)), order)", "np.transpose(self.read(tuple(index[axis] for axis in order)), back)"),
+    Mutation("alignment: the positions of the first one alone", "alignment.py", "if len(ends) == 2 else", "if ends else"),
     Mutation("alignment: one of two at the same position is taken", "alignment.py", "if twice.any():", "if False:"),
     Mutation("positions: always in the order of the file", "stored.py", "if new == 1 and np.array_equal(wanted, found):", "if new == 1 and len(wanted) == len(found):"),
     Mutation("positions: called by the first ones", "stored.py", "np.atleast_1d(kept.values[table])", "np.atleast_1d(kept.values[: table.size])"),

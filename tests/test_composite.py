@@ -222,7 +222,13 @@ def test_copies_and_pickles() -> None:
     [
         (lambda: sl.CompositeLoss([]), TypeError, "components must map names to losses, got list"),
         (lambda: sl.CompositeLoss({}), ValueError, "components must hold at least one loss, got none"),
-        (lambda: sl.CompositeLoss({"a": 3}), TypeError, "loss must be a name or a callable, got 3"),
+        (lambda: sl.CompositeLoss({"a": 3}), TypeError, "component 'a': loss must be a name or a callable, got 3"),
+        (
+            lambda: sl.CompositeLoss({"a": {"loss": "field_error"}}),
+            TypeError,
+            "component 'a': loss must be a name or a callable, got {'loss': 'field_error'}, a table such as from_dict",
+        ),
+        (lambda: sl.CompositeLoss({"a": dict}), TypeError, "got the class dict; is dict"),
         (lambda: sl.CompositeLoss({"a": "field_eror"}), ValueError, "did you mean 'field_error'"),
         (lambda: sl.Component("field_error", bins=3), TypeError, "field_error: option 'bins' is not known"),
         (

@@ -40,6 +40,8 @@ def test_names_and_options_that_nobody_knows() -> None:
         sl.evaluate(P, T, losses="field_error", bins="log")
     with pytest.raises(ValueError, match=r"reduction must be 'mean'.*'none'"):
         sl.evaluate(P, T, reduction="none")
+    with pytest.raises(TypeError, match=r"loss must be a name, got <function field_error.*; its name is 'field_error'"):
+        sl.evaluate(P, T, losses=[sl.field_error])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="at least one"):
         sl.evaluate(P, T, losses=[])
 

@@ -44,10 +44,13 @@ def loss(function: Callable[Given, Comparison]) -> Callable[Given, Array]:
     return evaluated  # type: ignore[return-value]
 
 
-def named_loss(name: str) -> Callable[..., Array]:
+def named_loss(name: Any) -> Callable[..., Array]:
     """The loss of a name, or a ValueError that suggests the nearest one."""
+    if not isinstance(name, str):
+        hint = f"; its name is {name.__name__!r}" if is_loss(name) else ""
+        raise TypeError(f"loss must be a name, got {name!r}{hint}")
     if name not in _LOSSES:
-        raise ValueError(f"loss {suggest(str(name), _LOSSES)}")
+        raise ValueError(f"loss {suggest(name, _LOSSES)}")
     return _LOSSES[name]
 
 
