@@ -11,7 +11,7 @@ import torch
 
 from spectral_losses.controller import LossController
 from spectral_losses.integrations.torch import mean_over_ranks
-from spectral_losses.messages import listed
+from spectral_losses.messages import listed, warn_caller
 from spectral_losses.scheduler import Decision, LossScheduler
 
 __all__ = ["LossSchedulerCallback"]
@@ -55,8 +55,8 @@ class LossSchedulerCallback(Callback):
     Notes
     -----
     The weights are set when ``fit`` starts and after each validation but the sanity check; those of a ramp, too, so
-    that without validations nothing moves. Loggers get them as
-    ``loss_weight/NAME``, and the progress as ``loss_progress``; so does ``trainer.callback_metrics``.
+    that without validations nothing moves, and a warning says so. Loggers get them as ``loss_weight/NAME``, and the
+    progress as ``loss_progress``; so does ``trainer.callback_metrics``.
 
     Every rank makes the same decision: each monitored metric is first averaged over ranks. Where the ranks' shares are
     of different sizes, log it so that it is the same on all of them, as a torchmetrics metric is.
@@ -84,6 +84,11 @@ class LossSchedulerCallback(Callback):
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Set the weights to begin with, which a checkpoint may have brought."""
+        if not trainer.enable_validation:
+            warn_caller(
+                "this Trainer makes no validations, after which the weights of the losses move: it needs a "
+                "validation_step and a dataloader for it"
+            )
         self._criterion_of(pl_module).set_weights(self.scheduler)
 
     # Not on_validation_epoch_end: what the module logs in its own hook of that name is not there before it ends.

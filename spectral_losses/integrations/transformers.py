@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
 from spectral_losses.configs import kind_of
 from spectral_losses.controller import ControllerConfig, LossController
 from spectral_losses.integrations.torch import mean_over_ranks
-from spectral_losses.messages import listed
+from spectral_losses.messages import listed, warn_caller
 from spectral_losses.scheduler import LossScheduler
 
 __all__ = ["LossSchedulerCallback"]
@@ -46,9 +46,10 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
 
     Notes
     -----
-    The weights are set when the training starts and after each evaluation but that of ``eval_on_start``; the Trainer's
-    ``log_history`` gets them as ``loss_weight/NAME``, and the progress as ``loss_progress``. Metrics of several data
-    sets come one after the other; the step is made when all that are monitored are there.
+    The weights are set when the training starts and after each evaluation but that of ``eval_on_start``; those of a
+    ramp, too, so that with the Trainer's default, ``eval_strategy="no"``, nothing moves, and a warning says so. The
+    Trainer's ``log_history`` gets them as ``loss_weight/NAME``, and the progress as ``loss_progress``. Metrics of
+    several data sets come one after the other; the step is made when all that are monitored are there.
 
     The state is in the Trainer's checkpoints, and read from them whether or not
     ``restore_callback_states_from_checkpoint`` is set. With it the Trainer makes the callback anew, of the checkpoint's
@@ -86,6 +87,11 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
         if isinstance(saved, Mapping):
             self.load_state_dict(saved["attributes"]["saved"])
         self._training, self._found = True, {}
+        if getattr(args, "eval_strategy", None) == "no":
+            warn_caller(
+                "eval_strategy='no' of TrainingArguments: the weights of the losses move after evaluations, and there "
+                "are none"
+            )
         self._criterion_of(model).set_weights(self.scheduler)
 
     def on_evaluate(

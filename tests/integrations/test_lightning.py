@@ -187,6 +187,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(error, match=message):
             trainer(tmp_path, LossSchedulerCallback(scheduler(), name), epochs=1).fit(Emulator(), loader(), loader())
+    run = trainer(tmp_path, LossSchedulerCallback(scheduler()), epochs=1, limit_val_batches=0)
+    with pytest.warns(UserWarning, match="makes no validations, after which the weights of the losses move"):
+        run.fit(Emulator(), loader(), loader())
     missing = LossSchedulerCallback(scheduler(monitor="val_spectrun"))
     with pytest.raises(KeyError, match="monitored metric 'val_spectrun' is missing") as refusal:
         trainer(tmp_path, missing, epochs=1).fit(Emulator(), loader(), loader())

@@ -178,6 +178,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
         trainer(tmp_path, LossSchedulerCallback(scheduler(), "loss")).train()
     with pytest.raises(TypeError, match="'net' of Emulator must be a CompositeCriterion, got Conv2d"):
         trainer(tmp_path, LossSchedulerCallback(scheduler(), "net")).train()
+    with pytest.warns(
+        UserWarning, match="eval_strategy='no' of TrainingArguments: the weights of the losses move after"
+    ):
+        trainer(tmp_path, LossSchedulerCallback(scheduler()), epochs=1, eval_strategy="no", save_strategy="no").train()
 
 
 def test_accelerate_stores_scheduler_and_criterion(tmp_path: Path) -> None:
