@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="spectral-losses",
         description="Compare fields by their errors and their spectra; print and draw spectra; replay a loss "
         "scheduler on a finished run; "
-        "see both at work on turbulence; check the losses on this machine.",
+        "see both at work on a chaotic flow; check the losses on this machine.",
         epilog="spectral-losses COMMAND --help explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"spectral-losses {__version__}")
