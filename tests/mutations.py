@@ -498,6 +498,7 @@ LOSSES = [
     Mutation("layout: channel weights of any mean", "fields/layout.py", "tuple([weight / mean for weight in weights])", "tuple(weights)"),
     Mutation("layout: channels behind space are not found", "fields/layout.py", "return ndim - 1\n", "return first - 1 if first else None\n"),
     Mutation("layout: a stored spectrum moves with the batch by the field's axes", "fields/layout.py", "sorted(result).index(elements[0])", "elements[0]"),
+    Mutation("layout: only an axis of three points is one of components", "spectra/plan.py", "(least >= 16 or most < 6 * least)", "True"),
     Mutation("composite: time axis counted from the start alone", "composite.py", "axis = self.time_axis % ndim", "axis = abs(self.time_axis)"),
     Mutation("composite: a mask that nobody takes", "composite.py", "if not component.takes_mask:", "if False:"),
     Mutation("composite: two masks", "composite.py", 'if component.options.get("mask") is not None:', "if False:"),

@@ -373,9 +373,10 @@ def check_transform(options: Options) -> None:
 
 
 def _warn_of_a_short_axis(shape: tuple[int, ...], name: str) -> None:
-    """Where nobody said which axes are space, an axis of three points is more likely one of components."""
+    """Where nobody said which axes are space, a short axis beside a long one is more likely one of components."""
     sizes, last = shape[-2:], len(shape) - 1
-    if min(sizes) >= 4 or max(sizes) < 16:
+    least, most = min(sizes), max(sizes)
+    if most < 16 or (least >= 4 and (least >= 16 or most < 6 * least)):
         return
     short = last if sizes[1] < sizes[0] else last - 1
     if short == last - 1:

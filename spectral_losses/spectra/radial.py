@@ -96,8 +96,8 @@ def radial_spectrum(field: Array, **options: Unpack[SpectrumOptions]) -> Spectru
     Warns
     -----
     UserWarning
-        Where ``spatial_axes`` are not given and one of the last two axes has fewer than 4 points, the other 16 or more:
-        it may hold channels.
+        Where ``spatial_axes`` are not given and one of the last two axes has fewer than 4 points, the other 16 or more,
+        or fewer than 16, the other 6 times as many: it may hold channels.
 
     Notes
     -----

@@ -240,6 +240,10 @@ def test_a_spectrum_takes_no_options_of_losses(name: str) -> None:
         ((16, 2), "axis 1 has 2 points", "spatial_axes=0 for one dimension"),
         ((5, 3, 20), "axis 1 has 3 points", "spatial_axes=2 for one dimension"),
         ((5, 16, 4), None, ""),
+        ((5, 16, 16, 96), None, ""),
+        ((5, 16, 64, 11), None, ""),
+        ((5, 32, 32, 5), "axis 3 has 5 points", r"spatial_axes=\(1, 2\) for channels last"),
+        ((5, 15, 90), "axis 1 has 15 points", "spatial_axes=2 for one dimension"),
     ],
 )
 def test_an_axis_of_components_that_is_taken_for_space(shape: tuple[int, ...], axis: str | None, instead: str) -> None:
