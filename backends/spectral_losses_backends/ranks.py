@@ -45,6 +45,19 @@ def pooled(tables: Tables, rows: Any, backend: Any) -> tuple[Tables, Array | Non
     return {name: xp.astype(mean, table.dtype) for (name, table), mean in named}, rows.ranks.number / number
 
 
+def pooled_target(power: Array | None, lead: tuple[int, ...], rows: Any, backend: Any) -> Array | None:
+    """The power of a stored target averaged over all ranks likewise; where it is the same on all, that.
+
+    It is pooled already, over frames of the sizes ``lead`` of the prediction's.
+    """
+    if power is None or not rows.shared:
+        return power
+    xp, frames = backend.namespace(power), math.prod([lead[axis] for axis in rows.averaged])
+    number = xp.zeros_like(power[..., :1]) + frames
+    total = backend.sum_over_ranks(xp.concat([power * frames, number], axis=-1), rows.ranks)
+    return total[..., :-1] / backend.detach(total[..., -1:])
+
+
 def spread(slopes: Tables, share: Array | None, lead: tuple[int, ...], backend: Any) -> Tables:
     """The transpose of `pooled`, for statistics of fields with axes of the sizes ``lead`` before those of space."""
     if share is None:

@@ -175,9 +175,14 @@ def over_ranks(group: dist.ProcessGroup | None = None) -> AbstractContextManager
 
     Notes
     -----
-    All ranks call the same losses in the same order, or they wait for each other: nothing may be computed inside on
-    one rank alone. Shares are parts along the first axis, of any size but 0. Arrays of other frameworks than PyTorch
-    are taken as they are.
+    All ranks call the same losses in the same order, with the same weights and options, or they wait for each other:
+    nothing may be computed inside on one rank alone. Other threads are not inside. Shares are parts along the first
+    axis, of any size but 0. Arrays of other frameworks than PyTorch are taken as they are. A component that is no loss
+    of this library, and `radial_spectrum`, are those of the rank's own frames; of stored targets beside a pooled
+    prediction the mean over all ranks is taken.
+
+    Where ``torch.utils.checkpoint`` computes a loss again in the backward pass, that has to run inside, too, or the
+    function that is computed again enters by itself.
 
     The gradient on each rank is that of the whole loss with respect to its own share, times the number of ranks,
     because ``DistributedDataParallel`` and FSDP divide by that when they average gradients: those of parameters are

@@ -15,6 +15,7 @@ from spectral_losses.transforms.plane import Plane
 from spectral_losses.transforms.sphere import AreaWeights, Harmonics
 from spectral_losses_backends.base import Array, Backend
 from spectral_losses_backends.problem import Arrays, Objective, Problem, Term, problem_of
+from spectral_losses_backends.ranks import pooled_target
 from spectral_losses_backends.registry import backend_of
 
 
@@ -128,7 +129,9 @@ def prepared(comparisons: Sequence[Comparison]) -> tuple[Problem, Arrays]:
     if differenced:
         x = _conditioned(x, first)  # one after the other, so that each lets go of what it was made of
         y = None if y is None else _conditioned(y, first)
-    return problem, Arrays(x, y, tuple([c.target_power for c in comparisons]))
+    lead = tuple(x.shape[: len(x.shape) - len(plan.basis.shape)])
+    powers = tuple([pooled_target(c.target_power, lead, problem.rows, backend) for c in comparisons])
+    return problem, Arrays(x, y, powers)
 
 
 def restored(gradient: Array, comparison: Comparison) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ needs_gloo()
 
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
 
 from spectral_losses.integrations.torch import CompositeCriterion, over_ranks  # noqa: E402
 
@@ -58,8 +60,12 @@ CALLS = calls()
 
 def both(name: str, options: dict[str, Any], p: Any, t: Any) -> tuple[Any, Any]:
     """A loss, and the gradient of its square."""
+    return both_of(lambda p: getattr(sl, name)(p, t, **options), p)
+
+
+def both_of(loss: Any, p: Any) -> tuple[Any, Any]:
     p = p.clone().requires_grad_()
-    value = getattr(sl, name)(p, t, **options)
+    value = loss(p)
     (gradient,) = torch.autograd.grad(value.square().sum(), p)
     return value.detach(), gradient
 
@@ -118,6 +124,27 @@ def of_target(p: Any, t: Any) -> Any:
     return torch.autograd.grad(sl.adjusted_error(p, t, pool="frames"), t)[0]
 
 
+def stored(p: Any, t: Any) -> Any:
+    """Beside a spectrum of the frames that are there."""
+    return both_of(lambda p: sl.spectrum_error(p, sl.radial_spectrum(t, pool="frames"), pool="frames"), p)
+
+
+def along(p: Any, t: Any) -> Any:
+    """The derivative along the target, in forward mode."""
+    with forward_ad.dual_level():
+        value = sl.log_spectral_distance(forward_ad.make_dual(p, t), t, pool="frames")
+        return forward_ad.unpack_dual(value).tangent
+
+
+def in_a_thread(call: Any) -> Any:
+    """What a function returns in another thread."""
+    found: list[Any] = []
+    thread = Thread(target=lambda: found.append(call()), daemon=True)
+    thread.start()
+    thread.join(30)
+    return found[0]
+
+
 def refused(call: Any) -> str:
     try:
         call()
@@ -141,6 +168,9 @@ def work(rank: int) -> dict[str, Any]:
         found["trained"] = trained(ddp, criterion_of(), p, t)
         found["stacked"] = stacked(p[:, 0, 0], t[:, 0, 0])
         found["penalised"], found["of target"] = penalised(p, t), of_target(p, t)
+        found["stored"], found["along"] = stored(p, t), along(p, t)
+        if not rank:  # which waits for nobody
+            found["thread"] = in_a_thread(lambda: sl.log_spectral_distance(p, t, pool="frames"))
         found["channels first"] = refused(lambda: sl.field_error(p, t, channel_axis=0))
         found["space first"] = refused(lambda: sl.spectrum_error(p, t, spatial_axes=0, channel_axis=None))
         found["torch.func"] = refused(lambda: torch.func.grad(sl.spectrum_error)(p, t))
@@ -222,6 +252,22 @@ def test_second_derivatives_and_those_of_the_target(found: list[dict[str, Any]])
     for share, rank in zip(SHARES, found, strict=True):
         close(rank["of target"], RANKS * of_target(p, t)[share])
         close(rank["penalised"], RANKS**2 * penalised(p, t)[share])  # of the sum of the squares of all
+
+
+def test_a_stored_target_of_the_frames_of_each_rank(found: list[dict[str, Any]]) -> None:
+    value, gradient = stored(*fields())
+    for share, rank in zip(SHARES, found, strict=True):
+        close(rank["stored"], (value, RANKS * gradient[share]))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # of PyTorch about itself
+def test_forward_mode(found: list[dict[str, Any]]) -> None:
+    for rank in found:
+        close(rank["along"], along(*fields()))
+
+
+def test_another_thread_is_not_inside(found: list[dict[str, Any]]) -> None:
+    close(found[0]["thread"], found[0]["outside"])
 
 
 def test_what_is_refused(found: list[dict[str, Any]]) -> None:

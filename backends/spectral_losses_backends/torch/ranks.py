@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,32 +10,39 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from spectral_losses_backends.ranks import Ranks
 
-_current: tuple[str, int] | None = None
+# Of each thread its own: what another one computes meanwhile, such as for a picture, must not wait for other ranks.
+# No subclass with a default, of which torch.compile before PyTorch 2.13 sees the default alone.
+_here = threading.local()
 _groups: dict[str, Any] = {}
 
 
 @contextmanager
 def over(group: Any) -> Iterator[None]:
     """Let losses take frames of all ranks of a group; None for those of this process alone."""
-    global _current
-    before = _current
-    if group is None:
-        _current = None
-    else:
+    before = current()
+    if group is not None:
         _groups[group.group_name] = group  # a backward pass may ask for it later
-        _current = group.group_name, dist.get_world_size(group)
+    _set(None if group is None else (group.group_name, dist.get_world_size(group)))
     try:
         yield
     finally:
-        _current = before
+        _set(before)
 
 
 def current() -> tuple[str, int] | None:
-    """The name of the group that is set, and how many ranks it has."""
-    return _current
+    """The name of the group that is set in this thread, and how many ranks it has."""
+    return getattr(_here, "group", None)
+
+
+def _set(ranks: tuple[str, int] | None) -> None:
+    if ranks is None:  # absent, as before the first time: torch.compile tells that from None, and would compile anew
+        vars(_here).pop("group", None)
+    else:
+        _here.group = ranks
 
 
 def total(x: Tensor, group: str) -> Tensor:
@@ -48,7 +56,10 @@ def differentiable_total(x: Tensor, ranks: Ranks) -> Tensor:
     """Likewise; its gradient is that of the sum of what all ranks make of it, and sent as well."""
     if torch._C._are_functorch_transforms_active():
         raise TypeError("over_ranks takes no transforms of torch.func: what is sent between ranks has no rule for them")
+    x, along = forward_ad.unpack_dual(x) if forward_ad._current_level >= 0 else (x, None)
     result: Tensor = _total_op(x, ranks.group)
+    if along is not None:  # an operator has no rule for it, and would drop it
+        result = forward_ad.make_dual(result, _total_op(along, ranks.group))
     return result
 
 
