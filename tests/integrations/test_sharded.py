@@ -52,6 +52,18 @@ for name, spec, options in every[2:3] if explicit else every:
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-5 * abs(slope).max())
     assert gradient.sharding.is_equivalent_to(x.sharding, x.ndim)
+if not explicit and hasattr(jax, "shard_map"):  # over one axis of the mesh; the other one is XLA's
+    def mean_of_shares(p, t):
+        return jax.lax.pmean(sl.spectrum_error(p, t), "a")
+
+    x, y = (jax.device_put(z, NamedSharding(mesh, P("a", "b"))) for z in (prediction, target))
+    shares = jax.shard_map(mean_of_shares, mesh=mesh, in_specs=P("a"), out_specs=P(), axis_names={"a"})
+    both = jax.jit(jax.value_and_grad(shares))
+    assert "all-gather" not in both.lower(x, y).compile().as_text()
+    expected, slope = sl.value_and_grad("spectrum_error")(prediction.astype(float), target.astype(float))
+    value, gradient = both(x, y)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-5 * abs(slope).max())
 cut = jax.device_put(prediction, NamedSharding(mesh, P(None, None, "a")))
 value = jax.jit(sl.field_error)(cut, cut + 1)
 np.testing.assert_allclose(value, sl.field_error(prediction, prediction + 1), rtol=1e-5)

@@ -87,14 +87,20 @@ def _parted(plain: Transform, ndim: int) -> Transform:
     """A transform of whole fields on each device: what leads may be cut, the last axes are put together."""
     parted = custom_partitioning(plain)
 
-    def leading(mesh: Any, of: Any) -> NamedSharding:
-        return NamedSharding(mesh, PartitionSpec(*of.sharding.spec[: len(of.shape) - ndim]))
+    def leading(mesh: Any, of: Any) -> Any:
+        lead = len(of.shape) - ndim
+        if hasattr(of.sharding, "spec"):
+            return NamedSharding(mesh, PartitionSpec(*of.sharding.spec[:lead]))
+        # Where shard_map leaves an axis of the mesh to XLA: a sharding over the devices of that, without names.
+        if tuple(of.sharding.shard_shape(of.shape))[lead:] != tuple(of.shape)[lead:]:
+            raise ValueError(f"a spectrum needs whole fields, got shape {of.shape} cut as {of.sharding}")
+        return of.sharding
 
     def partition(mesh: Any, given: Any, result: Any) -> Any:
         kept = leading(mesh, given[0])
         return mesh, plain, kept, (kept,)
 
-    def infer(mesh: Any, given: Any, result: Any) -> NamedSharding:
+    def infer(mesh: Any, given: Any, result: Any) -> Any:
         return leading(mesh, given[0])
 
     axes = [f"axis{i}" for i in range(ndim - 1)]
