@@ -71,7 +71,7 @@ class Component:
         if is_loss(function) and options.get("reduction", "mean") != "mean":
             raise ValueError(f"reduction of a component must be 'mean', got {options['reduction']!r}")
         self.loss, self.function, self.options = loss, function, options
-        self.frames, self.time_axis = _as_slice(frames), index(time_axis)
+        self.frames, self.time_axis = _as_slice(frames), integer("time_axis", time_axis)
         self.takes_mask = _takes_mask(function)
 
     @classmethod
@@ -220,6 +220,8 @@ class CompositeLoss:
             raise ValueError("components must hold at least one loss, got none")
         self.components: dict[str, Component] = {}
         for name, component in components.items():
+            if not isinstance(name, str):
+                raise TypeError(f"components must have names, got {name!r} of type {type(name).__name__}")
             self.components[name] = (
                 component if isinstance(component, Component) else _of_component(name, Component, component)
             )

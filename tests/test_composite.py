@@ -229,6 +229,8 @@ def test_copies_and_pickles() -> None:
             "component 'a': loss must be a name or a callable, got {'loss': 'field_error'}, a table such as from_dict",
         ),
         (lambda: sl.CompositeLoss({"a": dict}), TypeError, "got the class dict; is dict"),
+        (lambda: sl.CompositeLoss({1: "field_error"}), TypeError, "components must have names, got 1 of type int"),
+        (lambda: sl.Component("field_error", time_axis="1"), TypeError, "time_axis must be an integer, got '1'"),
         (lambda: sl.CompositeLoss({"a": "field_eror"}), ValueError, "did you mean 'field_error'"),
         (lambda: sl.Component("field_error", bins=3), TypeError, "field_error: option 'bins' is not known"),
         (
@@ -281,6 +283,7 @@ def test_errors_at_construction(make: Any, error: type[Exception], message: str)
             "frames must leave a frame of target, got slice",
         ),
         (sl.Component("field_error", frames=7), ValueError, "frames must leave a frame"),
+        (sl.Component("field_error", eps="1e-3"), TypeError, "component 'a': eps must be a number, got str"),
         (sl.Component("field_error", frames=0, time_axis=5), ValueError, "time_axis must be an axis of target"),
     ],
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spectral_losses.balance import Balancer, influences
 from spectral_losses.balance.influence import combined, number_of_differences
 from spectral_losses.composite import Component, CompositeLoss, Loss
+from spectral_losses.integrations.torch import settled
 from spectral_losses.losses.comparison import detached
 from spectral_losses.spectra import Spectrum
 
@@ -55,7 +56,8 @@ class BalancedCriterion(nn.Module):
 
     With a process group the influences are those of the batches of all ranks together, so that all ranks have the same
     weights; all of them have to call it, each with two samples or more. While it balances, only the prediction gets a
-    gradient: neither the target nor what a component might have learnt. There is no second derivative.
+    gradient: neither the target nor what a component might have learnt. There is no second derivative. A call that
+    ``torch.utils.checkpoint`` makes again in the backward pass is a step of its own: leave the criterion out of it.
 
     The state of the balancer is in the ``state_dict``, in plain types.
 
@@ -99,8 +101,10 @@ class BalancedCriterion(nn.Module):
         learns = self.training and torch.is_grad_enabled() and prediction.requires_grad
         if not learns or self.balancer.frozen:
             total, parts = self._loss(prediction, target, weights=self.balancer.weights, mask=mask)
-            self.parts = {name: part.detach() for name, part in parts.items()}
+            self.parts = {name: settled(part) for name, part in parts.items()}
             return total  # type: ignore[no-any-return]
+        if torch._C._are_functorch_transforms_active():
+            raise TypeError("a BalancedCriterion takes no transforms of torch.func: it makes gradients itself")
         values, gradients = self._apart(prediction, target, mask)
         found = influences(gradients, prediction, self.balancer.axis)
         if dist.is_available() and dist.is_initialized():

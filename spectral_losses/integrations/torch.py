@@ -34,7 +34,8 @@ class CompositeCriterion(nn.Module):
     Attributes
     ----------
     parts : dict of str to Tensor, 0-d
-        Of the last call, detached and without their weights; reading one as a float waits for the device.
+        Of the last call, detached and without their weights; reading one as a float waits for the device. Those of
+        ``torch.func.vmap`` have a number for each call that it maps.
 
     Raises
     ------
@@ -138,7 +139,7 @@ class CompositeCriterion(nn.Module):
         """The total of one batch, 0-d; takes and raises what `CompositeLoss` takes and raises."""
         weights = self.weight.tensors() if torch.compiler.is_compiling() else self.weight.floats
         total, parts = self._loss(prediction, target, weights=weights, mask=mask)
-        self.parts = {name: part.detach() for name, part in parts.items()}
+        self.parts = {name: settled(part) for name, part in parts.items()}
         result: Tensor = total
         return result
 
@@ -146,6 +147,16 @@ class CompositeCriterion(nn.Module):
         """Its components and weights, for ``print``."""
         floats = self.weight.floats
         return "\n".join(f"({name}): {floats[name]:g} * {each!r}" for name, each in self._loss.components.items())
+
+
+def settled(part: Tensor) -> Tensor:
+    """A value that outlives the transform of ``torch.func`` which made it, and can be copied and saved."""
+    part = part.detach()
+    if torch.compiler.is_compiling():
+        return part
+    while torch._C._functorch.is_functorch_wrapped_tensor(part):
+        part = torch._C._functorch.get_unwrapped(part)
+    return part
 
 
 def over_ranks(group: dist.ProcessGroup | None = None) -> AbstractContextManager[None]:
@@ -234,6 +245,8 @@ def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, f
         A count that is negative or not finite, or 0 on all ranks; on all ranks, names that are not the same on all.
     TypeError
         Metrics that are no mapping.
+    RuntimeError
+        Something that another rank refuses: none is left waiting.
 
     Notes
     -----
@@ -246,20 +259,16 @@ def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, f
     >>> mean_over_ranks({"field_error": 0.25, "spectrum_error": 0.5}, count=16)
     {'field_error': 0.25, 'spectrum_error': 0.5}
     """
-    if not isinstance(metrics, Mapping):
-        raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__}")
-    if not 0 <= count < math.inf:
-        raise ValueError(f"count must be finite and at least 0, got {count}")
-    total = float(count)
-    failed: Exception | None = None
+    means: dict[str, float] = {}
+    total, failed = 0.0, None
     try:  # a rank that raised alone would leave the others waiting
-        means = {name: float(value) if count else math.nan for name, value in metrics.items()}
+        total, means = _counted(metrics, count)
     except Exception as error:
-        means, failed = dict.fromkeys(metrics, math.nan), error
+        failed = error
     if dist.is_available() and dist.is_initialized():
-        names = sorted(means)  # two ranks may have filled their mappings in different orders
+        names = sorted(means, key=repr)  # two ranks may have filled their mappings in different orders
         _agree(names, failed)
-        sums = [count * means[name] if count else 0.0 for name in names]
+        sums = [total * means[name] if total else 0.0 for name in names]
         packed = torch.tensor([*sums, total], dtype=torch.float64, device=_device_of_group())
         dist.all_reduce(packed)
         *sums, total = packed.tolist()
@@ -272,6 +281,16 @@ def mean_over_ranks(metrics: Mapping[str, Any], count: float = 1) -> dict[str, f
     return means
 
 
+def _counted(metrics: Mapping[str, Any], count: float) -> tuple[float, dict[str, float]]:
+    """The count and the means of this rank; those of a count of 0 are not looked at."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must map names to numbers, got {type(metrics).__name__}")
+    total = float(count)
+    if not 0 <= total < math.inf:
+        raise ValueError(f"count must be finite and at least 0, got {count}")
+    return total, {name: float(value) if total else math.nan for name, value in metrics.items()}
+
+
 def _agree(names: list[str], failed: Exception | None) -> None:
     """Raise on every rank where one of them failed, or has other names."""
     told = [zlib.crc32(repr(names).encode()), int(failed is not None)]
@@ -281,7 +300,7 @@ def _agree(names: list[str], failed: Exception | None) -> None:
     if failed is not None:
         raise failed
     if high[1]:
-        raise RuntimeError("another rank has metrics that are no numbers")
+        raise RuntimeError("metrics or count are refused on another rank")
     if low[0] != high[0]:
         raise ValueError(
             f"metrics must have the same names on every rank, got {', '.join(names) or 'none'} on this one"
@@ -320,7 +339,9 @@ class _Weights(nn.Module):
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         for name in self.floats:
             weight = state_dict.get(f"{prefix}{name}")
-            if weight is not None and not weight.is_meta and not torch.isfinite(weight).all():
+            # Of anything else than a number PyTorch itself says what it is.
+            single = isinstance(weight, Tensor) and weight.numel() == 1 and not weight.is_meta
+            if single and not torch.isfinite(weight).all():
                 args[-1].append(f"weight {name!r} must be finite, got {weight.item()}")  # errors that PyTorch raises
                 return
         super()._load_from_state_dict(state_dict, prefix, *args)

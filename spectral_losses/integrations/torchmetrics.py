@@ -51,7 +51,7 @@ class _Mean(Metric):
     def _tell_apart(self, *more: bytes) -> None:
         # A MetricCollection lets metrics whose states are alike after one batch share them from then on, as two with
         # other options are after a perfect one. States of other names are never alike; equal options may share.
-        told = zlib.crc32(b"".join([repr((type(self).__name__, self.options)).encode(), *more]))
+        told = zlib.crc32(b"".join([type(self).__name__.encode(), _printed(self.options), *more]))
         self.add_state(f"options_{told:08x}", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Any:
@@ -522,7 +522,7 @@ class PooledLoss(_Mean):
         # As in MeanSpectrum: a size of 0 is no axis.
         self.add_state("shape", torch.zeros(AXES, dtype=torch.int64), dist_reduce_fx=_one_shape)
         self.add_state("single", torch.zeros((), dtype=torch.int64), dist_reduce_fx="max")
-        self._tell_apart(loss.encode(), repr(self.own).encode())
+        self._tell_apart(loss.encode(), _printed(self.own))
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Add a batch; raises what `MeanStatistics.update` raises."""
@@ -566,6 +566,11 @@ class PooledLoss(_Mean):
             means, _ = statistics_of(batch_of(empty, empty, self.options))
             self.total = torch.zeros(means.shape).to(self.total)
         super()._sync_dist(dist_sync_fn, process_group)
+
+
+def _printed(options: dict[str, Any]) -> bytes:
+    """Options to tell metrics apart by; of arrays what they hold, because they print a few digits of it."""
+    return repr({name: each.tolist() if hasattr(each, "tolist") else each for name, each in options.items()}).encode()
 
 
 def _one_shape(shapes: Tensor) -> Tensor:

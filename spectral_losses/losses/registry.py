@@ -10,7 +10,6 @@ from typing import Any, ParamSpec
 from spectral_losses.losses.comparison import Comparison
 from spectral_losses.messages import check_options, suggest
 from spectral_losses.spectra.plan import explicit
-from spectral_losses.spectra.spectrum import Spectrum
 from spectral_losses_backends.base import Array
 
 Given = ParamSpec("Given")
@@ -67,15 +66,14 @@ def all_losses() -> dict[str, Callable[..., Array]]:
 def comparison_of(
     function: Callable[..., Array], prediction: Array, target: Any, options: Mapping[str, Any], said: str = ""
 ) -> Comparison:
-    """What a loss compares, checked and not yet computed; an error says first whose it is, where a target is stored."""
+    """What a loss compares, checked and not yet computed; an error says first whose it is."""
     compare: Callable[..., Comparison] = function.compare  # type: ignore[attr-defined]
-    if not isinstance(target, Spectrum):
-        return compare(prediction, target, **options)
     try:
         return compare(prediction, target, **options)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{said}{error}") from None
+        if not said or type(error) not in (TypeError, ValueError):  # JAX's own ones say more by their class
+            raise
+        raise type(error)(f"{said}{error}").with_traceback(error.__traceback__) from None
 
 
 def options_of(function: Callable[..., Any]) -> set[str]:

@@ -231,6 +231,9 @@ def test_errors() -> None:
     p, t = pair(samples=1)
     with pytest.raises(ValueError, match="two samples or more along axis 0"):
         BalancedCriterion(LOSSES, SHARES)(p, t)
+    p, t = pair()
+    with pytest.raises(TypeError, match=r"a BalancedCriterion takes no transforms of torch\.func"):
+        torch.func.grad(lambda p: BalancedCriterion(LOSSES, SHARES)(p, t))(p.detach())
     criterion = BalancedCriterion(LOSSES, Balancer(SHARES, axis=1))  # here the samples are the channels
     p, t = (x.detach().reshape(1, 4, 8, 8) for x in pair())
     criterion(p.requires_grad_(), t).backward()

@@ -94,10 +94,11 @@ def work(rank: int) -> dict[str, Any]:
             mean_over_ranks(wrong)
         except ValueError as error:
             found[key] = str(error)
-    try:
-        mean_over_ranks({"a": "much" if rank else 1.0})
-    except Exception as error:
-        found["failed"] = f"{type(error).__name__}: {error}"
+    for key, wrong, count in (("failed", {"a": "much"}, 1), ("nothing", None, 1), ("no count", {"a": 1.0}, -1)):
+        try:
+            mean_over_ranks(*((wrong, count) if rank else ({"a": 1.0}, 1)))
+        except Exception as error:
+            found[key] = f"{type(error).__name__}: {error}"
     try:
         import torchmetrics  # noqa: F401
 
@@ -169,7 +170,8 @@ def test_what_one_rank_does_wrong_is_an_error_on_all(found: list[dict[str, Any]]
     for rank in found:
         assert rank["names"].startswith("metrics must have the same names on every rank, got ")
         assert rank["fewer"].startswith("metrics must have the same names on every rank, got a")
-    assert found[0]["failed"] == "RuntimeError: another rank has metrics that are no numbers"
+    for key in ("failed", "nothing", "no count"):
+        assert found[0][key] == "RuntimeError: metrics or count are refused on another rank"
     assert found[1]["failed"].startswith("ValueError: could not convert string to float")
 
 

@@ -185,6 +185,17 @@ def test_copies_are_whole_and_apart() -> None:
         assert criterion.state_dict()["weight.field_error"].item() == 0.3
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_parts_outlive_transforms() -> None:
+    p, t = pair()
+    criterion = CompositeCriterion(FIELD_AND_SPECTRUM)
+    torch.func.grad(lambda p: criterion(p, t))(p)
+    assert float(copy.deepcopy(criterion).parts["field_error"]) == pytest.approx(float(sl.field_error(p, t)))
+    torch.func.vmap(torch.func.grad(lambda p, t: criterion(p[None], t[None])))(p, t)
+    parts = pickle.loads(pickle.dumps(criterion)).parts
+    torch.testing.assert_close(parts["spectrum_error"].mean(), sl.spectrum_error(p, t))
+
+
 def test_weights_set_in_inference_mode_can_be_trained_with() -> None:
     """Lightning calls its callbacks there."""
     p, t = pair()
@@ -420,6 +431,9 @@ def test_a_loaded_weight_that_is_not_finite_is_refused() -> None:
     state["weight.a"] = torch.tensor(float("nan"))
     with pytest.raises(RuntimeError, match="weight 'a' must be finite, got nan"):
         criterion.load_state_dict(state)
+    for wrong, message in ((0.5, "received <class 'float'>"), (torch.tensor([0.5, float("nan")]), "size mismatch")):
+        with pytest.raises(RuntimeError, match=message):  # as PyTorch says it
+            criterion.load_state_dict({**state, "weight.a": wrong})
     assert criterion.weights == {"a": 1.0, "b": 0.0}
 
 

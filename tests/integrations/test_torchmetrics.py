@@ -303,6 +303,20 @@ def test_metrics_of_other_options_stay_apart_in_a_collection() -> None:
     assert float(found["sphere"]) == pytest.approx(float(sl.spectrum_error(p, y, grid=GAUSS)), rel=1e-5)
 
 
+def test_metrics_of_weights_that_print_alike_stay_apart_in_a_collection() -> None:
+    torchmetrics = pytest.importorskip("torchmetrics")
+    weights = [torch.tensor([1.00001, 2.0, 0.5]), torch.tensor([1.00002, 2.0, 0.5])]
+    assert repr(weights[0]) == repr(weights[1])
+    p, y = torch.randn(2, 1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).double()
+    options = [{"channel_weights": each} for each in weights]
+    collection = torchmetrics.MetricCollection({str(i): MeanLoss("field_error", **options[i]) for i in (0, 1)})
+    collection.update(y, y)
+    collection.update(p, y)
+    for i in (0, 1):
+        expected = (sl.field_error(y, y, **options[i]) + sl.field_error(p, y, **options[i])) / 2
+        torch.testing.assert_close(collection.compute()[str(i)], expected, rtol=1e-9, atol=0)
+
+
 def test_the_mask_stays_exact() -> None:
     mask = torch.cos(torch.linspace(-1.5, 1.5, 16))[:, None] * torch.ones(16, 16)
     metric = torch.nn.ModuleList([FieldError(mask=mask)]).to(torch.bfloat16)[0]
