@@ -594,7 +594,16 @@ RANKS = [
         "return _total_op(slope, ctx.group), None",
         "return slope * dist.get_world_size(_groups[ctx.group]), None",
     ),
-    Mutation("ranks: set for good", "torch/ranks.py", "        _current = before\n", "        pass\n"),
+    Mutation("ranks: set for good", "torch/ranks.py", "        _set(before)\n", "        pass\n"),
+    Mutation(
+        "ranks: set in other threads too",
+        "torch/ranks.py",
+        "_here = threading.local()",
+        '_here = type("All", (), {})()',
+    ),
+    Mutation("ranks: tangents are dropped", "torch/ranks.py", "if along is not None:", "if False:"),
+    Mutation("ranks: stored targets of a rank alone", "ranks.py", "if power is None or not rows.shared:", "if True:"),
+    Mutation("ranks: stored targets count alike", "ranks.py", "math.prod([lead[axis] for axis in rows.averaged])", "1"),
 ]
 
 COMPARE = [
