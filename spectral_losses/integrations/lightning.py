@@ -55,8 +55,10 @@ class LossSchedulerCallback(Callback):
     Notes
     -----
     The weights are set when ``fit`` starts and after each validation but the sanity check; those of a ramp, too, so
-    that without validations nothing moves, and a warning says so. Loggers get them as ``loss_weight/NAME``, and the
-    progress as ``loss_progress``; so does ``trainer.callback_metrics``.
+    that without validations nothing moves, and a warning says so. A scheduler is for one training, whose epochs go on;
+    one that has seen later ones is refused when ``fit`` starts. A metric that one validation does not log is the one
+    before's, as it is for Lightning's own callbacks. Loggers get the weights as ``loss_weight/NAME``, and the progress
+    as ``loss_progress``; so does ``trainer.callback_metrics``.
 
     Every rank makes the same decision: each monitored metric is first averaged over ranks. Where the ranks' shares are
     of different sizes, log it so that it is the same on all of them, as a torchmetrics metric is.
@@ -90,6 +92,12 @@ class LossSchedulerCallback(Callback):
                 "validation_step and a dataloader for it"
             )
         self._criterion_of(pl_module).set_weights(self.scheduler)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Refuse a scheduler that has seen later epochs, before one is trained whose validation it would refuse."""
+        seen, now = self.scheduler.state.epoch, trainer.current_epoch
+        if seen is not None and now < seen and trainer.enable_validation:
+            raise ValueError(f"scheduler has seen epoch {seen}, and this fit begins with epoch {now}: make a new one")
 
     # Not on_validation_epoch_end: what the module logs in its own hook of that name is not there before it ends.
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:

@@ -82,10 +82,14 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
         self._found: dict[str, Any] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Set the weights to begin with, which a checkpoint may have brought."""
+        """Set the weights to begin with, which a checkpoint may have brought; refuse a scheduler of later epochs."""
         saved = state.stateful_callbacks.get(type(self).__name__) if state.global_step else None
         if isinstance(saved, Mapping):
             self.load_state_dict(saved["attributes"]["saved"])
+        seen, now = self.scheduler.state.epoch, _epoch_of(state)
+        if seen is not None and now < seen and args.eval_strategy != "no":  # or an epoch would be trained for nothing
+            said = f"scheduler has seen epoch {seen}, and this training begins with epoch {now}"
+            raise ValueError(f"{said}: make a new one")
         self._training, self._found = True, {}
         if getattr(args, "eval_strategy", None) == "no":
             warn_caller(
@@ -105,8 +109,7 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
             return  # it may be another data set's
         found = {name: self._found[name] for name in self.scheduler.monitored}
         self._found = {}
-        # Of the epoch that ends here, or is under way.
-        decision = self.scheduler.step(mean_over_ranks(found), max(math.ceil(state.epoch - 1e-6) - 1, 0))
+        decision = self.scheduler.step(mean_over_ranks(found), _epoch_of(state))
         self._criterion_of(model).set_weights(decision)
         values = {f"loss_weight/{name}": weight for name, weight in decision.weights.items()}
         values["loss_progress"] = decision.progress
@@ -156,3 +159,8 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
                 f"got {type(criterion).__name__}"
             )
         return criterion
+
+
+def _epoch_of(state: Any) -> int:
+    """The epoch that ends here, or is under way."""
+    return max(math.ceil((state.epoch or 0) - 1e-6) - 1, 0)

@@ -119,6 +119,19 @@ def test_it_sees_what_is_logged_last_and_starts_with_its_weights(tmp_path: Path)
     assert callback.scheduler.history[0].metric == 0.5
 
 
+def test_a_second_fit_goes_on_or_is_refused_before_it_trains(tmp_path: Path) -> None:
+    callback, module = LossSchedulerCallback(scheduler()), Emulator()
+    first = trainer(tmp_path, callback, epochs=2)
+    first.fit(module, loader(), loader(seed=1))
+    first.fit_loop.max_epochs = 3
+    first.fit(module, loader(), loader(seed=1))
+    assert [decision.epoch for decision in callback.scheduler.history] == [0, 1, 2]
+    steps = len(module.totals)
+    with pytest.raises(ValueError, match="scheduler has seen epoch 2, and this fit begins with epoch 0: make a new"):
+        trainer(tmp_path, callback, epochs=2).fit(module, loader(), loader(seed=1))
+    assert len(module.totals) == steps
+
+
 def test_several_validations_in_an_epoch(tmp_path: Path) -> None:
     callback = LossSchedulerCallback(scheduler())
     trainer(tmp_path, callback, epochs=2, val_check_interval=0.5).fit(Emulator(), loader(8), loader())

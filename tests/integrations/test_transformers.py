@@ -116,6 +116,15 @@ def test_resumed(tmp_path: Path, restored_by_trainer: bool) -> None:
     assert again.model.criterion.weights == whole.scheduler.weights
 
 
+def test_a_scheduler_of_another_training_is_refused_before_it_trains(tmp_path: Path) -> None:
+    callback = LossSchedulerCallback(scheduler())
+    trainer(tmp_path, callback, epochs=2).train()
+    again = trainer(tmp_path, callback, epochs=2)
+    with pytest.raises(ValueError, match="scheduler has seen epoch 1, and this training begins with epoch 0: make a"):
+        again.train()
+    assert not again.state.global_step
+
+
 def test_other_settings_are_refused_unless_accepted(tmp_path: Path) -> None:
     trainer(tmp_path, LossSchedulerCallback(scheduler()), epochs=1).train()
     with pytest.raises(ValueError, match="transition_step"):
