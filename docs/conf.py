@@ -18,6 +18,7 @@ version = release
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
     "local_math",
@@ -30,6 +31,7 @@ myst_heading_anchors = 3
 default_role = "py:obj"  # `radial_spectrum` in a docstring is a link
 add_module_names = False
 autodoc_typehints = "none"  # the docstrings say more than the annotations
+autosummary_generate = False  # the tables alone; pages are written by hand
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["lightning", "torchmetrics", "transformers"]  # large, and of no use here but for their names
 napoleon_google_docstring = False
