@@ -23,6 +23,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "local_math",
     "loss_table",
+    "short_names",
 ]
 exclude_patterns = ["_build", "gallery"]
 myst_enable_extensions = ["attrs_block", "dollarmath"]

@@ -19,6 +19,7 @@ from typing import Any
 import built_site
 import pytest
 
+import spectral_losses as sl
 from spectral_losses.losses.registry import all_losses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,20 @@ def test_what_a_loss_takes_is_what_it_does_not_refuse(site: Path) -> None:
     assert taken["field_error"]["mask"] == "yes"
     assert taken["focal_frequency_error"]["pool"] == taken["wavelet_error"]["Sphere"] == ""
     assert taken["focal_frequency_error"]["its own"] == "alpha, whiten"
+
+
+def test_a_name_of_the_package_is_a_link_wherever_a_docstring_has_it(site: Path) -> None:
+    def names(html: str) -> set[str]:
+        found = re.findall(r'<code class="xref py py-obj [^>]*>(.*?)</code>', html)
+        return {re.sub("<.*?>", "", each) for each in found}
+
+    plain, shown = set(), set()
+    for path in built_site.pages_of(site):
+        page = path.read_text("utf-8")
+        shown |= names(page)
+        plain |= names(re.sub(r"<a .*?</a>", "", page, flags=re.DOTALL))
+    assert {"CompositeLoss", "radial_spectrum"} <= shown
+    assert plain & set(dir(sl)) == set()
 
 
 @pytest.fixture(scope="module")
