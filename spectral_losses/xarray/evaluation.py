@@ -10,9 +10,10 @@ import xarray as xr
 from spectral_losses.evaluation import evaluate as plain_evaluate
 from spectral_losses.losses.registry import named_loss, options_of
 from spectral_losses.messages import check_options
-from spectral_losses.xarray.fields import take
+from spectral_losses.xarray.fields import Taken, take
 from spectral_losses.xarray.front import each_variable
 from spectral_losses.xarray.losses import is_transformed
+from spectral_losses.xarray.space import Space, warn_of_parts
 
 __all__ = ["evaluate"]
 
@@ -75,8 +76,12 @@ def evaluate(
 
     def evaluated(p: Any, t: Any, **options: Any) -> Any:
         values: dict[str, float] = {}
+        spaces: list[Space] = []
         for alike in _alike(functions):
-            values |= _values(p, t, alike, options)
+            taken = _taken(p, t, alike, options)
+            values |= plain_evaluate(*taken.arrays, losses=list(alike), **taken.options)
+            spaces.append(taken.space)
+        warn_of_parts(spaces)
         return xr.DataArray([values[name] for name in names], dims="loss", coords={"loss": names}, name=t.name)
 
     return each_variable(evaluated, ["prediction", "target"], [prediction, target], options)
@@ -92,14 +97,11 @@ def _alike(functions: Mapping[str, Callable[..., Any]]) -> list[dict[str, Callab
     return list(groups.values())
 
 
-def _values(
-    p: Any, t: Any, functions: Mapping[str, Callable[..., Any]], options: Mapping[str, Any]
-) -> dict[str, float]:
-    """The values of such losses."""
+def _taken(p: Any, t: Any, functions: Mapping[str, Callable[..., Any]], options: Mapping[str, Any]) -> Taken:
+    """A pair as such losses take it."""
     takes = set().union(*map(options_of, functions.values()))
     given = {name: value for name, value in options.items() if name in takes or name in ("dims", "channel_dim", "grid")}
     if "bins" in takes:
         given.setdefault("lengths", "auto")
     transformed = is_transformed(options_of(next(iter(functions.values()))))
-    taken = take((p, t), given, takes, next(iter(functions)), transformed=transformed)
-    return plain_evaluate(*taken.arrays, losses=list(functions), **taken.options)
+    return take((p, t), given, takes, next(iter(functions)), transformed=transformed, quiet=True)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from spectral_losses.transforms.partitions import Sectors
 from spectral_losses.xarray.alignment import aligned, placed
 from spectral_losses.xarray.names import several
-from spectral_losses.xarray.space import Space, ascending, space_of
+from spectral_losses.xarray.space import Space, ascending, space_of, warn_of_parts
 
 FRONT = {"dims", "channel_dim", "pool", "grid", "lengths", "radius", "mask"}
 """Options that mean something else here than in the plain functions, or nothing there."""
@@ -54,6 +54,7 @@ def take(
     *,
     transformed: bool = True,
     directed: bool = False,
+    quiet: bool = False,
 ) -> Taken:
     """Check and align DataArrays, and translate names.
 
@@ -71,6 +72,8 @@ def take(
         Whether it transforms fields.
     directed
         Whether it tells directions.
+    quiet
+        Whether the caller warns of parts of the globe, once for several.
     """
     name = "field"
     if len(fields) > 1:
@@ -78,6 +81,8 @@ def take(
         fields = (aligned(*fields), fields[1])
     field = fields[-1]
     space = space_of(field, name, options, takes, owner, transformed=transformed)
+    if not quiet:
+        warn_of_parts([space])
     if directed or isinstance(options.get("bins"), Sectors):
         # A sphere knows from which pole its latitudes come.
         fields = [ascending(each, space.dims if space.grid is None else space.dims[1:]) for each in fields]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -23,6 +23,17 @@ NEAR = 0.01
 Floats = NDArray[np.float64]
 
 
+class Part(NamedTuple):
+    """Latitudes and longitudes that are no whole globe, and so are taken for a plane."""
+
+    dims: tuple[Any, ...]
+    why: str
+    measured: bool
+    """Whether lengths are those of its middle."""
+    transformed: bool
+    """Whether it was more than points that were taken."""
+
+
 class Space(NamedTuple):
     """The dimensions of space, and what makes wavenumbers of them.
 
@@ -37,6 +48,8 @@ class Space(NamedTuple):
         Of the lengths: "1" for angles in radians, None where it is not known.
     around : bool
         Whether space is longitude alone, all around: wavenumbers are zonal.
+    part : Part or None
+        What `warn_of_parts` has to say.
     """
 
     dims: tuple[Any, ...]
@@ -44,6 +57,7 @@ class Space(NamedTuple):
     lengths: Any = None
     unit: str | None = None
     around: bool = False
+    part: Part | None = None
 
 
 def space_of(
@@ -74,7 +88,7 @@ def space_of(
         raise TypeError(f"grid must be 'auto', None or a Sphere, got {grid!r}")
     if isinstance(grid, Sphere) and "grid" not in takes:
         raise ValueError(f"grid: {owner} knows no sphere, got {grid}")
-    known = horizontal(field, dims)
+    known, part = horizontal(field, dims), None
     if len(known) == len(dims) == 2:
         dims = (known["latitude"], known["longitude"])
         sphere, why = _sphere(field, *dims)
@@ -90,9 +104,52 @@ def space_of(
             _warn_of_the_globe(dims, owner if "grid" not in takes else None)
         elif grid == "auto" and not own:
             measured = "lengths" in takes and _is_auto(lengths)
-            _warn_of_a_part(dims, why, measured, transformed, options.get("mask"))
+            weighed = getattr(getattr(options.get("mask"), "dtype", None), "kind", "") == "f"
+            part = Part(dims, why, measured, transformed) if transformed or not weighed else None
     elif isinstance(grid, Sphere):
         return Space(dims, grid)
+    return _plane(field, dims, known, lengths, takes, transformed, radius)._replace(part=part)
+
+
+def warn_of_parts(spaces: Iterable[Space]) -> None:
+    """Say once of what one field was taken for, by one loss or by several, what is not a whole globe."""
+    parts = [space.part for space in spaces if space.part is not None]
+    if not parts:
+        return
+    points = not all(part.transformed for part in parts)
+    how = ["with lengths that are right in its middle"] if any(part.measured for part in parts) else []
+    how += ["all points alike"] if points else []
+    what, (latitude, longitude) = ", " + " and ".join(how) if how else "", parts[0].dims
+    warn_caller(
+        f"{latitude} and {longitude} are taken for a plane{what}, not for a spectral_losses.Sphere: {parts[0].why}; "
+        "grid=None says that this is meant"
+        + (f"; mask=numpy.cos(numpy.deg2rad({latitude})) weighs points by area" if points else "")
+    )
+
+
+def ascending(field: Any, dims: tuple[Any, ...]) -> Any:
+    """A field whose coordinates along these dimensions ascend: directions and phases are told by their order."""
+    kinds = horizontal(field, dims)
+    for dim in dims:
+        if (
+            dim in field.coords
+            and field.sizes[dim] > 1
+            and np.median(_steps(field, dim, kinds.get("longitude") == dim)) < 0
+        ):
+            field = field.isel({dim: slice(None, None, -1)})
+    return field
+
+
+def _plane(
+    field: Any,
+    dims: tuple[Any, ...],
+    known: Mapping[str, Any],
+    lengths: Any,
+    takes: set[str],
+    transformed: bool,
+    radius: float,
+) -> Space:
+    """A box, with lengths where they are taken and known."""
     steps = {dim: _step(field, dim, known.get("longitude") == dim) for dim in dims} if transformed else {}
     if "lengths" not in takes or lengths is None:
         return Space(dims)
@@ -107,19 +164,6 @@ def space_of(
         lost = [dim for dim in dims if dim not in found]
         raise ValueError(f"lengths: {said(lost)} has no coordinate, while {said(list(found))} has one; give lengths")
     return _measured(field, dims, found, known, radius)
-
-
-def ascending(field: Any, dims: tuple[Any, ...]) -> Any:
-    """A field whose coordinates along these dimensions ascend: directions and phases are told by their order."""
-    kinds = horizontal(field, dims)
-    for dim in dims:
-        if (
-            dim in field.coords
-            and field.sizes[dim] > 1
-            and np.median(_steps(field, dim, kinds.get("longitude") == dim)) < 0
-        ):
-            field = field.isel({dim: slice(None, None, -1)})
-    return field
 
 
 def _is_auto(lengths: Any) -> bool:
@@ -175,19 +219,6 @@ def _warn_of_the_globe(dims: tuple[Any, ...], owner: str | None) -> None:
     if owner is not None:
         cure = f"{owner} knows no other; most others take spectral_losses.Sphere"
     warn_caller(f"{dims[0]} and {dims[1]} cover the globe and are taken for a plane, which is wrong near poles: {cure}")
-
-
-def _warn_of_a_part(dims: tuple[Any, ...], why: str, measured: bool, transformed: bool, mask: Any) -> None:
-    """Say what is not a whole globe, but to who gives weights of points."""
-    what, more = ", with lengths that are right in its middle" if measured else "", ""
-    if not transformed:
-        if getattr(getattr(mask, "dtype", None), "kind", "") == "f":
-            return
-        what, more = ", all points alike", f"; mask=numpy.cos(numpy.deg2rad({dims[0]})) weighs them by area"
-    warn_caller(
-        f"{dims[0]} and {dims[1]} are taken for a plane{what}, not for a spectral_losses.Sphere: {why}; grid=None says "
-        f"that this is meant{more}"
-    )
 
 
 def _sphere(field: Any, latitude: Any, longitude: Any) -> tuple[Sphere | None, str]:

@@ -254,6 +254,21 @@ def test_a_globe_that_no_sphere_takes_is_a_plane_with_a_reason() -> None:
         slx.field_error(cropped, cropped, mask=weights)
 
 
+def test_several_losses_on_a_part_of_the_globe_warn_once() -> None:
+    field = globe(np.arange(60, 39, -1.0), np.arange(0, 20, 1.0))
+    losses = ["field_error", "sobolev_error", "wavelet_error", "spectrum_error", "band_error"]
+    both = "taken for a plane, with lengths that are right in its middle and all points alike, not for a spectral"
+    with pytest.warns(UserWarning, match=both) as caught:
+        slx.evaluate(field, field, losses=losses)
+    (warning,) = caught
+    assert str(warning.message).endswith("mask=numpy.cos(numpy.deg2rad(lat)) weighs points by area")
+    assert warning.filename == __file__
+    with pytest.warns(UserWarning, match="plane, with lengths that are right in its middle, not for") as caught:
+        slx.evaluate(field, field, losses=losses, mask=np.cos(np.deg2rad(field.lat)))
+    (warning,) = caught
+    assert "area" not in str(warning.message)
+
+
 def test_a_plane_of_the_globe_warns_and_names_the_sphere() -> None:
     field = globe(GRIDS["equiangular"], np.arange(0, 360, 10))
     for options in ({"grid": None}, {"lengths": (np.pi, 2 * np.pi)}, {"grid": None, "lengths": None}):
