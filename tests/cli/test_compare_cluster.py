@@ -95,7 +95,7 @@ def test_workers_give_the_bits_of_one_process(capsys, address, argv):
 
 def test_workers_and_checkpoints_say_which_chunks_are_not_there(capsys, address, here):
     xarray = pytest.importorskip("xarray")
-    pytest.importorskip("zarr")
+    pytest.importorskip("zarr", minversion="3")  # before, what has no fill value reads as anything
     t, names = np.load("t.npy"), ("time", "level", "y", "x")
     t[[2, 7], 1] = 0
     fields = xarray.Dataset({"u": (names, t), "v": (names, np.load("t.npy"))})
