@@ -19,11 +19,6 @@ except ModuleNotFoundError as error:
     else:
         raise  # it is there, and lacks something itself
     raise ModuleNotFoundError(message, name=error.name) from error
-if keras.config.backend() not in ("torch", "jax"):
-    raise ImportError(
-        f"the backend of Keras must be torch or jax, got {keras.config.backend()}: set KERAS_BACKEND before the first "
-        "import of keras"
-    )
 
 from spectral_losses.composite import Component, CompositeLoss, Loss, refuse_options
 from spectral_losses.controller import LossController
@@ -36,7 +31,7 @@ __all__ = ["CompositeCriterion", "LossSchedulerCallback", "LossWeights", "MeanLo
 PACKAGE = "spectral_losses"  # under which Keras finds the classes of a saved model
 
 
-@keras.saving.register_keras_serializable(PACKAGE)  # type: ignore[untyped-decorator]
+@keras.saving.register_keras_serializable(PACKAGE)
 class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
     """`CompositeLoss` as a loss of Keras, for ``compile``, which is saved with the model.
 
@@ -56,6 +51,8 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
     ValueError, TypeError
         As `CompositeLoss`; weights beside a CompositeLoss. When called: a ``sample_weight``, which means nothing to a
         mean over the batch.
+    RuntimeError
+        Another backend of Keras than ``torch`` and ``jax``.
 
     Notes
     -----
@@ -87,6 +84,7 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
         name: str | None = None,
         **options: Any,
     ) -> None:
+        _check_backend()
         super().__init__(name=name)
         refuse_options(options)
         if isinstance(components, CompositeLoss):
@@ -94,7 +92,6 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
                 raise TypeError("weights must not be given beside a CompositeLoss, which has its own")
             weights, components = components.weights, components.components
         self._loss = CompositeLoss(components, weights)
-        self._laid_out: dict[int, CompositeLoss] = {}  # by the number of axes
         # In the order of the components. Keras takes no slash in a name.
         self.variable = keras.Variable(
             list(self.weights.values()), trainable=False, dtype="float32", name=f"{self.name}_weights".replace("/", ">")
@@ -135,16 +132,13 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The total of one batch, 0-d; raises what the components raise."""
-        axes = len(y_pred.shape)
-        if axes not in self._laid_out:
-            components = {name: _laid_out(each, axes) for name, each in self._loss.components.items()}
-            self._laid_out[axes] = CompositeLoss(components)
+        components = {name: _laid_out(each, len(y_pred.shape)) for name, each in self._loss.components.items()}
         # Only what comes from the variable is an input of a compiled step, where Keras has put its tracer.
         weights: Any = self.weights
         if self.as_inputs:
             values = self.variable.value
             weights = {name: values[i] for i, name in enumerate(weights)}
-        return self._laid_out[axes](y_pred, y_true, weights=weights)[0]
+        return CompositeLoss(components)(y_pred, y_true, weights=weights)[0]
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` reads."""
@@ -167,7 +161,7 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
             self.scheduler_state = json.loads(bytes(store["scheduler"][...]))
 
 
-@keras.saving.register_keras_serializable(PACKAGE)  # type: ignore[untyped-decorator]
+@keras.saving.register_keras_serializable(PACKAGE)
 class LossWeights(keras.metrics.Metric):  # type: ignore[misc]
     """Among the metrics of ``compile``: makes the weights of a criterion inputs of the compiled steps.
 
@@ -358,7 +352,7 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._own_state = self._criterion.scheduler_state = self.state_dict()
 
 
-@keras.saving.register_keras_serializable(PACKAGE)  # type: ignore[untyped-decorator]
+@keras.saving.register_keras_serializable(PACKAGE)
 class MeanLoss(keras.metrics.Mean):  # type: ignore[misc]
     """Any loss of this library, by name, as a metric: its mean over all samples, in batches of any sizes.
 
@@ -379,6 +373,8 @@ class MeanLoss(keras.metrics.Mean):  # type: ignore[misc]
         A loss that is not known; ``pool``, because a pooled loss is no mean over batches.
     TypeError
         An option that the loss does not take.
+    RuntimeError
+        Another backend of Keras than ``torch`` and ``jax``.
 
     Notes
     -----
@@ -398,6 +394,7 @@ class MeanLoss(keras.metrics.Mean):  # type: ignore[misc]
     """
 
     def __init__(self, loss: str, *, name: str | None = None, dtype: Any = None, **options: Any) -> None:
+        _check_backend()
         named_loss(loss)
         for option in ("pool", "reduction"):
             if options.get(option) is not None:
@@ -425,8 +422,17 @@ class MeanLoss(keras.metrics.Mean):  # type: ignore[misc]
         return cls(component.function.__name__, name=config["name"], dtype=config["dtype"], **component.options)
 
 
+def _check_backend() -> None:
+    """Refuse backends whose arrays are none that the losses know, or that train nothing."""
+    if keras.config.backend() not in ("torch", "jax"):
+        raise RuntimeError(
+            f"the backend of Keras must be torch or jax, got {keras.config.backend()}: set KERAS_BACKEND before the "
+            "first import of keras"
+        )
+
+
 def _laid_out(component: Component, axes: int) -> Component:
-    """A component that is told where space and channels are in fields of so many axes, as Keras has them."""
+    """A component for fields of so many axes, with those of Keras where it has none, and a mask of any framework."""
     if not is_loss(component.function):
         return component
     time = component.time_axis % axes if component.frames is not None else None
@@ -436,4 +442,6 @@ def _laid_out(component: Component, axes: int) -> Component:
         axis % axes for axis in ([space] if isinstance(space, int) else space)
     ):
         options.setdefault("channel_axis", -1)
+    if options.get("mask") is not None:  # in each call, as Keras builds models of PyTorch on a device without memory
+        options["mask"] = keras.ops.convert_to_tensor(options["mask"])
     return Component(component.loss, frames=component.frames, time_axis=component.time_axis, **options)

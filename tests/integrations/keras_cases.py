@@ -32,6 +32,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
+whatever_the_backend = pytest.mark.skipif(JAX, reason="the same on PyTorch, which compiles nothing")
+
 
 class Traced(CompositeCriterion):
     """Counts its calls: on JAX, how often a step is traced."""
@@ -89,7 +91,8 @@ def test_an_epoch_is_trained_and_judged_with_the_weights_of_the_decision_before(
 
 
 def test_weights_that_were_set_between_two_fits_are_used() -> None:
-    criterion = CompositeCriterion(BOTH)
+    everywhere = sl.Component("field_error", mask=np.ones((8, 8), bool))
+    criterion = CompositeCriterion({**BOTH, "field_error": everywhere})
     model, callback = compiled(criterion), LossSchedulerCallback(scheduler(interval=100))
     first = fitted(model, callback, epochs=1)
     criterion.set_weights({"field_error": 0.0, "spectrum_error": 1e6})
@@ -98,7 +101,7 @@ def test_weights_that_were_set_between_two_fits_are_used() -> None:
     assert first["val_loss"] == pytest.approx(first["val_field_error"], rel=1e-4)
 
 
-@pytest.mark.parametrize("extension", ["keras", "weights.h5"])
+@pytest.mark.parametrize("extension", ["keras"] if JAX else ["keras", "weights.h5"])
 def test_what_is_saved(tmp_path: Path, extension: str) -> None:
     criterion = CompositeCriterion({**BOTH, "large": sl.Component("spectrum_error", bins=sl.Sectors(4))}, {"large": 2})
     model = compiled(criterion, LossWeights(criterion), MeanLoss("log_spectral_distance", name="d", bins="log"))
@@ -109,8 +112,8 @@ def test_what_is_saved(tmp_path: Path, extension: str) -> None:
         model.save(path)
         again = keras.saving.load_model(path)
         assert again.loss.to_dict() == criterion.to_dict()
-        assert any(each is again.loss.variable for each in again.metrics_variables)
         assert again.evaluate(X, Y, verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
+        assert any(each is again.loss.variable for each in again.metrics_variables)
     else:
         model.save_weights(path)
         again = compiled(CompositeCriterion({**BOTH, "large": "spectrum_error"}))
@@ -129,7 +132,11 @@ def test_what_is_saved(tmp_path: Path, extension: str) -> None:
     other = LossSchedulerCallback(scheduler(transition_step=0.5), accept_changes=True)
     again.load_weights(path)
     fitted(again, other, epochs=3, initial_epoch=2)
-    assert other.scheduler.weights["spectrum_error"] == pytest.approx(0.3 + 0.7 * 0.5)
+    alone = scheduler(transition_step=0.5)
+    alone.load_state_dict(callback.state_dict(), accept_changes=True)
+    alone.step({"val_spectrum_error": other.scheduler.history[-1].metric}, 2)
+    assert other.scheduler.weights == alone.weights
+    assert again.loss.weights == {**alone.weights, "large": again.loss.weights["large"]}
 
 
 class Stop(keras.callbacks.Callback):  # type: ignore[misc]
@@ -138,7 +145,7 @@ class Stop(keras.callbacks.Callback):  # type: ignore[misc]
             raise RuntimeError("power cut")
 
 
-@pytest.mark.parametrize("as_inputs", [False, True])
+@pytest.mark.parametrize("as_inputs", [True] if JAX else [False, True])
 def test_a_run_that_was_cut_goes_on_by_backup_and_restore(tmp_path: Path, as_inputs: bool) -> None:
     def made(*more: Any, last: bool = False) -> tuple[Any, Any, list[Any]]:
         criterion = CompositeCriterion(BOTH)
@@ -160,6 +167,7 @@ def test_a_run_that_was_cut_goes_on_by_backup_and_restore(tmp_path: Path, as_inp
     assert model.loss.weights == whole_model.loss.weights
 
 
+@whatever_the_backend
 def test_a_start_at_a_later_epoch_without_a_state_is_warned_of() -> None:
     callback = LossSchedulerCallback(scheduler())
     with pytest.warns(UserWarning, match="fit starts at epoch 4 with a scheduler that has made no step"):
@@ -170,9 +178,12 @@ def test_a_start_at_a_later_epoch_without_a_state_is_warned_of() -> None:
     assert [decision.epoch for decision in again.scheduler.history] == [4, 5]
 
 
+@whatever_the_backend
 def test_epochs_without_validation() -> None:
     model, callback = compiled(CompositeCriterion(BOTH)), LossSchedulerCallback(scheduler())
-    with pytest.warns(UserWarning, match="epoch 0 had no validation.* validation_data for 'val_spectrum_error'") as said:
+    with pytest.warns(
+        UserWarning, match="epoch 0 had no validation.* validation_data for 'val_spectrum_error'"
+    ) as said:
         fitted(model, callback, epochs=2, validation_data=None)
     assert len([each for each in said if "no validation" in str(each.message)]) == 1
     assert not callback.scheduler.history
@@ -184,6 +195,7 @@ def test_epochs_without_validation() -> None:
     assert [decision.epoch for decision in of_training.scheduler.history] == [0, 1]
 
 
+@whatever_the_backend
 def test_a_controller() -> None:
     goal = sl.ConstraintConfig("val_spectrum_error", 1e-9)
     callback = LossSchedulerCallback(sl.LossController(sl.ControllerConfig(goal, target="spectrum_error")))
@@ -193,6 +205,7 @@ def test_a_controller() -> None:
     assert criterion.weights == pytest.approx({"field_error": 1.0, **callback.scheduler.weights})
 
 
+@whatever_the_backend
 def test_what_is_refused() -> None:
     with pytest.raises(TypeError, match="scheduler must be a LossScheduler or a LossController, got SchedulerConfig"):
         LossSchedulerCallback(sl.SchedulerConfig())  # type: ignore[arg-type]
@@ -204,12 +217,12 @@ def test_what_is_refused() -> None:
         CompositeCriterion(BOTH, spatial_axes=(1, 2))
     with pytest.raises(TypeError, match="weights must not be given beside a CompositeLoss"):
         CompositeCriterion(sl.CompositeLoss(BOTH), {"field_error": 1})
-    with pytest.raises(TypeError, match="the loss of model 'sequential.*' must be a CompositeCriterion.* got str"):
+    with pytest.raises(TypeError, match=r"the loss of model 'sequential.*' must be a CompositeCriterion.* got str"):
         fitted(compiled("mse"), LossSchedulerCallback(scheduler()))
-    with pytest.raises(ValueError, match="component 'spectrum_error' is not known.* there are field_error, spectrum"):
-        model = compiled(CompositeCriterion({"field_error": "field_error", "spectrum": "spectrum_error"}))
+    model = compiled(CompositeCriterion({"field_error": "field_error", "spectrum": "spectrum_error"}))
+    with pytest.raises(ValueError, match=r"component 'spectrum_error' is not known.* there are field_error, spectrum"):
         fitted(model, LossSchedulerCallback(scheduler()))
-    with pytest.raises(KeyError, match="monitored metric 'val_spectrun' is missing, got .*'val_spectrum_error'"):
+    with pytest.raises(KeyError, match=r"monitored metric 'val_spectrun' is missing, got .*'val_spectrum_error'"):
         fitted(compiled(CompositeCriterion(BOTH)), LossSchedulerCallback(scheduler("val_spectrun")))
     with pytest.raises(ValueError, match="sample_weight: 'both' is a mean over the batch, which takes none, got shape"):
         CompositeCriterion(BOTH, name="both")(Y, X, np.ones(6, "float32"))
@@ -247,11 +260,11 @@ def test_a_metric_is_that_of_all_samples_and_takes_their_weights() -> None:
     p, t = rng.normal(size=(2, 5, 8, 8, 2)).astype("float32")
     weights = np.asarray([1, 0, 2, 0, 1], "float32")
     mask = rng.random((8, 8)) > 0.2
-    for loss, options in (("spectrum_error", {}), ("log_spectral_distance", {"bins": "log"}), ("field_error", {})):
+    losses: dict[str, dict[str, Any]] = {"field_error": {}, "log_spectral_distance": {"bins": "log"}}
+    for loss, options in losses.items() if JAX else [*losses.items(), ("spectrum_error", {})]:
         metric = MeanLoss(loss, mask=mask, **options)
-        rows = getattr(sl, loss)(p, t, mask=mask, reduction="none", spatial_axes=(1, 2), **options, **(
-            {} if loss == "field_error" else {"channel_axis": -1}
-        ))
+        axes = {"spatial_axes": (1, 2)} if loss == "field_error" else AXES
+        rows = getattr(sl, loss)(p, t, mask=mask, reduction="none", **axes, **options)
         rows = np.asarray(rows).reshape(5, -1).mean(-1)
         for given in (None, weights):
             metric.reset_state()
@@ -262,7 +275,7 @@ def test_a_metric_is_that_of_all_samples_and_takes_their_weights() -> None:
         metric.get_config()
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_float16"] if JAX else ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
@@ -279,6 +292,7 @@ def test_mixed_precision(policy: str) -> None:
         keras.config.set_dtype_policy("float32")
 
 
+@whatever_the_backend
 def test_a_criterion_for_each_output() -> None:
     inputs = keras.Input((8, 8, 1))
     outputs = {name: keras.layers.Conv2D(1, 3, padding="same", name=name)(inputs) for name in ("u", "v")}
