@@ -28,10 +28,7 @@ from spectral_losses.scheduler import LossScheduler
 
 __all__ = ["CompositeCriterion", "LossSchedulerCallback", "LossWeights", "MeanLoss"]
 
-PACKAGE = "spectral_losses"  # under which Keras finds the classes of a saved model
 
-
-@keras.saving.register_keras_serializable(PACKAGE)
 class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
     """`CompositeLoss` as a loss of Keras, for ``compile``, which is saved with the model.
 
@@ -125,8 +122,8 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
         """The total of one batch, 0-d."""
         if sample_weight is not None:
             raise ValueError(
-                f"sample_weight: {self.name!r} is a mean over the batch, which takes none, got shape "
-                f"{tuple(sample_weight.shape)}"
+                f"sample_weight: {self.name!r} is a mean over the batch, which takes none, got "
+                f"{type(sample_weight).__name__}"
             )
         return super().__call__(y_true, y_pred)
 
@@ -161,7 +158,6 @@ class CompositeCriterion(keras.losses.Loss):  # type: ignore[misc]
             self.scheduler_state = json.loads(bytes(store["scheduler"][...]))
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class LossWeights(keras.metrics.Metric):  # type: ignore[misc]
     """Among the metrics of ``compile``: makes the weights of a criterion inputs of the compiled steps.
 
@@ -352,7 +348,6 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._own_state = self._criterion.scheduler_state = self.state_dict()
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
 class MeanLoss(keras.metrics.Mean):  # type: ignore[misc]
     """Any loss of this library, by name, as a metric: its mean over all samples, in batches of any sizes.
 
@@ -445,3 +440,7 @@ def _laid_out(component: Component, axes: int) -> Component:
     if options.get("mask") is not None:  # in each call, as Keras builds models of PyTorch on a device without memory
         options["mask"] = keras.ops.convert_to_tensor(options["mask"])
     return Component(component.loss, frames=component.frames, time_axis=component.time_axis, **options)
+
+
+for _each in (CompositeCriterion, LossWeights, MeanLoss):  # the names by which Keras finds the classes of a saved model
+    keras.saving.register_keras_serializable("spectral_losses")(_each)

@@ -224,7 +224,7 @@ def test_what_is_refused() -> None:
         fitted(model, LossSchedulerCallback(scheduler()))
     with pytest.raises(KeyError, match=r"monitored metric 'val_spectrun' is missing, got .*'val_spectrum_error'"):
         fitted(compiled(CompositeCriterion(BOTH)), LossSchedulerCallback(scheduler("val_spectrun")))
-    with pytest.raises(ValueError, match="sample_weight: 'both' is a mean over the batch, which takes none, got shape"):
+    with pytest.raises(ValueError, match="sample_weight: 'both' is a mean over the batch, which takes none, got nda"):
         CompositeCriterion(BOTH, name="both")(Y, X, np.ones(6, "float32"))
     with pytest.raises(ValueError, match="loss 'spectral_eror' is not known, did you mean"):
         MeanLoss("spectral_eror")
