@@ -235,7 +235,8 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
     TypeError
         A scheduler or a criterion that is none; in ``fit``, a model whose loss is no CompositeCriterion.
     ValueError
-        In ``fit``: a component of the scheduler that the criterion does not have.
+        In ``fit``: a component of the scheduler that the criterion does not have; a scheduler that has seen later
+        epochs, as it is for one training.
     KeyError
         In ``fit``: a monitored metric that is not in the logs.
 
@@ -282,7 +283,7 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._set_weights(self.scheduler, anew=True)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Take up a state that was loaded with the model's weights, before the first epoch."""
+        """Before the first epoch, take up a state that was loaded with the model; refuse one of later epochs."""
         if self._started:  # not in on_train_begin, where other callbacks restore what they saved
             return
         self._started = True
@@ -295,6 +296,9 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"fit starts at epoch {epoch} with a scheduler that has made no step, and the weights that were loaded "
                 "have no state of one: load_state_dict brings it back"
             )
+        seen = self.scheduler.state.epoch
+        if seen is not None and epoch < seen:  # or an epoch would be trained for nothing
+            raise ValueError(f"scheduler has seen epoch {seen}, and this fit begins with epoch {epoch}: make a new one")
         self._keep_state()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

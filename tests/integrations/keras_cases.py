@@ -179,6 +179,19 @@ def test_a_start_at_a_later_epoch_without_a_state_is_warned_of() -> None:
 
 
 @whatever_the_backend
+def test_a_scheduler_of_another_training_is_refused_before_it_trains() -> None:
+    model, callback = compiled(CompositeCriterion(BOTH)), LossSchedulerCallback(scheduler())
+    fitted(model, callback, epochs=2)
+    before = model.get_weights()
+    with pytest.raises(
+        ValueError, match="scheduler has seen epoch 1, and this fit begins with epoch 0: make a new one"
+    ):
+        fitted(model, callback, epochs=2)
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@whatever_the_backend
 def test_epochs_without_validation() -> None:
     model, callback = compiled(CompositeCriterion(BOTH)), LossSchedulerCallback(scheduler())
     with pytest.warns(
