@@ -34,7 +34,8 @@ add_module_names = False
 autodoc_typehints = "none"  # the docstrings say more than the annotations
 autosummary_generate = False  # the tables alone; pages are written by hand
 autodoc_member_order = "bysource"
-autodoc_mock_imports = ["lightning", "torchmetrics", "transformers"]  # large, and of no use here but for their names
+# Large, and of no use here but for their names.
+autodoc_mock_imports = ["keras", "lightning", "torchmetrics", "transformers"]
 napoleon_google_docstring = False
 napoleon_use_param = False  # parameters that share a description stay together
 napoleon_use_rtype = False

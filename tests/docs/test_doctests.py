@@ -36,6 +36,7 @@ OPTIONAL = {
     "physicsnemo",
     "accelerate",
     "keras",
+    "tensorflow",  # which Keras takes where nobody asks for another
     "wandb",
     "mlflow",
     "neuralop",
