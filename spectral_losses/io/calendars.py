@@ -64,8 +64,8 @@ def span(text: str, calendar: str | None) -> tuple[float, float]:
             date = np.datetime64(text.removesuffix("Z").replace(" ", "T"))
         except ValueError:
             raise ValueError(f"{text!r} is no date") from None
-        whole = np.datetime_data(date.dtype)[0] in ("Y", "M", "D", "h", "m")
-        ends = (date, date + 1) if whole else (date, date)
+        unit: Any = np.datetime_data(date.dtype)[0]
+        ends = (date, date + np.timedelta64(1, unit)) if unit in ("Y", "M", "D", "h", "m") else (date, date)
         first, last = (float(each.astype("datetime64[us]").astype(np.int64)) / MICROSECONDS for each in ends)
         return first, last
     found = [int(each) for each in re.findall(r"\d+", text.partition(".")[0])]
