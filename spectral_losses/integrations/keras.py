@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 
 from spectral_losses.composite import Component, CompositeLoss, Loss, refuse_options
 from spectral_losses.controller import LossController
+from spectral_losses.integrations._schedules import check_scheduler, refuse_later
 from spectral_losses.losses.registry import is_loss, named_loss, options_of
 from spectral_losses.messages import warn_caller
 from spectral_losses.scheduler import LossScheduler
@@ -269,8 +270,7 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
         accept_changes: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(scheduler, LossScheduler | LossController):
-            raise TypeError(f"scheduler must be a LossScheduler or a LossController, got {type(scheduler).__name__}")
+        check_scheduler(scheduler)
         if criterion is not None and not isinstance(criterion, CompositeCriterion):
             raise TypeError(f"criterion must be a CompositeCriterion, got {type(criterion).__name__}")
         self.scheduler, self.criterion, self.accept_changes = scheduler, criterion, accept_changes
@@ -296,9 +296,7 @@ class LossSchedulerCallback(keras.callbacks.Callback):  # type: ignore[misc]
                 f"fit starts at epoch {epoch} with a scheduler that has made no step, and the weights that were loaded "
                 "have no state of one: load_state_dict brings it back"
             )
-        seen = self.scheduler.state.epoch
-        if seen is not None and epoch < seen:  # or an epoch would be trained for nothing
-            raise ValueError(f"scheduler has seen epoch {seen}, and this fit begins with epoch {epoch}: make a new one")
+        refuse_later(self.scheduler, epoch)
         self._keep_state()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spectral_losses.controller import LossController
+from spectral_losses.integrations._schedules import check_scheduler, refuse_later
 from spectral_losses.integrations.torch import mean_over_ranks
 from spectral_losses.messages import listed, warn_caller
 from spectral_losses.scheduler import Decision, LossScheduler
@@ -78,8 +79,7 @@ class LossSchedulerCallback(Callback):
     def __init__(
         self, scheduler: LossScheduler | LossController, criterion: str = "criterion", *, accept_changes: bool = False
     ) -> None:
-        if not isinstance(scheduler, LossScheduler | LossController):
-            raise TypeError(f"scheduler must be a LossScheduler or a LossController, got {type(scheduler).__name__}")
+        check_scheduler(scheduler)
         if not isinstance(criterion, str):
             raise TypeError(f"criterion must be the name of an attribute, got {type(criterion).__name__}")
         self.scheduler, self.criterion, self.accept_changes = scheduler, criterion, accept_changes
@@ -95,9 +95,8 @@ class LossSchedulerCallback(Callback):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse a scheduler that has seen later epochs, before one is trained whose validation it would refuse."""
-        seen, now = self.scheduler.state.epoch, trainer.current_epoch
-        if seen is not None and now < seen and trainer.enable_validation:
-            raise ValueError(f"scheduler has seen epoch {seen}, and this fit begins with epoch {now}: make a new one")
+        if trainer.enable_validation:
+            refuse_later(self.scheduler, trainer.current_epoch)
 
     # Not on_validation_epoch_end: what the module logs in its own hook of that name is not there before it ends.
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:

@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
 
 from spectral_losses.configs import kind_of
 from spectral_losses.controller import ControllerConfig, LossController
+from spectral_losses.integrations._schedules import check_scheduler, refuse_later
 from spectral_losses.integrations.torch import mean_over_ranks
 from spectral_losses.messages import listed, warn_caller
 from spectral_losses.scheduler import LossScheduler
@@ -73,8 +74,7 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
         if isinstance(scheduler, Mapping):
             config = kind_of(scheduler).from_dict(scheduler)
             scheduler = LossController(config) if isinstance(config, ControllerConfig) else LossScheduler(config)
-        if not isinstance(scheduler, LossScheduler | LossController):
-            raise TypeError(f"scheduler must be a LossScheduler or a LossController, got {type(scheduler).__name__}")
+        check_scheduler(scheduler)
         if not isinstance(criterion, str):
             raise TypeError(f"criterion must be the name of an attribute, got {type(criterion).__name__}")
         self.scheduler, self.criterion, self.accept_changes = scheduler, criterion, accept_changes
@@ -86,16 +86,14 @@ class LossSchedulerCallback(TrainerCallback, ExportableState):  # type: ignore[m
         saved = state.stateful_callbacks.get(type(self).__name__) if state.global_step else None
         if isinstance(saved, Mapping):
             self.load_state_dict(saved["attributes"]["saved"])
-        seen, now = self.scheduler.state.epoch, _epoch_of(state)
-        if seen is not None and now < seen and args.eval_strategy != "no":  # or an epoch would be trained for nothing
-            said = f"scheduler has seen epoch {seen}, and this training begins with epoch {now}"
-            raise ValueError(f"{said}: make a new one")
-        self._training, self._found = True, {}
-        if getattr(args, "eval_strategy", None) == "no":
+        if args.eval_strategy == "no":
             warn_caller(
                 "eval_strategy='no' of TrainingArguments: the weights of the losses move after evaluations, and there "
                 "are none"
             )
+        else:
+            refuse_later(self.scheduler, _epoch_of(state), "training")
+        self._training, self._found = True, {}
         self._criterion_of(model).set_weights(self.scheduler)
 
     def on_evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -168,8 +168,9 @@ def on(*names: str) -> list[Any]:
 
 @pytest.fixture(scope="session", params=on(*FRAMEWORKS))
 def framework(request: pytest.FixtureRequest) -> Framework:
-    """Each framework in turn."""
-    return FRAMEWORKS[request.param]()
+    """Each framework in turn; with --slow all of them are called as often."""
+    found = FRAMEWORKS[request.param]()
+    return replace(found, costly=found.costly and not request.config.getoption("--slow"))
 
 
 @pytest.fixture(scope="session", params=on("torch", "jax", "torch-cuda"))
